@@ -1,0 +1,34 @@
+# The environment and the jobs that run in it; each target can be called again at any time.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: env demo test fast lint format
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "gansweep needs Python 3.11 or newer, found $$($(PYTHON) -V): make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+demo: env
+	@$(BIN)/python -m pipeline.demo
+
+test: env
+	$(BIN)/python -m pytest -q
+
+fast: env
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: env
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
