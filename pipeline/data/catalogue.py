@@ -1,0 +1,42 @@
+"""The data sets that have a name, as facts that need no torch; imported by the specs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import InputError, one_of
+
+
+@dataclass(frozen=True)
+class Known:
+    """kind: "image" or "points"; resolution and channels are None where the files decide."""
+
+    kind: str
+    resolution: int | None = None
+    channels: int | None = None
+    labelled: bool = False
+    downloaded: bool = False
+
+
+KNOWN: dict[str, Known] = {
+    "digits": Known("image", 8, 1, labelled=True),
+    "mnist": Known("image", 28, 1, labelled=True, downloaded=True),
+    "fashion_mnist": Known("image", 28, 1, labelled=True, downloaded=True),
+    "cifar10": Known("image", 32, 3, labelled=True, downloaded=True),
+    "ring8": Known("points"),
+    "grid25": Known("points"),
+}
+
+
+def lookup(name: str) -> Known | None:
+    """What is known of a data set before it is opened; None for a user's own function.
+
+    Raises InputError for a name that is neither known nor "imagefolder:PATH" nor "file.py:function".
+    """
+    if name in KNOWN:
+        return KNOWN[name]
+    if name.startswith("imagefolder:") and name != "imagefolder:":
+        return Known("image")
+    if ".py:" in name:
+        return None
+    raise InputError(f'found "{name}", {one_of(name, [*KNOWN, "imagefolder:PATH", "file.py:function"])}')

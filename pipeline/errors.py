@@ -1,0 +1,38 @@
+"""What can go wrong for a user, each with its exit code, and how such a line is worded."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GansweepError(Exception):
+    """The work failed; its text is one line for the user."""
+
+    exit_code = 1
+
+
+class InputError(GansweepError):
+    """The input is wrong: the line names file, key, what was found and what would be valid."""
+
+    exit_code = 2
+
+
+class Unreachable(GansweepError):
+    """Something the sweep needs (cluster, tracker, storage) cannot be reached."""
+
+    exit_code = 3
+
+
+class NoHealthyTrial(GansweepError):
+    """The sweep ended without one healthy trial."""
+
+    exit_code = 4
+
+
+def one_of(found: object, known: Iterable[str]) -> str:
+    """'did you mean "x"? (valid: a, b, c)', to end a line about a name that is not there."""
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{hint}(valid: {', '.join(names)})"

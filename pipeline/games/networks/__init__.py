@@ -1,0 +1,39 @@
+"""The network families; a new one is a file here, its spec in spec/trial.py, and a line in FAMILIES."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.games.networks.dcgan import DcganDiscriminator, DcganGenerator
+from pipeline.games.networks.layers import initialise, wrap_spectral
+from pipeline.games.networks.mlp import MlpDiscriminator, MlpGenerator
+from pipeline.spec.trial import NetworkSpec
+
+FAMILIES: dict[str, tuple[Any, Any]] = {
+    "mlp": (MlpGenerator, MlpDiscriminator),
+    "dcgan": (DcganGenerator, DcganDiscriminator),
+}
+
+
+def build_generator(spec: NetworkSpec, latent_size: int, shape: tuple[int, ...], seed: int) -> nn.Module:
+    """(batch, latent size) -> (batch, *shape), on the CPU, initialised from `seed` alone."""
+    return _finish(FAMILIES[spec.network][0], (spec, latent_size, shape), seed)
+
+
+def build_discriminator(spec: NetworkSpec, shape: tuple[int, ...], seed: int) -> nn.Module:
+    """(batch, *shape) -> scores (batch,), on the CPU, initialised from `seed` alone."""
+    return _finish(FAMILIES[spec.network][1], (spec, shape), seed)
+
+
+def _finish(family: Any, arguments: tuple[Any, ...], seed: int) -> nn.Module:
+    spec = arguments[0]
+    with torch.random.fork_rng(devices=[]):  # spectral norm draws its first vectors from the global generator
+        torch.manual_seed(seed)
+        network: nn.Module = family(*arguments)
+        initialise(network, spec.init, torch.Generator().manual_seed(seed))
+        if spec.norm == "spectral":
+            wrap_spectral(network)
+    return network

@@ -1,0 +1,126 @@
+"""The event log of a sweep, the only truth: one JSON line an event, on disk before anyone acts on it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+
+FORMAT = 1
+
+# Every event with the fields that its line must have.
+EVENTS: dict[str, tuple[str, ...]] = {
+    "sweep": ("name", "space", "spec", "seed", "versions"),
+    "driver": ("session", "state"),
+    "prepared": ("data", "floor", "floor_spread"),
+    "trial": ("trial", "point", "spec", "source"),
+    "attempt": ("trial", "seed", "attempt"),
+    "attempt_ended": ("trial", "seed", "attempt", "why"),
+    "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
+    "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
+}
+
+Line = dict[str, Any]
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Record:
+    """The driver's end of the log. `hook(line, when)` is called right before and right after each write, so
+    that a test can end the process there."""
+
+    def __init__(self, path: Path, hook: Callable[[Line, str], None] | None = None) -> None:
+        """Opens the log for appending; a torn last line is cut off and kept in `torn`."""
+        self.path = path
+        self.torn: str | None = None
+        self._hook = hook
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[Line], None]] = []
+        lines, whole = read(path) if path.exists() else ([], 0)
+        self._number = len(lines)
+        if path.exists() and path.stat().st_size > whole:
+            with path.open("r+b") as file:
+                file.seek(whole)
+                self.torn = file.read().decode(errors="replace")
+                file.truncate(whole)
+        self._file = path.open("ab")
+
+    def listen(self, listener: Callable[[Line], None]) -> None:
+        """Calls `listener` with every further line, after it is on disk."""
+        self._listeners.append(listener)
+
+    def append(self, event: str, **fields: Any) -> Line:
+        """Writes one line through to the disk and returns it."""
+        missing = [name for name in EVENTS[event] if name not in fields]
+        if missing:
+            raise TypeError(f"{event} lacks {', '.join(missing)}")
+        with self._lock:
+            line = {"v": FORMAT, "n": self._number, "time": time.time(), "event": event, **fields}
+            if self._hook:
+                self._hook(line, "before")
+            self._file.write(json.dumps(_encode(line), allow_nan=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._number += 1
+            if self._hook:
+                self._hook(line, "after")
+        for listener in self._listeners:
+            listener(line)
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(path: Path, offset: int = 0) -> tuple[list[Line], int]:
+    """The whole lines from byte `offset` on, and the offset after them: a reader's cursor.
+
+    Raises InputError for a line that is not JSON (a torn last line is not a whole one) or of a newer format.
+    """
+    lines = list(_lines(path, offset))
+    return [line for line, _ in lines], lines[-1][1] if lines else offset
+
+
+def _lines(path: Path, offset: int) -> Iterator[tuple[Line, int]]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                return
+            offset += len(raw)
+            try:
+                line = _decode(json.loads(raw))
+            except ValueError:
+                raise InputError(f"{path}: the line that ends at byte {offset} is damaged: {raw[:60]!r}") from None
+            if line["v"] > FORMAT:
+                raise InputError(
+                    f"{path}: written in format {line['v']}; this gansweep reads up to {FORMAT}, install a newer one"
+                )
+            yield line, offset
+
+
+def _encode(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they are written as strings, so that any reader can parse the log."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, dict):
+        return {key: _encode(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encode(part) for part in value]
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, str):
+        return _NOT_FINITE.get(value, value)
+    if isinstance(value, dict):
+        return {key: _decode(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_decode(part) for part in value]
+    return value

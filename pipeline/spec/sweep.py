@@ -1,0 +1,98 @@
+"""SweepSpec: what a sweep is besides the space it searches: what is compared, how, and for how long."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.errors import one_of
+from pipeline.metrics.catalogue import METRICS
+from pipeline.spec.base import Strict
+
+HealthReason = Literal["non_finite", "degenerate", "collapsed", "discriminator_won", "diverged"]
+Comparison = Literal["<", ">", "<=", ">="]
+
+
+class SearchSpec(Strict):
+    """How the space is searched. concurrency None: as many runs as there are CPUs or GPU shares;
+    max_time: seconds; startup: trials drawn at random before the model is used."""
+
+    sampler: Literal["tpe", "random", "gp"] = "tpe"
+    trials: int = Field(20, ge=1)
+    concurrency: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+    startup: int = Field(8, ge=0)
+    max_time: float | None = Field(None, gt=0)
+
+
+class RungsSpec(Strict):
+    """Asynchronous successive halving (Li et al. 2020) on the tail: at `first` images (None: the third
+    evaluation), and at `reduction` times as many, and so on, the best 1 in `reduction` goes on."""
+
+    enabled: bool = True
+    first: int | None = Field(None, gt=0)
+    reduction: float = Field(3.0, gt=1)
+
+
+class Condition(Strict):
+    """`signal` `comparison` `threshold`, for a signal of health/signals.py."""
+
+    signal: str
+    comparison: Comparison
+    threshold: float
+
+
+class RuleSpec(Strict):
+    """Ends a run with `reason` once all conditions held at `patience` evaluations in a row, none of them within
+    the first `grace` (a share of the budget). The first condition is written flat, further ones under `also`."""
+
+    reason: HealthReason
+    signal: str
+    comparison: Comparison
+    threshold: float
+    also: tuple[Condition, ...] = ()
+    patience: int = Field(1, ge=1)
+    grace: float = Field(0.05, ge=0, lt=1)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        first = Condition(signal=self.signal, comparison=self.comparison, threshold=self.threshold)
+        return (first, *self.also)
+
+
+class SweepSpec(Strict):
+    """The sweep-level part of a YAML file. `health` maps a rule's name to a rule, defaults merged in."""
+
+    objective: str
+    search: SearchSpec = SearchSpec()
+    rungs: RungsSpec = RungsSpec()
+    health: dict[str, RuleSpec] = {}
+
+    @field_validator("objective")
+    @classmethod
+    def _metric(cls, name: str) -> str:
+        if name not in METRICS:
+            raise ValueError(f'found "{name}", {one_of(name, METRICS)}')
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _health_defaults(cls, tree: Any) -> Any:
+        from pipeline.health.rules import DEFAULT_RULES
+
+        if not isinstance(tree, dict) or not isinstance(tree.get("health", {}), dict):
+            return tree
+        rules: dict[str, Any] = {name: dict(rule) for name, rule in DEFAULT_RULES.items()}
+        for name, rule in tree.get("health", {}).items():
+            if rule is None:
+                if rules.pop(name, None) is None:
+                    raise ValueError(f'health.{name}: there is no such rule to turn off, {one_of(name, rules)}')
+            elif name in rules and isinstance(rule, dict):
+                rules[name] = rules[name] | rule
+            elif isinstance(rule, dict) and not {"reason", "signal", "comparison", "threshold"} <= rule.keys():
+                raise ValueError(f'health: unknown key "{name}", {one_of(name, rules)}; a rule of your own has '
+                                 "reason, signal, comparison and threshold")
+            else:
+                rules[name] = rule
+        return {**tree, "health": rules}

@@ -1,0 +1,192 @@
+"""The state of a sweep: what its record says, folded. Everything that is shown or decided is read from here."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.measurement import Measurement
+from pipeline.metrics.catalogue import METRICS
+from pipeline.record import Line
+
+TAIL = 3  # evaluations
+
+HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
+END_REASONS = ("completed", "rung", *HEALTH_REASONS, "out_of_memory", "invalid", "crashed", "retries_spent")
+
+
+@dataclass
+class Run:
+    """One training of a trial's configuration with one seed."""
+
+    trial: int
+    seed: int
+    attempt: int = 0
+    started: float = 0.0
+    ended: float | None = None
+    end_reason: str | None = None
+    evidence: dict[str, Any] | None = None
+    measurements: list[Measurement] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        return "running" if self.end_reason is None else "finished"
+
+    @property
+    def images(self) -> int:
+        return self.measurements[-1].images if self.measurements else 0
+
+    @property
+    def seconds(self) -> float:
+        return self.measurements[-1].seconds if self.measurements else 0.0
+
+    @property
+    def healthy(self) -> bool:
+        """Ended as a result that counts: trained to the full budget or stopped by comparison alone."""
+        return self.end_reason in ("completed", "rung")
+
+    def values(self, metric: str) -> list[tuple[int, float]]:
+        """(images, value) at each evaluation that found the metric."""
+        return [(m.images, m.metrics[metric]) for m in self.measurements if metric in m.metrics]
+
+    def tail(self, metric: str) -> float | None:
+        """The median of the last 3 evaluations: what the run is compared by."""
+        return tail([value for _, value in self.values(metric)])
+
+    def best(self, metric: str) -> tuple[int, float] | None:
+        """(images, value) of the best evaluation."""
+        values = self.values(metric)
+        sign = 1 if METRICS[metric].minimise else -1
+        return min(values, key=lambda at: sign * at[1]) if values else None
+
+
+@dataclass
+class Trial:
+    """One configuration that the sampler (or known_good) proposed."""
+
+    number: int
+    point: dict[str, Any]
+    spec: dict[str, Any]
+    source: str
+    proposed: float
+    runs: dict[int, Run] = field(default_factory=dict)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return params(self.point)
+
+    @property
+    def first(self) -> Run | None:
+        return next(iter(self.runs.values()), None)
+
+    @property
+    def state(self) -> str:
+        if not self.runs:
+            return "waiting"
+        return "running" if any(run.state == "running" for run in self.runs.values()) else "finished"
+
+    def tail(self, metric: str) -> float | None:
+        """The median over its runs of their tails."""
+        return median(run.tail(metric) for run in self.runs.values())
+
+    @property
+    def end_reason(self) -> str | None:
+        """Of its runs' end reasons the first that is not healthy, else that of its first run."""
+        if self.state != "finished":
+            return None
+        worst = next((run for run in self.runs.values() if not run.healthy), self.first)
+        return worst.end_reason if worst else None
+
+
+@dataclass
+class SweepState:
+    """Made by folding lines; apply(line) goes on with further ones."""
+
+    name: str = ""
+    space: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    prepared: dict[str, Any] = field(default_factory=dict)
+    trials: dict[int, Trial] = field(default_factory=dict)
+    driver: dict[str, Any] = field(default_factory=dict)
+    started: float = 0.0
+    updated: float = 0.0
+    seconds: float = 0.0  # with a driver at work
+    lines: int = 0
+
+    @classmethod
+    def fold(cls, lines: Iterable[Line]) -> SweepState:
+        state = cls()
+        for line in lines:
+            state.apply(line)
+        return state
+
+    def apply(self, line: Line) -> None:
+        """One line on; a measurement that is there already (a retry yields it again) changes nothing."""
+        event, now = line["event"], line["time"]
+        if event == "sweep":
+            self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
+            self.started = now
+        elif event == "driver":
+            self.driver = line
+        elif event == "prepared":
+            self.prepared = line
+        elif event == "trial":
+            number = line["trial"]
+            self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now)
+        else:
+            self._apply_run(line)
+        if self.updated and not (event == "driver" and line["state"] == "started"):
+            self.seconds += now - self.updated
+        self.updated = now
+        self.lines += 1
+
+    def _apply_run(self, line: Line) -> None:
+        runs = self.trials[line["trial"]].runs
+        run = runs.setdefault(line["seed"], Run(line["trial"], line["seed"], started=line["time"]))
+        run.attempt = line["attempt"]
+        if line["event"] == "measurement" and line["images"] > run.images:
+            run.measurements.append(Measurement.from_dict(line))
+        elif line["event"] == "run_ended":
+            run.end_reason, run.evidence, run.ended = line["reason"], line["evidence"], line["time"]
+
+    @property
+    def metric(self) -> str:
+        return str(self.spec["objective"])
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for trial in self.trials.values() for run in trial.runs.values()]
+
+    def ranking(self) -> list[Trial]:
+        """Trials with a tail: completed ones first, then those a rung stopped (they are known at a smaller
+        budget only), then running, then unhealthy ones; each by its tail."""
+        sign = 1 if METRICS[self.metric].minimise else -1
+        order = {"completed": 0, "rung": 1, None: 2}
+        scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
+        keyed = [((order.get(t.end_reason, 3), sign * s, t.number), t) for t, s in scored if s is not None]
+        return [trial for _, trial in sorted(keyed, key=lambda pair: pair[0])]
+
+    @property
+    def best_trial(self) -> Trial | None:
+        """The completed trial with the best tail."""
+        ranked = self.ranking()
+        return ranked[0] if ranked and ranked[0].end_reason == "completed" else None
+
+
+def tail(values: list[float]) -> float | None:
+    """The median of the last 3 values; None without any."""
+    return statistics.median(values[-TAIL:]) if values else None
+
+
+def median(values: Iterable[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return statistics.median(there) if there else None
+
+
+def params(point: dict[str, Any]) -> dict[str, Any]:
+    """The searched values by dotted key: a parameter's name without the branches it is under."""
+    return {re.sub(r"\[[^\]]*\]", "", name): value for name, value in point.items()}

@@ -1,0 +1,128 @@
+"""The training loop: a generator of measurements that knows neither Ray nor MLflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.measurement import Measurement
+from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.samples import save_grid
+from pipeline.seeds import derive
+from pipeline.spec.trial import TrialSpec
+from pipeline.training.state import TrainingState, initial
+from pipeline.training.step import step
+from pipeline.training.store import Store
+
+CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is finite: a look waits for the device
+SAMPLE_CHUNK = 512
+
+
+def training(spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, objective: str) -> Iterator[Measurement]:
+    """Trains `spec` (resolved) with `seed` to its budget and yields a measurement at each evaluation.
+
+    The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
+    checkpoints is continued from the newest valid one, whose measurement is yielded again. `objective` names the
+    metric by which the best checkpoint is kept. After a value that is not finite one last measurement is yielded,
+    without metrics and with the signal `finite` at 0: nothing could come of going on.
+    """
+    state = initial(spec, evaluator.dataset, seed)
+    found = store.newest()
+    if found is not None:
+        name, content = found
+        state.restore(content["state"])
+        yield Measurement.from_dict(content["measurement"] | {"checkpoint": name})
+    latents = state.game.inputs(evaluator.samples, torch.Generator().manual_seed(derive(seed, "evaluation")))
+    total, every = spec.budget.images, spec.evaluation.every
+    while state.images < total:
+        goal = min((state.images // every + 1) * every, total)
+        timings: dict[str, float] = {}
+        with _timed(timings, "train"):
+            finite = _train_until(state, goal)
+        if not finite:
+            state.seconds += sum(timings.values())
+            yield Measurement(state.images, {}, {"finite": 0.0, **_signals(state)}, state.seconds, timings)
+            return
+        with _timed(timings, "evaluate"):
+            metrics, signals = evaluator.evaluate(sample(state.game, state.ema, latents, spec))
+            picture = save_samples(state, latents, store)
+        signals = _signals(state) | signals
+        state.window_d.reset()
+        state.window_g.reset()
+        state.seconds += sum(timings.values())
+        measurement = Measurement(
+            state.images, metrics, signals, state.seconds, timings, features=evaluator.features, samples=picture
+        )
+        with _timed(timings, "checkpoint"):
+            name = _save(state, store, measurement, objective)
+        state.seconds += timings["checkpoint"]
+        yield dataclasses.replace(measurement, checkpoint=name)
+
+
+def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpec) -> Tensor:
+    """Samples (count, ...) on the CPU, float32, of `generator` in evaluation mode, in chunks."""
+    device = next(generator.parameters()).device
+    trained = generator.training
+    generator.eval()
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bf16"):
+            chunks = [game.sample(generator, chunk.to(device)).float().cpu() for chunk in inputs.split(SAMPLE_CHUNK)]
+    finally:
+        generator.train(trained)
+    return torch.cat(chunks)
+
+
+def save_samples(state: TrainingState, latents: Tensor, store: Store) -> str | None:
+    """Writes the sample picture, from the same latents all along; its name relative to the run's folder."""
+    points = state.batches.train.dim() == 2
+    count = len(latents) if points else state.spec.evaluation.grid**2
+    shown = sample(state.game, state.ema, latents[:count], state.spec)
+    if not bool(shown.isfinite().all()):
+        return None
+    path = store.samples / f"images-{state.images:012d}.png"
+    save_grid(shown, path, state.spec.evaluation.grid)
+    return str(path.relative_to(store.folder))
+
+
+def _train_until(state: TrainingState, goal: int) -> bool:
+    """Steps until `goal` images; False as soon as a loss or a gradient was not finite."""
+    check = CHECK_EVERY[state.device.type]
+    while state.images < goal:
+        step(state, state.batches.next(state.randomness), state.randomness)
+        if state.step % check == 0 or state.images >= goal:
+            if not (state.window_d.finite() and state.window_g.finite()):
+                return False
+    return True
+
+
+def _signals(state: TrainingState) -> dict[str, float]:
+    """What the window since the last evaluation says; not finite where the training was not."""
+    return state.window_d.means() | state.window_g.means()
+
+
+def _save(state: TrainingState, store: Store, measurement: Measurement, objective: str) -> str:
+    """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
+    value = measurement.metrics.get(objective)
+    sign = 1 if METRICS[objective].minimise else -1
+    better = value is not None and (not state.best or sign * value < sign * state.best["value"])
+    if better:
+        state.best = {"value": value, "images": state.images}
+    name = store.save(state.images, {
+        "state": state.tensors(), "measurement": measurement.as_dict(), "spec": state.spec.model_dump(mode="json"),
+    })
+    store.keep(best=store.at(state.best["images"]) if state.best else None)
+    return name
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - start

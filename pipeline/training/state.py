@@ -1,0 +1,134 @@
+"""TrainingState: all that a training step changes, and so all that a checkpoint holds."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline import games
+from pipeline.data.batches import Batches
+from pipeline.data.dataset import Dataset
+from pipeline.games.game import Game
+from pipeline.seeds import derive
+from pipeline.spec.trial import TrialSpec
+
+# What a step measures of each side; a window sums them up between two evaluations, on the device.
+DISCRIMINATOR_MEASURES = ("loss_d", "discriminator_gradient_norm", "discriminator_win_rate")
+GENERATOR_MEASURES = ("loss_g", "generator_gradient_norm")
+
+
+@dataclass
+class Window:
+    """Sums of a side's measures over the steps since they were last read."""
+
+    names: tuple[str, ...]
+    sums: Tensor
+    steps: int = 0
+
+    def add(self, values: list[Tensor]) -> None:
+        self.sums.add_(torch.stack(values))
+        self.steps += 1
+
+    def finite(self) -> bool:
+        """Whether all values so far were finite; this waits for the device."""
+        return bool(self.sums.isfinite().all())
+
+    def means(self) -> dict[str, float]:
+        """The mean of each measure; nothing where no step was made. This waits for the device."""
+        if not self.steps:
+            return {}
+        return dict(zip(self.names, (self.sums / self.steps).tolist(), strict=True))
+
+    def reset(self) -> None:
+        self.sums.zero_()
+        self.steps = 0
+
+
+@dataclass
+class TrainingState:
+    """spec and game do not change; everything else is what step() and the loop update in place."""
+
+    spec: TrialSpec
+    game: Game
+    ema: nn.Module  # the generator that is sampled; without averaging the trained one itself
+    optimiser_g: torch.optim.Optimizer
+    optimiser_d: torch.optim.Optimizer
+    batches: Batches
+    randomness: torch.Generator
+    window_d: Window
+    window_g: Window
+    images: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        return self.randomness.device
+
+    def tensors(self) -> dict[str, Any]:
+        """The state as tensors and plain values, for store.save; restore() takes it back."""
+        return {
+            "generator": self.game.generator.state_dict(),
+            "discriminator": self.game.discriminator.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimiser_g": self.optimiser_g.state_dict(),
+            "optimiser_d": self.optimiser_d.state_dict(),
+            "batches": self.batches.state(),
+            "randomness": self.randomness.get_state(),
+            "images": self.images,
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Goes on from what tensors() gave: to the bit on the same machine, thread count and build."""
+        self.game.generator.load_state_dict(saved["generator"])
+        self.game.discriminator.load_state_dict(saved["discriminator"])
+        self.ema.load_state_dict(saved["ema"])
+        self.optimiser_g.load_state_dict(saved["optimiser_g"])
+        self.optimiser_d.load_state_dict(saved["optimiser_d"])
+        self.batches.load(saved["batches"])
+        self.randomness.set_state(saved["randomness"].cpu())
+        self.images, self.step, self.seconds = saved["images"], saved["step"], saved["seconds"]
+        self.best = saved["best"]
+
+
+def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
+    """The state before the first step, on the device that the (resolved) spec names."""
+    device = torch.device(spec.device or "cpu")
+    layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
+    game = games.build(spec, tuple(dataset.train.shape[1:]), seed)
+    image = dataset.kind == "image"
+    for network in (game.generator, game.discriminator):
+        network.to(device)
+        if image:
+            network.to(memory_format=layout)  # type: ignore[call-overload]
+    ema = copy.deepcopy(game.generator).requires_grad_(False) if spec.ema.half_life else game.generator
+    optimiser = spec.optimiser
+    betas_d = (
+        optimiser.beta1 if optimiser.beta1_d is None else optimiser.beta1_d,
+        optimiser.beta2 if optimiser.beta2_d is None else optimiser.beta2_d,
+    )
+    return TrainingState(
+        spec=spec,
+        game=game,
+        ema=ema,
+        optimiser_g=_adam(game.generator, optimiser.lr_g, (optimiser.beta1, optimiser.beta2), optimiser.weight_decay),
+        optimiser_d=_adam(game.discriminator, optimiser.lr_d, betas_d, optimiser.weight_decay),
+        batches=Batches(dataset.train, dataset.train_labels, device, spec.batch_size, layout),
+        randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
+        window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),
+        window_g=Window(GENERATOR_MEASURES, torch.zeros(len(GENERATOR_MEASURES), device=device)),
+    )
+
+
+def _adam(
+    network: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float
+) -> torch.optim.Optimizer:
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, weight_decay=weight_decay, fused=True)

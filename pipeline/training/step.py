@@ -1,0 +1,105 @@
+"""The training step: one update of the discriminator, and of the generator and its average when it is their turn."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from pipeline.data.batches import Batch
+from pipeline.training.state import TrainingState
+
+EMA_RAMP_UP = 0.05  # of the images so far (Karras et al. 2020)
+
+
+def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
+    """Updates `state` in place with one batch of reals and returns what was measured, 0-dimensional tensors on
+    the device. The budget grows by the batch. Nothing here waits for the device.
+
+    The two updates of a step use the same fakes (Goodfellow et al. 2014, algorithm 1, with k =
+    optimiser.discriminator_steps); both see the generator before its update.
+    """
+    spec, game = state.spec, state.game
+    generator_turn = (state.step + 1) % spec.optimiser.discriminator_steps == 0
+    _schedule(state)
+    inputs = game.inputs(batch.real.shape[0], randomness, batch)
+    with _precision(state), torch.set_grad_enabled(generator_turn):
+        fake = game.generate(game.generator, inputs)
+
+    due = {name: float(every) for name, every in game.intervals().items() if state.step % every == 0}
+    with _precision(state):
+        losses = game.discriminator_loss(game.discriminator, batch.real, fake.detach(), randomness, due)
+    loss_d = losses.total()
+    norm_d = _update(state.optimiser_d, game.discriminator, loss_d)
+    measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
+    assert losses.real_scores is not None and losses.fake_scores is not None
+    measured["discriminator_win_rate"] = win_rate(losses.real_scores, losses.fake_scores)
+    state.window_d.add(list(measured.values()))
+
+    if generator_turn:
+        game.discriminator.requires_grad_(False)  # the generator's update needs no gradient of D's weights
+        with _precision(state):
+            loss_g = game.generator_loss(game.discriminator, batch.real, fake).total()
+        norm_g = _update(state.optimiser_g, game.generator, loss_g)
+        game.discriminator.requires_grad_(True)
+        _average(state, batch.real.shape[0] * spec.optimiser.discriminator_steps)
+        of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
+        state.window_g.add(list(of_g.values()))
+        measured |= of_g
+
+    state.step += 1
+    state.images += batch.real.shape[0]
+    return measured
+
+
+def win_rate(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """P(D(real) > D(fake)) over all pairs of the batch, a tie counting one half; NaN where a score is NaN.
+
+    Unlike the sign of a score it means the same for every objective: 0.5 is chance, 1 a discriminator that
+    wins each pair (the area under its ROC curve).
+    """
+    difference = real_scores.detach()[:, None] - fake_scores.detach()[None, :]
+    return 0.5 + 0.5 * difference.sign().mean() + 0 * difference.sum()
+
+
+def _update(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> Tensor:
+    """One step of the optimiser down the gradient of `loss`; returns the gradient's norm over all parameters."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+    optimiser.step()
+    return norm.detach()
+
+
+def _schedule(state: TrainingState) -> None:
+    if state.spec.optimiser.schedule == "constant":
+        return
+    left = 1 - state.images / state.spec.budget.images
+    for optimiser, lr in ((state.optimiser_g, state.spec.optimiser.lr_g), (state.optimiser_d, state.spec.optimiser.lr_d)):
+        for group in optimiser.param_groups:
+            group["lr"] = lr * max(left, 0.0)
+
+
+@torch.no_grad()
+def _average(state: TrainingState, images: int) -> None:
+    """The EMA update for `images` further ones: parameters and batch norm's statistics averaged, the rest copied."""
+    generator, ema = state.game.generator, state.ema
+    if ema is generator:
+        return
+    half_life = min(state.spec.ema.half_life, EMA_RAMP_UP * (state.images + images))
+    decay = 0.5 ** (images / half_life)
+    averaged, trained = list(ema.parameters()), list(generator.parameters())
+    for ours, theirs in zip(ema.named_buffers(), generator.buffers(), strict=True):
+        if ours[0].endswith(("running_mean", "running_var")):
+            averaged.append(ours[1])  # type: ignore[arg-type]
+            trained.append(theirs)  # type: ignore[arg-type]
+        else:
+            ours[1].copy_(theirs)
+    get_ema_multi_avg_fn(decay)(averaged, trained, None)  # type: ignore[arg-type]
+
+
+def _precision(state: TrainingState) -> AbstractContextManager[object]:
+    return torch.autocast(state.device.type, torch.bfloat16, enabled=state.spec.precision == "bf16")

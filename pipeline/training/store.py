@@ -1,0 +1,101 @@
+"""The checkpoints of one run: written to a temporary name and renamed, with a hash; the last two and the best kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = 1
+_NAME = re.compile(r"images-(\d{12})-([0-9a-f]{16})\.pt")
+
+
+class DamagedCheckpoint(Exception):
+    """The file is not what was written: its hash is not the one in its name, or it cannot be read."""
+
+
+class Store:
+    """A run's folder. `hook(path, when)` is called right before and right after each rename, for tests."""
+
+    def __init__(self, folder: Path, hook: Callable[[Path, str], None] | None = None) -> None:
+        self.folder = folder
+        self.checkpoints = folder / "checkpoints"
+        self.samples = folder / "samples"
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.samples.mkdir(exist_ok=True)
+        self.damaged: list[str] = []
+        self._hook = hook
+
+    def save(self, images: int, content: dict[str, Any]) -> str:
+        """Writes a checkpoint and returns its name, relative to the run's folder."""
+        buffer = io.BytesIO()
+        torch.save({"format": FORMAT, **content}, buffer)
+        raw = buffer.getvalue()
+        path = self.checkpoints / f"images-{images:012d}-{_hash(raw)}.pt"
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        if self._hook:
+            self._hook(path, "before")
+        os.replace(temporary, path)
+        if self._hook:
+            self._hook(path, "after")
+        return str(path.relative_to(self.folder))
+
+    def newest(self) -> tuple[str, dict[str, Any]] | None:
+        """The newest valid checkpoint, as (name, content); damaged ones are passed over and named in `damaged`."""
+        for path in reversed(self._paths()):
+            try:
+                return str(path.relative_to(self.folder)), load(path)
+            except DamagedCheckpoint as error:
+                self.damaged.append(str(error))
+        return None
+
+    def at(self, images: int) -> str | None:
+        """The name of the checkpoint at `images`, if it is there."""
+        found = [path for path in self._paths() if path.name.startswith(f"images-{images:012d}-")]
+        return str(found[-1].relative_to(self.folder)) if found else None
+
+    def keep(self, best: str | None, last: int = 2) -> None:
+        """Removes all checkpoints but the last ones and the best, and what a killed write left."""
+        paths = self._paths()
+        kept = {self.folder / best} if best else set()
+        kept |= set(paths[-last:] if last else [])
+        for path in {*paths, *self.checkpoints.glob("*.part")} - kept:
+            path.unlink(missing_ok=True)
+
+    def _paths(self) -> list[Path]:
+        return sorted(path for path in self.checkpoints.glob("*.pt") if _NAME.fullmatch(path.name))
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, on the CPU: tensors and plain values only, no code is run.
+
+    Raises DamagedCheckpoint where the file's hash is not the one in its name or it cannot be read.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DamagedCheckpoint(f"{path}: {error.strerror}") from None
+    named = _NAME.fullmatch(path.name)
+    if named and _hash(raw) != named[2]:
+        raise DamagedCheckpoint(f"{path}: damaged ({len(raw)} bytes, its hash is not the one in its name)")
+    try:
+        content: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise DamagedCheckpoint(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DamagedCheckpoint(f"{path}: not a checkpoint of this version of gansweep")
+    return content
+
+
+def _hash(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
