@@ -1,0 +1,121 @@
+"""Dataset: the three disjoint parts of one data set, the same on every machine and for every seed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.data import mixtures, sources
+from pipeline.data.cache import Entry, cached
+from pipeline.errors import InputError
+from pipeline.spec.trial import DataSpec
+
+SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
+HELD_OUT = 10_000  # at most, for validation and for test each
+SMALLEST = 100  # samples, under which a held-out fifth says nothing
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """train, validation, test: images uint8 (N, C, H, W), or points float32 (N, 2). labels: int64 (N,).
+    classes: 0 without labels. means (modes, 2) and sigma: of a mixture. fingerprint: 16 hex of the contents' SHA-256."""
+
+    name: str
+    kind: str
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    train_labels: Tensor | None
+    validation_labels: Tensor | None
+    test_labels: Tensor | None
+    classes: int
+    fingerprint: str
+    channels: int
+    resolution: int | None
+    means: Tensor | None = None
+    sigma: float | None = None
+
+    def part(self, name: str) -> Tensor:
+        """The part called "train", "validation" or "test"."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return parts[name]
+
+
+def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
+    """The data set that `spec` names. root: where downloaded sets lie (None: in the cache).
+
+    Image sets are kept, decoded and resized, in the cache, but for a user's function, which is called each time
+    and must return the same each time. Raises InputError for data that is not there or cannot be read.
+    """
+    if spec.name in mixtures.SIGMA:
+        return _mixture(spec.name)
+    if ".py:" in spec.name:
+        return _assemble(spec, _parts(spec, root, cache))
+    key = sources.cache_key(spec)
+    return _assemble(spec, cached(cache / "data" / f"{key}.safetensors", lambda: _parts(spec, root, cache)))
+
+
+def _mixture(name: str) -> Dataset:
+    """100k points to train on, as PacGAN; 10k for each other part, drawn with seeds of their own."""
+    counts = {"train": 100_000, "validation": HELD_OUT, "test": HELD_OUT}
+    parts = {part: mixtures.draw(name, count, SPLIT_SEED + at) for at, (part, count) in enumerate(counts.items())}
+    entry = parts, _facts(parts)
+    return _assemble(DataSpec(name=name), entry, mixtures.means(name), mixtures.SIGMA[name])
+
+
+def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
+    source = sources.read(spec, root, cache)
+    count = len(source.samples)
+    if count < SMALLEST:
+        raise InputError(f"{spec.name}: found {count} samples; valid: at least {SMALLEST}")
+    order = torch.from_numpy(np.random.RandomState(SPLIT_SEED).permutation(count))
+    held = min(count // 5 + (count % 5 > 0), HELD_OUT)
+    if source.test is not None:
+        index = {"validation": order[:HELD_OUT], "train": order[HELD_OUT:]}
+    else:
+        index = {"validation": order[:held], "test": order[held : 2 * held], "train": order[2 * held :]}
+    tensors = {part: source.samples[at] for part, at in index.items()}
+    if source.labels is not None:
+        tensors |= {f"{part}_labels": source.labels[at] for part, at in index.items()}
+    if source.test is not None:
+        tensors["test"] = source.test
+        assert source.test_labels is not None
+        tensors["test_labels"] = source.test_labels
+    return tensors, _facts(tensors)
+
+
+def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return {"fingerprint": digest.hexdigest()[:16]}
+
+
+def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: float | None = None) -> Dataset:
+    tensors, facts = entry
+    train, labels = tensors["train"], tensors.get("train_labels")
+    image = train.dim() == 4
+    return Dataset(
+        name=spec.name,
+        kind="image" if image else "points",
+        train=train,
+        validation=tensors["validation"],
+        test=tensors["test"],
+        train_labels=labels,
+        validation_labels=tensors.get("validation_labels"),
+        test_labels=tensors.get("test_labels"),
+        classes=0 if labels is None else int(max(tensors[f"{p}_labels"].max() for p in ("train", "validation", "test"))) + 1,
+        fingerprint=facts["fingerprint"],
+        channels=train.shape[1] if image else 0,
+        resolution=train.shape[2] if image else None,
+        means=means,
+        sigma=sigma,
+    )

@@ -1,0 +1,67 @@
+"""Pictures of samples: a grid of images, or a scatter plot of points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pipeline.data.batches import to_uint8
+from pipeline.data.cache import replaced
+
+WIDTH = 384  # pixels, at least
+
+
+def save_grid(samples: Tensor, path: Path, columns: int, means: Tensor | None = None) -> None:
+    """Writes a PNG, whole or not at all.
+
+    samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
+    or points (N, 2), with the mixture's means (modes, 2) marked. A value that is not finite is shown in red.
+    """
+    samples = samples.detach().cpu().float()
+    picture = _tiles(samples, columns) if samples.dim() == 4 else _scatter(samples, means)
+    with replaced(path) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def _tiles(images: Tensor, columns: int) -> Image.Image:
+    count, channels, height, width = images.shape
+    broken = ~images.isfinite().all(1)
+    coloured = to_uint8(images.nan_to_num(0.0)).expand(count, 3, height, width) if channels == 1 else to_uint8(
+        images.nan_to_num(0.0)
+    )
+    coloured = torch.where(broken[:, None], torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1), coloured)
+    rows = -(-count // columns)
+    blank = torch.full((rows * columns - count, 3, height, width), 255, dtype=torch.uint8)
+    cells = torch.cat([coloured, blank]).view(rows, columns, 3, height, width)
+    grid = cells.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 3)
+    factor = max(1, -(-WIDTH // (columns * width)))
+    picture = Image.fromarray(grid.contiguous().numpy())
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def _scatter(points: Tensor, means: Tensor | None) -> Image.Image:
+    """The view holds the means and a margin; how many points are outside it, or not finite, is written under it."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    finite = points[points.isfinite().all(1)]
+    figure = Figure(figsize=(4.8, 4.8), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_aspect("equal")
+    if len(finite):
+        axes.scatter(finite[:, 0].numpy(), finite[:, 1].numpy(), s=4, alpha=0.5, linewidths=0)
+    outside = 0
+    if means is not None:
+        axes.scatter(means[:, 0].numpy(), means[:, 1].numpy(), marker="+", s=60, color="black", linewidths=0.8)
+        reach = 1.5 * float(means.abs().max())
+        axes.set_xlim(-reach, reach)
+        axes.set_ylim(-reach, reach)
+        outside = int((finite.abs() > reach).any(1).sum())
+    axes.set_xlabel(f"{len(points)} samples, {outside} outside, {len(points) - len(finite)} not finite")
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())

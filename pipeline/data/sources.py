@@ -1,0 +1,130 @@
+"""Where samples come from before they are split: scikit-learn, torchvision, a folder of images, a user's function."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.data import folder, official
+from pipeline.errors import InputError
+from pipeline.plugin import last_line, resolve
+from pipeline.spec.trial import DataSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """samples: images uint8 (N, C, H, W) or points float32 (N, 2). labels: int64 (N,). test: an official test part."""
+
+    samples: Tensor
+    labels: Tensor | None = None
+    test: Tensor | None = None
+    test_labels: Tensor | None = None
+
+
+def cache_key(spec: DataSpec) -> str:
+    """A file name for the decoded data: another one for other files or another resolution."""
+    size = f"-{spec.resolution}" if spec.resolution else ""
+    if not spec.name.startswith("imagefolder:"):
+        return f"{spec.name}{size}"
+    path = folder.path_of(spec.name)
+    return f"folder-{slug(path.name)}{size}-{folder.signature(path)}"
+
+
+def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
+    """All samples of the set, at the spec's resolution."""
+    if spec.name == "digits":
+        return _resized(_digits(), spec.resolution)
+    if spec.name in official.SETS:
+        return _resized(Source(*official.read(spec.name, root, cache)), spec.resolution)
+    if spec.name.startswith("imagefolder:"):
+        assert spec.resolution is not None  # the spec sees to it
+        return Source(*folder.read(folder.path_of(spec.name), spec.resolution))
+    return _resized(_function(spec), spec.resolution)
+
+
+def short_name(name: str) -> str:
+    """A data set's name as part of a file's or an extractor's name."""
+    if name.startswith("imagefolder:"):
+        return slug(folder.path_of(name).name)
+    return slug(name.rpartition(":")[2] if ".py:" in name else name)
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_") or "data"
+
+
+def _digits() -> Source:
+    """scikit-learn's 1,797 8x8 digits, whose values 0 to 16 become 0 to 255."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = torch.from_numpy(np.rint(bunch.images * (255 / 16)).astype(np.uint8))
+    return Source(images[:, None], torch.from_numpy(bunch.target.astype(np.int64)))
+
+
+def _function(spec: DataSpec) -> Source:
+    """What a user's function(resolution) returns: a tensor or (tensor, labels)."""
+    function = resolve(spec.name)
+    if not callable(function):
+        raise InputError(f'"{spec.name}": found a {type(function).__name__}; valid: a function of the resolution')
+    try:
+        made = function(spec.resolution)
+    except Exception as error:
+        raise InputError(f'"{spec.name}" failed: {last_line(error)}') from error
+    samples, labels = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    try:
+        samples = torch.as_tensor(samples).cpu()
+        labels = None if labels is None else torch.as_tensor(labels).cpu().long()
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f'"{spec.name}": returned {_described(made)}; valid: a tensor, or (tensor, labels)') from None
+    if labels is not None and (labels.shape != samples.shape[:1] or int(labels.min()) < 0):
+        raise InputError(f'"{spec.name}": found labels of shape {tuple(labels.shape)}; valid: one from 0 up a sample')
+    return Source(_as_samples(spec.name, samples), labels)
+
+
+def _as_samples(name: str, samples: Tensor) -> Tensor:
+    """Images as uint8, points as float32, or InputError."""
+    valid = "valid: images (N, C, H, W) with H = W, uint8 or float in [-1, 1], or points (N, 2) float"
+    images = samples.dim() == 4 and samples.shape[2] == samples.shape[3] and samples.shape[1] in (1, 3)
+    if not images and not (samples.dim() == 2 and samples.shape[1] == 2 and samples.is_floating_point()):
+        raise InputError(f'"{name}": returned {_described(samples)}; {valid}')
+    if samples.dtype == torch.uint8:
+        return samples
+    if not samples.is_floating_point() or not bool(samples.isfinite().all()):
+        raise InputError(f'"{name}": returned {_described(samples)}, or values that are not finite; {valid}')
+    if not images:
+        return samples.float()
+    low, high = float(samples.min()), float(samples.max())
+    if low < -1 or high > 1:
+        raise InputError(f'"{name}": found float images in [{low:.4g}, {high:.4g}]; {valid}')
+    return ((samples.float() + 1) * 127.5).round().to(torch.uint8)
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a {str(value.dtype).removeprefix('torch.')} tensor of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"
+
+
+def _resized(source: Source, resolution: int | None) -> Source:
+    if resolution is None or source.samples.dim() != 4 or source.samples.shape[2] == resolution:
+        return source
+    test = None if source.test is None else resize(source.test, resolution)
+    return Source(resize(source.samples, resolution), source.labels, test, source.test_labels)
+
+
+def resize(images: Tensor, resolution: int) -> Tensor:
+    """(N, C, H, H) uint8 at another resolution, bilinear with antialias, in chunks to bound memory."""
+    parts = [
+        torch.nn.functional.interpolate(
+            chunk.float(), size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
+        )
+        for chunk in images.split(4096)
+    ]
+    return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
+
