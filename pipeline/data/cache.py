@@ -26,8 +26,9 @@ def locked(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot be made for the cache ({error.strerror}); "
-                         "choose a writable folder") from None
+        raise InputError(
+            f"{path.parent}: cannot be made for the cache ({error.strerror}); choose a writable folder"
+        ) from None
     with filelock.FileLock(path.with_name(path.name + ".lock")):
         yield
 

@@ -112,7 +112,9 @@ def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         train_labels=labels,
         validation_labels=tensors.get("validation_labels"),
         test_labels=tensors.get("test_labels"),
-        classes=0 if labels is None else int(max(tensors[f"{p}_labels"].max() for p in ("train", "validation", "test"))) + 1,
+        classes=0
+        if labels is None
+        else int(max(tensors[f"{p}_labels"].max() for p in ("train", "validation", "test"))) + 1,
         fingerprint=facts["fingerprint"],
         channels=train.shape[1] if image else 0,
         resolution=train.shape[2] if image else None,

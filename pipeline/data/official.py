@@ -70,8 +70,10 @@ def _whole(place: Path, official: Official) -> bool:
     there = [place / file for file in archives if (place / file).is_file()]
     for file in there:
         if hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() != archives[file.name][1]:
-            raise InputError(f"{file}: damaged (its MD5 is not {archives[file.name][1]}); replace it, or delete it and "
-                             "it is downloaded")
+            raise InputError(
+                f"{file}: damaged (its MD5 is not {archives[file.name][1]}); replace it, or delete it and "
+                "it is downloaded"
+            )
     return len(there) == len(archives) or all((place / file).exists() for file in official.unpacked)
 
 
@@ -91,8 +93,10 @@ def _read(official: Official, place: Path, cache: Path) -> tuple[Tensor, Tensor,
         try:
             train, test = (cls(stage, train=part, download=packed) for part in (True, False))
         except (RuntimeError, ValueError, EOFError, OSError) as error:
-            raise InputError(f"{place}: damaged {official.cls} files ({str(error).splitlines()[0]}); replace them, or "
-                             "delete them and they are downloaded") from None
+            raise InputError(
+                f"{place}: damaged {official.cls} files ({str(error).splitlines()[0]}); replace them, or "
+                "delete them and they are downloaded"
+            ) from None
     return *_tensors(train), *_tensors(test)
 
 
@@ -114,8 +118,10 @@ def _download(name: str, official: Official, places: list[Path]) -> None:
                     (Path(stage) / file).replace(place / file)
     except (OSError, RuntimeError) as error:
         text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{name}: not found in {places[0]} or {places[1]}, and cannot be downloaded ({text}); put "
-                         f"{', '.join(archives)} there, or name another folder with --data-root") from None
+        raise InputError(
+            f"{name}: not found in {places[0]} or {places[1]}, and cannot be downloaded ({text}); put "
+            f"{', '.join(archives)} there, or name another folder with --data-root"
+        ) from None
 
 
 def _fetch(addresses: list[str], file: Path, md5: str) -> None:

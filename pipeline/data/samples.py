@@ -29,8 +29,10 @@ def save_grid(samples: Tensor, path: Path, columns: int, means: Tensor | None = 
 def _tiles(images: Tensor, columns: int) -> Image.Image:
     count, channels, height, width = images.shape
     broken = ~images.isfinite().all(1)
-    coloured = to_uint8(images.nan_to_num(0.0)).expand(count, 3, height, width) if channels == 1 else to_uint8(
-        images.nan_to_num(0.0)
+    coloured = (
+        to_uint8(images.nan_to_num(0.0)).expand(count, 3, height, width)
+        if channels == 1
+        else to_uint8(images.nan_to_num(0.0))
     )
     coloured = torch.where(broken[:, None], torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1), coloured)
     rows = -(-count // columns)

@@ -127,4 +127,3 @@ def resize(images: Tensor, resolution: int) -> Tensor:
         for chunk in images.split(4096)
     ]
     return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
-

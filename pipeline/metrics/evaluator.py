@@ -1,0 +1,184 @@
+"""Evaluator: generated samples -> metrics and health signals, beside one part of the real data."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.data.batches import to_float
+from pipeline.data.cache import cached
+from pipeline.data.dataset import Dataset, load
+from pipeline.errors import InputError
+from pipeline.metrics.distances import mean_distance
+from pipeline.metrics.diversity import diversity_ratio, variance
+from pipeline.metrics.features import Extractor, open_extractor
+from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
+from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
+from pipeline.metrics.modes import mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
+from pipeline.spec.trial import DataSpec
+
+IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
+POINT_SAMPLES = 2500  # as PacGAN
+SUBSETS = 20  # of the training part, for the floor
+POOL = 10_000  # training images whose features the floor draws from, at least
+Part = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one real part brings to every evaluation. Images: moments of the whole part's features, manifold of as
+    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many."""
+
+    mean_distance: float
+    variance: float
+    moments: Moments | None = None
+    manifold: Manifold | None = None
+    projections: Tensor | None = None
+
+
+def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
+    """Does the slow work once a machine (data, extractor, features, floor) and says, JSON-able, what it found.
+
+    floor: the median of each floored metric between random training subsets of `samples` and the validation part;
+    floor_spread: their interquartile range / 1.349, which is the standard deviation of a normal. noise_floor: of
+    metrics whose floor is known in closed form. Raises InputError for bad data or more samples than there are.
+    """
+    return Evaluator.open(data, samples, cache, root, torch.device("cpu")).summary()
+
+
+class Evaluator:
+    """Opened once a run. Parts' references are made when first used and kept."""
+
+    def __init__(self, dataset: Dataset, samples: int, extractor: Extractor | None, cache: Path) -> None:
+        """Use Evaluator.open."""
+        self.dataset, self.samples = dataset, samples
+        self._extractor, self._cache = extractor, cache
+        self._references: dict[str, Reference] = {}
+
+    @classmethod
+    def open(
+        cls, data: DataSpec, samples: int | None, cache: Path, root: Path | None, device: torch.device
+    ) -> Evaluator:
+        """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
+        at most 2,000. Takes from the cache what prepare() left there, and makes what is missing."""
+        dataset = load(data, root, cache)
+        most = len(dataset.validation)
+        if samples is None:
+            samples = min(most, IMAGE_SAMPLES if dataset.kind == "image" else POINT_SAMPLES)
+        if samples > most:
+            raise InputError(
+                f"evaluation.samples: found {samples}; {data.name} has {most} in its validation part, "
+                f"valid: at most {most}"
+            )
+        extractor = open_extractor(dataset, cache).to(device) if dataset.kind == "image" else None
+        return cls(dataset, samples, extractor, cache)
+
+    @property
+    def features(self) -> str:
+        """The name of what the distances are measured in: an extractor with its weights' hash, or "points"."""
+        return self._extractor.name if self._extractor else "points"
+
+    def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
+        """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, 2), N equal to `samples`.
+
+        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (mixtures).
+        Where a sample is not finite, metrics is empty and finite = 0 is the only signal. A metric can be nan or inf.
+        """
+        if len(fakes) != self.samples:
+            raise ValueError(f"found {len(fakes)} samples; this evaluator compares {self.samples}")
+        fakes = fakes.detach()
+        if not bool(fakes.isfinite().all()):
+            return {}, {"finite": 0.0}
+        reference = self.reference(part)
+        signals = {"finite": 1.0, "sample_variance_ratio": variance(fakes.cpu()) / reference.variance}
+        features = self._features(fakes)
+        metrics = self._metrics(reference, features)
+        signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
+        if "coverage" in metrics:
+            signals["coverage"] = metrics["coverage"]
+        if "modes" in metrics and self.dataset.means is not None:
+            signals["modes_share"] = metrics["modes"] / len(self.dataset.means)
+        return metrics, signals
+
+    def reference(self, part: Part) -> Reference:
+        if part not in self._references:
+            real = self.dataset.part(part)
+            features = self._real_features(part)
+            some = features[: self.samples]
+            shared = mean_distance(some), variance(to_float(real[: self.samples]))
+            if self._extractor:
+                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some))
+            else:
+                made = Reference(*shared, projections=projected(some))
+            self._references[part] = made
+        return self._references[part]
+
+    def summary(self) -> dict[str, Any]:
+        """What prepare() returns."""
+        data = self.dataset
+        facts = {
+            name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
+        }
+        facts |= {part: len(data.part(part)) for part in ("train", "validation", "test")}
+        noise = {}
+        if data.means is not None:
+            noise["reverse_kl"] = reverse_kl_noise_floor(len(data.means), self.samples)
+        return {
+            "data": facts,
+            "features": self.features,
+            "samples": self.samples,
+            **self._floor(),
+            "noise_floor": noise,
+        }
+
+    def _features(self, samples: Tensor) -> Tensor:
+        return self._extractor(samples) if self._extractor else samples.cpu()
+
+    def _real_features(self, part: str) -> Tensor:
+        real = self.dataset.part(part)
+        if self._extractor is None:
+            return real
+        path = self._cache / "features" / f"{self.features}-{self.dataset.fingerprint}-{part}.safetensors"
+        return cached(path, lambda: ({"features": self._features(real)}, {}))[0]["features"]
+
+    def _metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
+        if reference.moments is not None and reference.manifold is not None:
+            fid = frechet_distance(reference.moments, features)
+            return {"fid": fid, **manifold_metrics(reference.manifold, features)}
+        return {**self._mode_metrics(features), **self._distance(reference, features)}
+
+    def _mode_metrics(self, points: Tensor) -> dict[str, float]:
+        if self.dataset.means is None or self.dataset.sigma is None:
+            return {}
+        return mode_metrics(points, self.dataset.means, self.dataset.sigma)
+
+    def _distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
+        """The metric that has a floor."""
+        if reference.moments is not None:
+            return {"fid": frechet_distance(reference.moments, features)}
+        assert reference.projections is not None
+        return {"sliced_wasserstein": sliced_wasserstein(reference.projections, features)}
+
+    def _floor(self) -> dict[str, dict[str, float]]:
+        name = f"{self.features if self._extractor else self.dataset.name}-{self.dataset.fingerprint}-{self.samples}"
+        _, facts = cached(self._cache / "floors" / f"{name}.safetensors", lambda: ({}, self._measure_floor()))
+        return {"floor": facts["floor"], "floor_spread": facts["floor_spread"]}
+
+    def _measure_floor(self) -> dict[str, Any]:
+        reference = self.reference("validation")
+        pool = self._features(self.dataset.train[: max(POOL, 2 * self.samples)])
+        random = np.random.RandomState(0)
+        drawn = [torch.from_numpy(random.permutation(len(pool))[: self.samples]) for _ in range(SUBSETS)]
+        distances = [self._distance(reference, pool[index]) for index in drawn]
+        values = {name: [distance[name] for distance in distances] for name in distances[0]}
+        quartiles = {name: statistics.quantiles(found, n=4) for name, found in values.items()}
+        return {
+            "floor": {name: statistics.median(found) for name, found in values.items()},
+            "floor_spread": {name: (q[2] - q[0]) / 1.349 for name, q in quartiles.items()},
+        }

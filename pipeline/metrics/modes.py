@@ -1,0 +1,52 @@
+"""How a mixture's modes are hit by generated points, as PacGAN counts them (Lin et al. 2018, section 4.1)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from pipeline.metrics.distances import squared_distances
+
+SIGMAS = 3.0
+PROJECTIONS = 64
+
+
+def mode_metrics(points: Tensor, means: Tensor, sigma: float) -> dict[str, float]:
+    """modes, high_quality and reverse_kl of points (N, 2) against the means (K, 2); all nan where one is not finite.
+
+    A point is of high quality within 3 sigma of its nearest mean; a mode is found with at least one such point;
+    reverse_kl: KL(shares of the high-quality points by mode || 1/K), infinite where there is no such point.
+    """
+    if not bool(points.isfinite().all()):
+        return dict.fromkeys(("modes", "high_quality", "reverse_kl"), math.nan)
+    counts = torch.zeros(len(means), dtype=torch.float64)
+    for _, squares in squared_distances(points, means):
+        nearest, index = squares.min(1)
+        counts += torch.bincount(index[nearest < (SIGMAS * sigma) ** 2], minlength=len(means))
+    good = float(counts.sum())
+    shares = counts[counts > 0] / good
+    divergence = float((shares * (shares * len(means)).log()).sum()) if good else math.inf
+    return {"modes": float((counts > 0).sum()), "high_quality": good / len(points), "reverse_kl": divergence}
+
+
+def reverse_kl_noise_floor(modes: int, samples: int) -> float:
+    """About what a perfect sampler still has with that many samples: (K - 1) / (2N)."""
+    return (modes - 1) / (2 * samples)
+
+
+def projected(points: Tensor) -> Tensor:
+    """(N, 64) float64: points (N, 2) on 64 fixed directions, evenly spread over the half circle, each sorted."""
+    angles = torch.arange(PROJECTIONS, dtype=torch.float64) * (math.pi / PROJECTIONS)
+    return (points.double() @ torch.stack([angles.cos(), angles.sin()])).sort(0).values
+
+
+def sliced_wasserstein(real: Tensor, fakes: Tensor) -> float:
+    """The sliced 2-Wasserstein distance (Rabin et al. 2011) between reals, as projected() gave, and fakes (N, 2) of
+    the same number; nan where one is not finite."""
+    if len(real) != len(fakes):
+        raise ValueError(f"{len(real)} reals and {len(fakes)} fakes; their numbers must be equal")
+    if not bool(fakes.isfinite().all()):
+        return math.nan  # sorting would hide it
+    return float((real - projected(fakes)).square().mean().sqrt())
