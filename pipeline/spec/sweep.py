@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.errors import one_of
+from pipeline.health.signals import SIGNALS
 from pipeline.metrics.catalogue import METRICS
 from pipeline.spec.base import Strict
 
@@ -35,10 +36,19 @@ class RungsSpec(Strict):
     reduction: float = Field(3.0, gt=1)
 
 
+def _known_signal(name: str) -> str:
+    if name not in SIGNALS:
+        raise ValueError(f'found "{name}", {one_of(name, SIGNALS)}')
+    return name
+
+
+Signal = Annotated[str, AfterValidator(_known_signal)]
+
+
 class Condition(Strict):
     """`signal` `comparison` `threshold`, for a signal of health/signals.py."""
 
-    signal: str
+    signal: Signal
     comparison: Comparison
     threshold: float
 
@@ -48,7 +58,7 @@ class RuleSpec(Strict):
     the first `grace` (a share of the budget). The first condition is written flat, further ones under `also`."""
 
     reason: HealthReason
-    signal: str
+    signal: Signal
     comparison: Comparison
     threshold: float
     also: tuple[Condition, ...] = ()

@@ -1,0 +1,168 @@
+"""Health rules: the defaults as data, and what a run's measurements mean under a set of rules."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.health.signals import Context, value
+from pipeline.measurement import Measurement
+
+if TYPE_CHECKING:
+    from pipeline.spec.sweep import Condition, HealthReason, RuleSpec
+
+__all__ = ["DEFAULT_RULES", "Context", "End", "replay", "verdict"]
+
+# Read in this order, the first that fires names the end. `grace` is a share of the budget.
+DEFAULT_RULES: dict[str, dict[str, Any]] = {
+    "non_finite": {"reason": "non_finite", "signal": "finite", "comparison": "<", "threshold": 1.0, "grace": 0.0},
+    # One and the same sample for every latent. A fresh generator may be as flat, and its average lags behind it.
+    "flat_output": {
+        "reason": "degenerate",
+        "signal": "sample_variance_ratio",
+        "comparison": "<",
+        "threshold": 0.01,
+        "patience": 2,
+        "grace": 0.1,
+    },
+    # Never had any, or lost it: what is left is too little either way.
+    "low_diversity": {
+        "reason": "collapsed",
+        "signal": "diversity_ratio",
+        "comparison": "<",
+        "threshold": 0.3,
+        "patience": 3,
+        "grace": 0.25,
+    },
+    # Had it and lost it: a run that is only slow never had it.
+    "lost_coverage": {
+        "reason": "collapsed",
+        "signal": "coverage",
+        "comparison": "<",
+        "threshold": 0.15,
+        "also": [{"signal": "coverage_drop", "comparison": ">", "threshold": 0.3}],
+        "patience": 3,
+        "grace": 0.1,
+    },
+    "no_coverage": {
+        "reason": "collapsed",
+        "signal": "coverage",
+        "comparison": "<",
+        "threshold": 0.02,
+        "patience": 3,
+        "grace": 0.4,
+    },
+    # Mixtures: generators visit modes in turn before they hold them, so this waits for 30% of the budget.
+    "few_modes": {
+        "reason": "collapsed",
+        "signal": "modes_share",
+        "comparison": "<",
+        "threshold": 0.5,
+        "patience": 3,
+        "grace": 0.3,
+    },
+    "discriminator_won": {
+        "reason": "discriminator_won",
+        "signal": "discriminator_win_rate",
+        "comparison": ">=",
+        "threshold": 0.99,
+        "also": [{"signal": "generator_gradient_share", "comparison": "<", "threshold": 0.01}],
+        "patience": 3,
+        "grace": 0.1,
+    },
+    # Far above the best that it had, in the metric's own measure and beyond its own noise.
+    "diverged": {
+        "reason": "diverged",
+        "signal": "excess",
+        "comparison": ">",
+        "threshold": 1.5,
+        "also": [{"signal": "excess_in_noise", "comparison": ">", "threshold": 4.0}],
+        "patience": 2,
+        "grace": 0.05,
+    },
+}
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True)
+class End:
+    """Why a run is to end. evidence: {rule, signal, comparison, threshold, values: [{images, value}]}, the values
+    being those of the evaluations that decided, and `also`, the further conditions' evidence, where there are any."""
+
+    reason: HealthReason
+    evidence: dict[str, Any]
+
+
+def verdict(
+    rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
+) -> End | None:
+    """Whether a run is to end at the last of its measurements, and why; the first rule that fires says so.
+
+    A rule is silent where the evaluations it looks at lack its signal. NaN in a signal that any rule reads ends the
+    run as non_finite, within that rule's grace too; no other reason comes before non_finite.
+    """
+    return next(_ends(rules, measurements, budget_images, context), None) if measurements else None
+
+
+def replay(
+    rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
+) -> tuple[int, End] | None:
+    """The index of the first measurement at which the rules would have ended the run, and why."""
+    for index in range(len(measurements)):
+        if (end := verdict(rules, measurements[: index + 1], budget_images, context)) is not None:
+            return index, end
+    return None
+
+
+def _ends(
+    rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
+) -> Iterator[End]:
+    def fired(chosen: Mapping[str, RuleSpec]) -> Iterator[End]:
+        for name, rule in chosen.items():
+            if (evidence := _fires(rule, measurements, budget_images, context)) is not None:
+                yield End(rule.reason, {"rule": name, **evidence})
+
+    yield from fired({name: rule for name, rule in rules.items() if rule.reason == "non_finite"})
+    for name, rule in rules.items():
+        for condition in rule.conditions:
+            now = value(condition.signal, measurements, context)
+            if now is not None and math.isnan(now):
+                yield End("non_finite", {"rule": name, **_evidence(condition, [(measurements[-1].images, now)])})
+    yield from fired({name: rule for name, rule in rules.items() if rule.reason != "non_finite"})
+
+
+def _fires(
+    rule: RuleSpec, measurements: Sequence[Measurement], budget_images: int, context: Context
+) -> dict[str, Any] | None:
+    """The evidence, if all conditions held at each of the last `patience` evaluations, all of them after the grace."""
+    first = len(measurements) - rule.patience
+    if first < 0 or measurements[first].images < rule.grace * budget_images:
+        return None
+    evidence = []
+    for condition in rule.conditions:
+        holds, values = _HOLDS[condition.comparison], []
+        for index in range(first, len(measurements)):
+            found = value(condition.signal, measurements[: index + 1], context)
+            if found is None or not holds(found, condition.threshold):
+                return None
+            values.append((measurements[index].images, found))
+        evidence.append(_evidence(condition, values))
+    return evidence[0] | ({"also": evidence[1:]} if len(evidence) > 1 else {})
+
+
+def _evidence(condition: Condition, values: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    return {
+        "signal": condition.signal,
+        "comparison": condition.comparison,
+        "threshold": condition.threshold,
+        "values": [{"images": images, "value": found} for images, found in values],
+    }
