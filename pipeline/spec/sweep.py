@@ -61,7 +61,7 @@ class RuleSpec(Strict):
     signal: Signal
     comparison: Comparison
     threshold: float
-    also: tuple[Condition, ...] = ()
+    also: tuple[Condition, ...] = Field((), strict=False)  # a list, as YAML and JSON have it
     patience: int = Field(1, ge=1)
     grace: float = Field(0.05, ge=0, lt=1)
 

@@ -1,0 +1,51 @@
+"""What the sampler hears of a run, by the reason it ended."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from pipeline.state import END_REASONS, HEALTH_REASONS, Run, tail
+
+# the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint
+PENALISED = (*HEALTH_REASONS, "out_of_memory", "invalid")
+# nobody knows whose fault it was: the sampler learns nothing
+FAILED = ("crashed", "retries_spent")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """reason: the end reason. value: the run's tail, None where it has none. rungs: (images, tail) at each
+    evaluation of a run that a rung stopped."""
+
+    reason: str
+    value: float | None
+    rungs: list[tuple[int, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.reason not in END_REASONS:
+            raise ValueError(f"{self.reason} is no end reason ({', '.join(END_REASONS)})")
+
+    @property
+    def failure(self) -> str | None:
+        """The constraint that the configuration broke. A run that went its way without a finite tail (its
+        rules were turned off) broke non_finite."""
+        if self.reason in PENALISED:
+            return self.reason
+        if self.reason not in FAILED and (self.value is None or not math.isfinite(self.value)):
+            return "non_finite"
+        return None
+
+
+def outcome(run: Run, metric: str) -> Outcome:
+    """What an ended run tells. Raises ValueError for one that runs still."""
+    if run.end_reason is None:
+        raise ValueError(f"run {run.trial} with seed {run.seed} has not ended")
+    values = run.values(metric)
+    rungs = []
+    if run.end_reason == "rung":
+        for at, (images, _) in enumerate(values, start=1):
+            value = tail([value for _, value in values[:at]])
+            assert value is not None
+            rungs.append((images, value))
+    return Outcome(run.end_reason, run.tail(metric), rungs)

@@ -1,0 +1,187 @@
+"""What to try next: Optuna's samplers behind ask and tell, with a study that is a projection of the record."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+
+from pipeline.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
+from pipeline.record import Line
+from pipeline.search.outcome import FAILED, Outcome, outcome
+from pipeline.space import Parameter, Point, Space
+from pipeline.spec.sweep import SearchSpec
+from pipeline.state import SweepState
+
+__all__ = ["Outcome", "Sampler", "outcome"]
+
+REDRAWS = 20  # draws for a point that was not proposed before; the last half of them at random
+
+# Optuna's own handler writes to the screen; what it logs goes to Python's logging instead.
+optuna.logging.disable_default_handler()
+optuna.logging.enable_propagation()
+
+
+class Sampler:
+    """Proposes points of a space.
+
+    The study is made from (points, outcomes) for each ask, and the Optuna sampler with it, seeded by the sweep's
+    seed and the trial's number. So a proposal depends on the trials that were asked and told so far and on
+    nothing else, and a sweep that was resumed proposes what the uninterrupted one would.
+
+    tpe: multivariate, grouped (a branch's parameters are modelled together) and with constant liar (Bergstra et
+    al. 2011; Falkner et al. 2018). random: each parameter on its own. gp: Gaussian process; it imports torch at
+    the first proposal after `startup`, models the parameters that are in every trial, draws those of branches at
+    random, and learns nothing from runs that a rung stopped.
+    """
+
+    def __init__(self, space: Space, spec: SearchSpec, minimise: bool, known_good: Iterable[Point] = ()) -> None:
+        self._space = space
+        self._spec = spec
+        self._minimise = minimise
+        self._known_good = [dict(point) for point in known_good]
+        self._points: dict[int, Point] = {}
+        self._outcomes: dict[int, Outcome] = {}
+
+    def ask(self, number: int) -> tuple[Point, str]:
+        """The point for trial `number`, running from now on, and who proposed it: "known_good" or "sampler"."""
+        if number in self._points:
+            raise ValueError(f"trial {number} has been asked for")
+        if number < len(self._known_good):
+            point, source = dict(self._known_good[number]), "known_good"
+        else:
+            point, source = self._propose(number), "sampler"
+        self._points[number] = point
+        return point, source
+
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """How the first run of trial `number` ended; once."""
+        if number not in self._points or number in self._outcomes:
+            raise ValueError(f"trial {number} {'was told' if number in self._outcomes else 'was not asked for'}")
+        self._outcomes[number] = outcome
+
+    def replay(self, lines: Iterable[Line]) -> None:
+        """Takes over what a record says was asked and told."""
+        state = SweepState.fold(lines)
+        for number, trial in state.trials.items():
+            self._points[number] = dict(trial.point)
+            if trial.first is not None and trial.first.end_reason is not None:
+                self._outcomes[number] = outcome(trial.first, state.metric)
+
+    def study(self, storage: Any = None) -> optuna.Study:
+        """The study as it stands, in memory or in `storage`; a trial that was not told is RUNNING in it."""
+        return self._study(optuna.samplers.RandomSampler(seed=0), storage)
+
+    def _propose(self, number: int) -> Point:
+        """A draw that was not proposed before: runs are paired by their seeds, so that a configuration that is
+        tried twice gives the same run twice. Where the space seems exhausted, the last draw."""
+        proposed = list(self._points.values())
+        for draw in range(REDRAWS):
+            kind = self._spec.sampler if draw < REDRAWS // 2 else "random"
+            seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
+            trial = self._study(_optuna_sampler(kind, seed, self._spec.startup)).ask()
+            point, _ = self._space.realise(functools.partial(_suggest, trial))
+            if point not in proposed:
+                break
+        return point
+
+    def _study(self, sampler: optuna.samplers.BaseSampler, storage: Any = None) -> optuna.Study:
+        direction = optuna.study.StudyDirection.MINIMIZE if self._minimise else optuna.study.StudyDirection.MAXIMIZE
+        study = optuna.create_study(sampler=sampler, direction=direction, storage=storage)
+        failures = sorted({told.failure for told in self._outcomes.values() if told.failure})
+        penalty = self._penalty()
+        distributions = {p.name: _optuna_distribution(p.distribution) for p in self._space.parameters()}
+        study.add_trials(
+            _trial(point, distributions, self._outcomes.get(number), penalty, failures)
+            for number, point in sorted(self._points.items())
+        )
+        return study
+
+    def _penalty(self) -> float:
+        """A finite value worse than any that is told as a result, by as much as those spread."""
+        values = [told.value for told in self._outcomes.values() if told.value is not None and told.failure is None]
+        if not values:
+            return 1.0 if self._minimise else -1.0
+        worst = max(values) if self._minimise else min(values)
+        spread = (max(values) - min(values)) or abs(worst) or 1.0
+        penalty = worst + spread if self._minimise else worst - spread
+        return max(-sys.float_info.max, min(sys.float_info.max, penalty))
+
+
+def _trial(
+    point: Point,
+    distributions: dict[str, optuna.distributions.BaseDistribution],
+    told: Outcome | None,
+    penalty: float,
+    failures: list[str],
+) -> optuna.trial.FrozenTrial:
+    fields: dict[str, Any] = {"params": point, "distributions": {name: distributions[name] for name in point}}
+    if told is None:
+        return optuna.trial.create_trial(state=TrialState.RUNNING, **fields)
+    if told.reason in FAILED:
+        return optuna.trial.create_trial(state=TrialState.FAIL, **fields)
+    if told.failure is None and told.reason == "rung":
+        return optuna.trial.create_trial(
+            state=TrialState.PRUNED, value=told.value, intermediate_values=dict(told.rungs), **fields
+        )
+    # the same constraints for every complete trial, in the same order: GPSampler compares them by position
+    constraints = {failure: 1.0 if failure == told.failure else -1.0 for failure in failures}
+    value = penalty if told.failure else told.value
+    return optuna.trial.create_trial(state=TrialState.COMPLETE, value=value, constraints=constraints, **fields)
+
+
+def _optuna_sampler(kind: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:
+    if kind == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if kind == "gp":
+        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` is
+        return optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=startup, multivariate=True, group=True, constant_liar=True
+        )
+
+
+def _optuna_distribution(distribution: Distribution) -> optuna.distributions.BaseDistribution:
+    match distribution:
+        case Uniform(low, high):
+            return optuna.distributions.FloatDistribution(low, high)
+        case Log(low, high):
+            return optuna.distributions.FloatDistribution(low, high, log=True)
+        case Int(low, high):
+            return optuna.distributions.IntDistribution(low, high)
+        case LogInt(low, high):
+            return optuna.distributions.IntDistribution(low, high, log=True)
+        case Steps(low, high, step) if distribution.whole:
+            return optuna.distributions.IntDistribution(int(low), int(high), step=int(step))
+        case Steps(low, high, step):
+            return optuna.distributions.FloatDistribution(low, high, step=step)
+        case Choice(options):
+            return optuna.distributions.CategoricalDistribution(options)
+    raise TypeError(f"no Optuna distribution for {distribution}")
+
+
+def _suggest(trial: optuna.Trial, parameter: Parameter) -> Any:
+    name, distribution = parameter.name, parameter.distribution
+    match distribution:
+        case Uniform(low, high):
+            return trial.suggest_float(name, low, high)
+        case Log(low, high):
+            return trial.suggest_float(name, low, high, log=True)
+        case Int(low, high):
+            return trial.suggest_int(name, low, high)
+        case LogInt(low, high):
+            return trial.suggest_int(name, low, high, log=True)
+        case Steps(low, high, step) if distribution.whole:
+            return trial.suggest_int(name, int(low), int(high), step=int(step))
+        case Steps(low, high, step):
+            return trial.suggest_float(name, low, high, step=step)
+        case Choice(options):
+            return trial.suggest_categorical(name, options)
+    raise TypeError(f"no Optuna distribution for {distribution}")

@@ -1,0 +1,104 @@
+"""--set KEY=VALUE: a value of a sweep's tree replaced before the tree is read."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.distributions import show
+from pipeline.errors import InputError, one_of
+from pipeline.space import options
+from pipeline.spec import yaml
+
+_STEP = re.compile(r"([^.\[\]]+)((?:\[[^\[\]]+\])*)(?:\.|$)")
+
+
+def override(tree: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """The tree with each "dotted.key=YAML value" set, mappings made on the way where there are none.
+
+    Under a choice whose options carry parameters, the dotted key is the one that a trial's params show:
+    `regularisers.r1.weight=5` sets it in every option that has it (where none has, in every option that has
+    the mapping it would be in), `regularisers[r1].r1.weight=5` in that option alone. The label of an option
+    given to the choice itself (`regularisers=r1`) leaves that option. Raises InputError for a setting that is
+    not KEY=VALUE and for a key that no option has a place for.
+    """
+    tree = copy.deepcopy(tree)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        steps = _steps(key.strip())
+        if not equals or not steps:
+            raise InputError(f'--set {setting}: found "{setting}"; valid: KEY=VALUE with a dotted key')
+        _set(tree, steps, yaml.parse(text, f"--set {setting}"), setting)
+    return tree
+
+
+def _steps(key: str) -> list[str]:
+    """ "a[b].c" as ["a", "[b]", "c"]; nothing for what is not a key."""
+    steps: list[str] = []
+    at = 0
+    while at < len(key):
+        step = _STEP.match(key, at)
+        if step is None:
+            return []
+        steps += [step[1], *re.findall(r"\[[^\]]+\]", step[2])]
+        at = step.end()
+    return steps if not key.endswith(".") else []
+
+
+def _set(tree: Any, steps: list[str], value: Any, setting: str) -> None:
+    """Sets the value in `tree`, a mapping that is no choice, in place."""
+    key, rest = steps[0], steps[1:]
+    labelled = options(tree.get(key))
+    if not rest:
+        chosen = labelled is not None and isinstance(value, str) and value in labelled
+        tree[key] = labelled[value] if labelled is not None and chosen else value
+    elif labelled is not None:
+        _set_in_options(tree[key]["choice"], rest, value, setting)
+    elif rest[0].startswith("["):
+        raise InputError(f"--set {setting}: found {rest[0]} after {key}, which is no choice with options of its own")
+    else:
+        if not isinstance(tree.get(key), dict):
+            tree[key] = {}
+        _set(tree[key], rest, value, setting)
+
+
+def _set_in_options(labelled: dict[str, Any], steps: list[str], value: Any, setting: str) -> None:
+    if steps[0].startswith("["):
+        label, rest = steps[0][1:-1], steps[1:]
+        if label not in labelled:
+            raise InputError(f'--set {setting}: found the option "{label}", {one_of(label, labelled)}')
+        chosen = [label]
+    else:
+        rest = steps
+        chosen = [label for label, option in labelled.items() if _has(option, rest)]
+        chosen = chosen or [label for label, option in labelled.items() if _has(option, rest[:-1])]
+    if not chosen:
+        known = "; ".join(f"{label}: {show(option)}" for label, option in labelled.items())
+        raise InputError(
+            f"--set {setting}: no option has {'.'.join(rest)} ({known}); name one, as in KEY[LABEL].{rest[0]}"
+        )
+    for label in chosen:
+        if not rest:
+            labelled[label] = value
+            continue
+        holder = {"option": labelled[label]}  # so that an option that is itself a choice is met like any other
+        _set(holder, ["option", *rest], value, setting)
+        labelled[label] = holder["option"]
+
+
+def _has(tree: Any, steps: list[str]) -> bool:
+    """Whether the path leads somewhere in `tree`, through any option of a choice on its way."""
+    labelled = options(tree)
+    if labelled is not None:
+        if steps and steps[0].startswith("["):
+            return steps[0][1:-1] in labelled and _has(labelled[steps[0][1:-1]], steps[1:])
+        return any(_has(option, steps) for option in labelled.values())
+    if not steps:
+        return isinstance(tree, dict) or tree is not None
+    return isinstance(tree, dict) and steps[0] in tree and _has_value(tree[steps[0]], steps[1:])
+
+
+def _has_value(tree: Any, steps: list[str]) -> bool:
+    return not steps or _has(tree, steps)
