@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -78,12 +79,12 @@ class Record:
         self._file.close()
 
 
-def read(path: Path, offset: int = 0) -> tuple[list[Line], int]:
-    """The whole lines from byte `offset` on, and the offset after them: a reader's cursor.
+def read(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Line], int]:
+    """The whole lines from byte `offset` on, at most `limit`, and the offset after them: a reader's cursor.
 
     Raises InputError for a line that is not JSON (a torn last line is not a whole one) or of a newer format.
     """
-    lines = list(_lines(path, offset))
+    lines = list(itertools.islice(_lines(path, offset), limit))
     return [line for line, _ in lines], lines[-1][1] if lines else offset
 
 

@@ -1,0 +1,99 @@
+"""One connection's work: bringing MLflow from what was sent to the end of the record, step by step."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from pipeline import record
+from pipeline.state import SweepState
+from pipeline.tracking.client import Runs
+from pipeline.tracking.files import uploads
+from pipeline.tracking.memory import RECORD, Memory, lines_between
+from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys, view
+
+BATCH = 200  # lines sent at a time
+
+log = logging.getLogger(__name__)
+
+
+class Projector:
+    """Holds the state as of the cursor. A step that raised leaves it useless: make a new one and go on."""
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        """Connects and finds what is there; where runs are gone that were sent, all is sent again."""
+        self.folder, self.record = folder, folder / RECORD
+        first = record.read(self.record, limit=1)[0][0]
+        self.memory = Memory.of(folder, uri)
+        self.runs = Runs(uri, first["name"], identity(first), self.memory.experiment)
+        there = set(self.runs.ids.values())
+        known = self.memory.parent in there and set(self.memory.runs.values()) <= there
+        if not known or self.memory.sweep != identity(first):
+            self.memory = Memory(uri, identity(first))
+        self.memory.experiment = self.runs.experiment
+        sent = lines_between(folder, 0, self.memory.cursor)
+        self.state = SweepState.fold(record.read(self.record, limit=sent)[0])
+
+    def unsent(self) -> int:
+        """Lines that are not sent, or whose files are not."""
+        return lines_between(self.folder, min(self.memory.cursor, self.memory.files))
+
+    def step(self) -> bool:
+        """Sends the next lines, or, with all lines sent, the next files. False: nothing is left."""
+        return self._send_lines() or self._send_files()
+
+    def _send_lines(self) -> bool:
+        lines, cursor = record.read(self.record, self.memory.cursor, limit=BATCH)
+        points: dict[Key, list[Point]] = {}
+        touched: set[Key] = set()
+        for line in lines:
+            found, changed = apply(self.state, line)
+            touched |= changed
+            for key, more in found.items():
+                points.setdefault(key, []).extend(more)
+        self._send(touched | points.keys(), points)
+        if lines:
+            self._remember(cursor)
+        return bool(lines)
+
+    def _send(self, touched: set[Key], points: dict[Key, list[Point]], alive: bool = True) -> None:
+        for key in keys(self.state):  # parents first
+            if key in touched:
+                self.runs.send(key, view(self.state, key, alive), points.get(key, []))
+
+    def _remember(self, cursor: int) -> None:
+        ids = self.runs.ids
+        self.memory.cursor, self.memory.parent = cursor, ids[SWEEP]
+        for (trial, seed), run_id in ids.items():
+            if trial is None:
+                continue
+            self.memory.runs[f"{trial}" if seed is None else f"{trial}/{seed}"] = run_id
+            first = self.state.trials[trial].first if trial in self.state.trials else None
+            if seed is None and first:
+                self.memory.runs[f"{trial}/{first.seed}"] = run_id
+        self.memory.write(self.folder)
+
+    def _send_files(self) -> bool:
+        """They have a cursor of their own: where artifacts cannot be stored, the curves go on."""
+        limit = min(BATCH, lines_between(self.folder, self.memory.files, self.memory.cursor))
+        lines, offset = record.read(self.record, self.memory.files, limit=limit)
+        for upload in [upload for line in lines for upload in uploads(self.state, line, self.folder)]:
+            name = f"{upload.folder}/{upload.path.name}"
+            if upload.text is not None:
+                self.runs.write(upload.key, upload.text, upload.path.name)
+            elif not upload.path.exists():
+                self.runs.tag(upload.key, f"missing.{name}", "the file was gone when it was to be sent")
+                log.warning("%s is not there to be sent to MLflow", upload.path)
+            else:
+                self.runs.upload(upload.key, upload.path, upload.folder)
+                if upload.tag:
+                    self.runs.tag(upload.key, upload.tag, name)
+        if lines:
+            self.memory.files = offset
+            self.memory.write(self.folder)
+        return bool(lines)
+
+    def settle(self) -> None:
+        """The driver died without a word: nothing that it left open stays RUNNING."""
+        if self.state.driver.get("state") == "started":
+            self._send(set(keys(self.state)), {}, alive=False)

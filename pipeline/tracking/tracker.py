@@ -1,0 +1,122 @@
+"""The tracker: a reader of the record with a cursor, that brings MLflow up to date and never holds up the sweep."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from pipeline.errors import GansweepError, Unreachable
+from pipeline.tracking.client import locked, one_line
+from pipeline.tracking.location import check, database, default_uri
+from pipeline.tracking.memory import Memory, backlog
+from pipeline.tracking.projector import Projector
+from pipeline.tracking.server import ui
+
+__all__ = ["Tracker", "check", "default_uri", "run_ids", "sync", "ui"]
+
+POLL, SLOWEST = 0.5, 30.0  # seconds between looks at the record; the longest wait after a failure
+LOCK = "tracking.lock"  # held by whoever sends: two at once would make a run twice
+
+log = logging.getLogger(__name__)
+
+
+class Tracker:
+    """Sends a sweep's record to MLflow in a daemon thread, from start() to close().
+
+    Whatever goes wrong is retried for ever; `error` holds the last problem in one line, None once it is over.
+    """
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        """folder: the sweep's. Raises InputError for a URI that is of no known kind."""
+        database(uri)
+        self.folder, self.uri = folder, uri
+        self.error: str | None = None
+        self._until: float | None = None  # monotonic; set by close()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def backlog(self) -> int:
+        """Lines of the record that are not sent yet, with their files."""
+        return backlog(self.folder, self.uri)
+
+    def close(self, timeout: float) -> int:
+        """Sends what it can within `timeout` seconds; what is left stays for sync(). Returns the backlog."""
+        self._until = time.monotonic() + timeout
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return self.backlog()
+
+    def _work(self) -> None:
+        wait = POLL
+        while True:
+            try:
+                with locked(self.folder / LOCK, wait=False) as mine:
+                    if not mine:
+                        raise GansweepError("another process is sending this sweep")
+                    projector = Projector(self.folder, self.uri)
+                    wait = POLL
+                    self._follow(projector)
+                    return
+            except Exception as error:  # the sweep goes on, whatever MLflow does
+                wait = min(2 * wait, SLOWEST)
+                self.error = one_line(error)
+                log.warning("MLflow at %s: %s; next try in %.0f s", self.uri, self.error, wait, exc_info=error)
+            if self._late():
+                return
+            self._rest(wait)
+
+    def _follow(self, projector: Projector) -> None:
+        """Sends whatever the record gets, until close() and there is nothing left, or no time."""
+        while True:
+            closing = self._until is not None  # asked first: what was written before close() is sent
+            while not self._late() and projector.step():
+                pass
+            self.error = None
+            if closing:
+                return
+            self._rest(POLL)
+
+    def _late(self) -> bool:
+        return self._until is not None and time.monotonic() >= self._until
+
+    def _rest(self, seconds: float) -> None:
+        """Until there may be something to do; shorter once close() waits."""
+        if self._until is None:
+            self._wake.wait(seconds)
+        else:
+            time.sleep(max(0.0, min(seconds, POLL, self._until - time.monotonic())))
+
+
+def sync(folder: Path, uri: str) -> int:
+    """Sends all that MLflow lacks of a sweep whose driver is not at work; how many lines of the record that was.
+
+    Raises Unreachable where the tracker does not take it, GansweepError while the sweep's driver sends by itself.
+    """
+    check(uri)
+    with locked(folder / LOCK, wait=False) as mine:
+        if not mine:
+            raise GansweepError(f"{folder.name} is running and sends to its tracker by itself; nothing to do")
+        try:
+            projector = Projector(folder, uri)
+            before = projector.unsent()
+            while projector.step():
+                pass
+            projector.settle()
+        except GansweepError:
+            raise
+        except Exception as error:
+            log.warning("MLflow at %s", uri, exc_info=error)
+            raise Unreachable(f"tracker {uri}: {one_line(error)}") from error
+        return before
+
+
+def run_ids(folder: Path) -> dict[tuple[int, int | None], str]:
+    """The ids of the MLflow runs: of a trial under (number, None), of a run under (number, seed). The trial's first
+    seed is in the trial's own MLflow run, and under both."""
+    return Memory.read(folder).run_ids
