@@ -79,7 +79,7 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "signal": "excess",
         "comparison": ">",
         "threshold": 1.5,
-        "also": [{"signal": "excess_in_noise", "comparison": ">", "threshold": 4.0}],
+        "also": [{"signal": "excess_in_noise", "comparison": ">", "threshold": 5.0}],
         "patience": 2,
         "grace": 0.05,
     },

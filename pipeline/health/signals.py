@@ -27,7 +27,6 @@ class Context:
 # "since the last evaluation" is the training window that ends at the evaluation; the others are of its samples.
 SIGNALS: dict[str, str] = {
     "finite": "1 while every loss, gradient, sample, signal and metric is a finite number, else 0",
-    "first_bad_image": "images shown when the first value was not finite; only there once one was",
     "discriminator_win_rate": "P(D(real) > D(fake)) over pairs in the batch, mean since the last evaluation",
     "generator_gradient_norm": "norm of the generator's gradient, mean since the last evaluation",
     "discriminator_gradient_norm": "norm of the discriminator's gradient, mean since the last evaluation",

@@ -1,0 +1,185 @@
+"""What the rules make of a run: silence for healthy ones, a reason with evidence for the others."""
+
+import json
+import math
+import random
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.health.rules import Context, End, replay, verdict
+from pipeline.measurement import Measurement
+from pipeline.spec.base import parse
+from pipeline.spec.sweep import RuleSpec, SweepSpec
+
+BUDGET = 20_000
+FID = Context("fid", minimise=True, floor=15.0, floor_spread=4.0)
+DEFAULTS = parse(SweepSpec, {"objective": "fid"}, "test").health
+HEALTHY = {
+    "finite": 1.0,
+    "loss_g": 0.7,
+    "loss_d": 1.3,
+    "discriminator_win_rate": 0.9,
+    "generator_gradient_norm": 0.5,
+    "discriminator_gradient_norm": 0.5,
+    "sample_variance_ratio": 0.8,
+    "diversity_ratio": 0.8,
+    "coverage": 0.7,
+}
+
+
+def run(fid: list[float] | None = None, **series: list[float]) -> list[Measurement]:
+    """20 evaluations of a healthy run, except for the series given; a shorter one goes on with its last value."""
+    fid = fid or [20 + 200 * math.exp(-i / 2) + (i % 3) for i in range(20)]
+    made = []
+    for i in range(20):
+        signals = HEALTHY | {name: values[min(i, len(values) - 1)] for name, values in series.items()}
+        made.append(Measurement((i + 1) * 1000, {"fid": fid[min(i, len(fid) - 1)]}, signals, float(i)))
+    return made
+
+
+def ended(measurements: list[Measurement]) -> tuple[int, End] | None:
+    return replay(DEFAULTS, measurements, BUDGET, FID)
+
+
+def rule(**fields: object) -> RuleSpec:
+    base = {"reason": "collapsed", "signal": "coverage", "comparison": "<", "threshold": 0.5, "grace": 0.0}
+    return parse(RuleSpec, base | fields, "test")
+
+
+def test_a_healthy_run_is_left_alone() -> None:
+    assert ended(run()) is None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_healthy_run_whose_fid_moves_by_a_factor_of_2_is_left_alone(seed: int) -> None:
+    draw = random.Random(seed)
+    fid = [(25 + 300 * math.exp(-i / 3)) * math.exp(draw.gauss(0.0, 0.25)) for i in range(20)]
+    assert ended(run(fid)) is None
+
+
+def test_an_early_run_without_diversity_or_coverage_is_left_alone() -> None:
+    slow = [min(0.9, 0.15 * i) for i in range(20)]
+    assert ended(run(diversity_ratio=slow, coverage=slow, sample_variance_ratio=[0.001, 0.2])) is None
+
+
+SICK = {
+    "non_finite": ({"finite": [*[1.0] * 6, 0.0]}, 7),
+    "flat_output": ({"sample_variance_ratio": [0.5, 0.5, 1e-4]}, 4),
+    "low_diversity": ({"diversity_ratio": [*[0.8] * 8, 0.1]}, 11),
+    "lost_coverage": ({"coverage": [*[0.6] * 5, 0.1]}, 8),
+    "no_coverage": ({"coverage": [0.0]}, 10),
+    "few_modes": ({"modes_share": [0.25]}, 8),
+    "discriminator_won": ({"discriminator_win_rate": [1.0], "generator_gradient_norm": [1.0, 0.5, 0.001]}, 5),
+    "diverged": ({"fid": [*[20 + 200 * math.exp(-i / 2) + i % 3 for i in range(12)], 300.0]}, 14),
+}
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_each_default_rule_ends_the_run_it_is_for(name: str) -> None:
+    series, evaluation = SICK[name]
+    found = ended(run(**series))
+    assert found is not None
+    index, end = found
+    assert (index + 1, end.reason, end.evidence["rule"]) == (evaluation, DEFAULTS[name].reason, name)
+
+
+def test_every_default_rule_is_tried_above() -> None:
+    assert SICK.keys() == DEFAULTS.keys()
+
+
+def test_the_evidence_says_what_was_seen() -> None:
+    found = ended(run(coverage=[*[0.6] * 5, 0.1, 0.11, 0.12]))
+    assert found is not None
+    assert found[1].evidence == {
+        "rule": "lost_coverage",
+        "signal": "coverage",
+        "comparison": "<",
+        "threshold": 0.15,
+        "values": [{"images": 6000, "value": 0.1}, {"images": 7000, "value": 0.11}, {"images": 8000, "value": 0.12}],
+        "also": [
+            {
+                "signal": "coverage_drop",
+                "comparison": ">",
+                "threshold": 0.3,
+                "values": [
+                    {"images": i, "value": pytest.approx(v)} for i, v in ((6000, 0.5), (7000, 0.49), (8000, 0.48))
+                ],
+            }
+        ],
+    }
+    json.dumps(found[1].evidence)
+
+
+def test_patience_wants_evaluations_in_a_row() -> None:
+    rules = {"mine": rule(patience=2)}
+    now = [0.4, 0.6, 0.4, 0.6, 0.4, 0.4]
+    assert replay(rules, run(coverage=[*now, 0.9]), BUDGET, FID) == (
+        5,
+        verdict(rules, run(coverage=now)[:6], BUDGET, FID),
+    )
+
+
+def test_no_evaluation_within_the_grace_counts() -> None:
+    found = replay({"mine": rule(patience=2, grace=0.5)}, run(coverage=[0.1]), BUDGET, FID)
+    assert found is not None
+    assert [point["images"] for point in found[1].evidence["values"]] == [10_000, 11_000]
+
+
+@pytest.mark.parametrize(("comparison", "fires"), [("<", False), ("<=", True), (">", False), (">=", True)])
+def test_comparisons_at_the_threshold(comparison: str, fires: bool) -> None:
+    end = verdict({"mine": rule(comparison=comparison)}, run(coverage=[0.5])[:1], BUDGET, FID)
+    assert (end is not None) == fires
+
+
+def test_all_conditions_have_to_hold_at_the_same_evaluations() -> None:
+    rules = {"mine": rule(also=[{"signal": "loss_g", "comparison": ">", "threshold": 1.0}])}
+    assert replay(rules, run(coverage=[0.1, 0.9], loss_g=[0.5, 2.0]), BUDGET, FID) is None
+    assert replay(rules, run(coverage=[0.9, 0.1], loss_g=[0.5, 2.0]), BUDGET, FID) is not None
+
+
+def test_a_rule_is_silent_where_the_run_lacks_its_signal() -> None:
+    assert replay({"mine": rule(signal="modes_share")}, run(), BUDGET, FID) is None
+    assert replay({"mine": rule(signal="excess", comparison=">")}, run(), BUDGET, Context("recall", False)) is None
+
+
+@pytest.mark.parametrize("signal", ["coverage", "loss_g", "excess"])
+def test_nan_in_a_signal_that_a_rule_reads_is_non_finite_even_within_its_grace(signal: str) -> None:
+    series = {"fid" if signal == "excess" else signal: [math.nan]}
+    end = verdict({"mine": rule(signal=signal, grace=0.9)}, run(**series)[:1], BUDGET, FID)
+    assert end is not None
+    assert (end.reason, end.evidence["rule"], end.evidence["signal"]) == ("non_finite", "mine", signal)
+    assert [point["images"] for point in end.evidence["values"]] == [1000]
+
+
+def test_no_reason_comes_before_non_finite() -> None:
+    found = ended(run(fid=[*[20.0] * 9, math.nan], sample_variance_ratio=[*[0.5] * 8, 0.0]))
+    assert found is not None
+    assert (found[0], found[1].reason) == (9, "non_finite")
+    without = {name: r for name, r in DEFAULTS.items() if name != "non_finite"}
+    end = verdict(without, run(fid=[math.nan], sample_variance_ratio=[0.0]), BUDGET, FID)
+    assert end is not None
+    assert (end.reason, end.evidence["signal"]) == ("non_finite", "excess")
+
+
+def test_training_that_stopped_before_it_could_be_evaluated_ended_as_non_finite() -> None:
+    end = verdict(DEFAULTS, [Measurement(64, {}, {"finite": 0.0, "loss_d": math.nan}, 0.1)], BUDGET, FID)
+    assert end is not None
+    assert end.evidence["values"] == [{"images": 64, "value": 0.0}]
+
+
+def test_no_measurements_no_verdict() -> None:
+    assert verdict(DEFAULTS, [], BUDGET, FID) is None
+    assert replay(DEFAULTS, [], BUDGET, FID) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"signal": "excesss"}, {"also": [{"signal": "excesss", "comparison": ">", "threshold": 1.0}]}],
+)
+def test_a_signal_that_there_is_not_is_refused_with_the_nearest_one(change: dict[str, object]) -> None:
+    tree = {"objective": "fid", "health": {"diverged": change}}
+    with pytest.raises(
+        InputError, match=r'health.diverged.*signal: found "excesss", did you mean "excess"\? \(valid: '
+    ):
+        parse(SweepSpec, tree, "a.yaml")
