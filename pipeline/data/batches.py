@@ -45,15 +45,15 @@ class Batches:
             train, labels = train.to(device), None if labels is None else labels.to(device)
         elif device.type == "cuda":
             train, labels = train.pin_memory(), None if labels is None else labels.pin_memory()
-        self._train, self._labels = train, labels
+        self.train, self.labels = train, labels
         self._order = torch.empty(0, dtype=torch.int32)
         self._position = 0
 
     def next(self, generator: torch.Generator) -> Batch:
         """The next batch. An epoch's order is drawn from `generator` as it begins; the device is never waited for."""
         index = self._index(generator)
-        real = self._take(self._train, index)
-        labels = None if self._labels is None else self._take(self._labels, index)
+        real = self._take(self.train, index)
+        labels = None if self.labels is None else self._take(self.labels, index)
         real = to_float(real)
         return Batch(real.to(memory_format=self._format) if real.dim() == 4 else real, labels)
 
@@ -64,8 +64,8 @@ class Batches:
     def load(self, state: dict[str, Tensor]) -> None:
         """Goes on where state() was taken."""
         order = state["order"]
-        if len(order) not in (0, len(self._train)):
-            raise ValueError(f"the state is of {len(order)} samples, the data has {len(self._train)}")
+        if len(order) not in (0, len(self.train)):
+            raise ValueError(f"the state is of {len(order)} samples, the data has {len(self.train)}")
         self._order, self._position = self._placed(order), int(state["position"])
 
     def _index(self, generator: torch.Generator) -> Tensor:
@@ -73,7 +73,7 @@ class Batches:
         self._position += len(taken[0])
         missing = self.batch_size - len(taken[0])
         while missing:
-            order = torch.randperm(len(self._train), generator=generator, device=generator.device, dtype=torch.int32)
+            order = torch.randperm(len(self.train), generator=generator, device=generator.device, dtype=torch.int32)
             self._order = self._placed(order)
             taken.append(self._order[:missing])
             self._position = len(taken[-1])

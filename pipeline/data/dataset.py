@@ -24,7 +24,8 @@ SMALLEST = 100  # samples, under which a held-out fifth says nothing
 @dataclass(frozen=True)
 class Dataset:
     """train, validation, test: images uint8 (N, C, H, W), or points float32 (N, 2). labels: int64 (N,).
-    classes: 0 without labels. means (modes, 2) and sigma: of a mixture. fingerprint: 16 hex of the contents' SHA-256."""
+    classes: 0 without labels. means (modes, 2) and sigma: of a mixture. fingerprint: the first 16 hex digits of the
+    SHA-256 of all parts."""
 
     name: str
     kind: str

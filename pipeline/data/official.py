@@ -130,7 +130,8 @@ def _fetch(addresses: list[str], file: Path, md5: str) -> None:
 
     for address in addresses:
         try:
-            return download_url(address, str(file.parent), file.name, md5)
+            download_url(address, str(file.parent), file.name, md5)
+            return
         except (OSError, RuntimeError):
             if address == addresses[-1]:
                 raise

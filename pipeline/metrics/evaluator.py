@@ -49,7 +49,7 @@ def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None)
     floor_spread: their interquartile range / 1.349, which is the standard deviation of a normal. noise_floor: of
     metrics whose floor is known in closed form. Raises InputError for bad data or more samples than there are.
     """
-    return Evaluator.open(data, samples, cache, root, torch.device("cpu")).summary()
+    return Evaluator.open(data, samples, cache, root, "cpu").summary()
 
 
 class Evaluator:
@@ -63,7 +63,7 @@ class Evaluator:
 
     @classmethod
     def open(
-        cls, data: DataSpec, samples: int | None, cache: Path, root: Path | None, device: torch.device
+        cls, data: DataSpec, samples: int | None, cache: Path, root: Path | None, device: torch.device | str
     ) -> Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
         at most 2,000. Takes from the cache what prepare() left there, and makes what is missing."""
@@ -76,7 +76,7 @@ class Evaluator:
                 f"evaluation.samples: found {samples}; {data.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
-        extractor = open_extractor(dataset, cache).to(device) if dataset.kind == "image" else None
+        extractor = open_extractor(dataset, cache, device) if dataset.kind == "image" else None
         return cls(dataset, samples, extractor, cache)
 
     @property
@@ -88,7 +88,7 @@ class Evaluator:
         """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, 2), N equal to `samples`.
 
         signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (mixtures).
-        Where a sample is not finite, metrics is empty and finite = 0 is the only signal. A metric can be nan or inf.
+        Where a sample is not finite, metrics is empty and finite = 0 is the only signal. A metric can be nan.
         """
         if len(fakes) != self.samples:
             raise ValueError(f"found {len(fakes)} samples; this evaluator compares {self.samples}")
@@ -112,6 +112,8 @@ class Evaluator:
             features = self._real_features(part)
             some = features[: self.samples]
             shared = mean_distance(some), variance(to_float(real[: self.samples]))
+            if 0.0 in shared:
+                raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
             if self._extractor:
                 made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some))
             else:

@@ -17,7 +17,8 @@ def mode_metrics(points: Tensor, means: Tensor, sigma: float) -> dict[str, float
     """modes, high_quality and reverse_kl of points (N, 2) against the means (K, 2); all nan where one is not finite.
 
     A point is of high quality within 3 sigma of its nearest mean; a mode is found with at least one such point;
-    reverse_kl: KL(shares of the high-quality points by mode || 1/K), infinite where there is no such point.
+    reverse_kl: KL(shares of the high-quality points by mode || 1/K), and log K, its largest value, where there is no
+    such point.
     """
     if not bool(points.isfinite().all()):
         return dict.fromkeys(("modes", "high_quality", "reverse_kl"), math.nan)
@@ -27,7 +28,7 @@ def mode_metrics(points: Tensor, means: Tensor, sigma: float) -> dict[str, float
         counts += torch.bincount(index[nearest < (SIGMAS * sigma) ** 2], minlength=len(means))
     good = float(counts.sum())
     shares = counts[counts > 0] / good
-    divergence = float((shares * (shares * len(means)).log()).sum()) if good else math.inf
+    divergence = float((shares * (shares * len(means)).log()).sum()) if good else math.log(len(means))
     return {"modes": float((counts > 0).sum()), "high_quality": good / len(points), "reverse_kl": divergence}
 
 
