@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Iterable
@@ -178,8 +179,11 @@ class SweepState:
 
 
 def tail(values: list[float]) -> float | None:
-    """The median of the last 3 values; None without any."""
-    return statistics.median(values[-TAIL:]) if values else None
+    """The median of the last 3 values; None without any, NaN where one of them is NaN."""
+    last = values[-TAIL:]
+    if any(math.isnan(value) for value in last):  # a median would depend on where it stands
+        return math.nan
+    return statistics.median(last) if last else None
 
 
 def median(values: Iterable[float | None]) -> float | None:
