@@ -18,7 +18,7 @@ FORMAT = 1
 
 # Every event with the fields that its line must have.
 EVENTS: dict[str, tuple[str, ...]] = {
-    "sweep": ("name", "space", "spec", "seed", "versions"),
+    "sweep": ("name", "source", "space", "spec", "seed", "versions"),
     "driver": ("session", "state"),
     "prepared": ("data", "floor", "floor_spread"),
     "trial": ("trial", "point", "spec", "source"),

@@ -57,6 +57,11 @@ class Run:
         """The median of the last 3 evaluations: what the run is compared by."""
         return tail([value for _, value in self.values(metric)])
 
+    def final(self, metric: str) -> float | None:
+        """The value at the last evaluation."""
+        values = self.values(metric)
+        return values[-1][1] if values else None
+
     def best(self, metric: str) -> tuple[int, float] | None:
         """(images, value) of the best evaluation."""
         values = self.values(metric)
@@ -107,6 +112,7 @@ class SweepState:
     """Made by folding lines; apply(line) goes on with further ones."""
 
     name: str = ""
+    source: str = ""
     space: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -130,7 +136,7 @@ class SweepState:
         event, now = line["event"], line["time"]
         if event == "sweep":
             self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
-            self.started = now
+            self.source, self.started = line["source"], now
         elif event == "driver":
             self.driver = line
         elif event == "prepared":
@@ -157,6 +163,20 @@ class SweepState:
     @property
     def metric(self) -> str:
         return str(self.spec["objective"])
+
+    @property
+    def floor(self) -> float | None:
+        """The objective's floor: what the data themselves reach; None where the metric has none."""
+        found: float | None = self.prepared.get("floor", {}).get(self.metric)
+        return found
+
+    @property
+    def default_tail(self) -> float | None:
+        """The tail of the default configuration (trial 0, the first known-good one), once trained to the full budget."""
+        first = self.trials.get(0)
+        if first is None or first.source != "known_good" or first.end_reason != "completed":
+            return None
+        return first.tail(self.metric)
 
     @property
     def runs(self) -> list[Run]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.data.dataset import Dataset
 from pipeline.measurement import Measurement
 from pipeline.metrics.catalogue import METRICS
 from pipeline.metrics.evaluator import Evaluator
@@ -52,7 +53,7 @@ def training(spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, obj
             return
         with _timed(timings, "evaluate"):
             metrics, signals = evaluator.evaluate(sample(state.game, state.ema, latents, spec))
-            picture = save_samples(state, latents, store)
+            picture = save_samples(state, evaluator.dataset, latents, store)
         signals = _signals(state) | signals
         state.window_d.reset()
         state.window_g.reset()
@@ -79,10 +80,9 @@ def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpe
     return torch.cat(chunks)
 
 
-def save_samples(state: TrainingState, latents: Tensor, store: Store) -> str | None:
+def save_samples(state: TrainingState, dataset: Dataset, latents: Tensor, store: Store) -> str | None:
     """Writes the sample picture, from the same latents all along; its name relative to the run's folder."""
-    points = state.batches.train.dim() == 2
-    count = len(latents) if points else state.spec.evaluation.grid**2
+    count = state.spec.evaluation.grid**2 if dataset.kind == "image" else len(latents)
     shown = sample(state.game, state.ema, latents[:count], state.spec)
     if not bool(shown.isfinite().all()):
         return None

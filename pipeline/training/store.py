@@ -1,4 +1,7 @@
-"""The checkpoints of one run: written to a temporary name and renamed, with a hash; the last two and the best kept."""
+"""The checkpoints of one run: written to a temporary name and renamed, with a hash; the last two and the best kept.
+
+torch is imported where a file is read or written: the driver, which has no torch, uses the rest.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 FORMAT = 1
 _NAME = re.compile(r"images-(\d{12})-([0-9a-f]{16})\.pt")
@@ -34,6 +35,8 @@ class Store:
 
     def save(self, images: int, content: dict[str, Any]) -> str:
         """Writes a checkpoint and returns its name, relative to the run's folder."""
+        import torch
+
         buffer = io.BytesIO()
         torch.save({"format": FORMAT, **content}, buffer)
         raw = buffer.getvalue()
@@ -81,6 +84,8 @@ def load(path: Path) -> dict[str, Any]:
 
     Raises DamagedCheckpoint where the file's hash is not the one in its name or it cannot be read.
     """
+    import torch
+
     try:
         raw = path.read_bytes()
     except OSError as error:

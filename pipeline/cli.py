@@ -1,0 +1,273 @@
+"""The command line: verbs only. Heavy imports are inside each verb, so that --help is quick."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import GansweepError
+
+app = typer.Typer(
+    name="gansweep", help="GAN hyperparameters that hold.", no_args_is_help=True, add_completion=False,
+    pretty_exceptions_enable=False, rich_markup_mode=None,
+)
+
+Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
+Name = Annotated[str, typer.Argument(help="A sweep's name.")]
+Home = Annotated[Path | None, typer.Option(help="Where sweeps are; else GANSWEEP_HOME, else ./sweeps.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Tracking = Annotated[str | None, typer.Option(help="MLflow's tracking URI; default sqlite:///HOME/mlflow.db.")]
+MaxTime = Annotated[str | None, typer.Option(help="Stop after this long: 90s, 20m, 2h.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="How many trials the sweep is to have.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Dotted key; repeatable.")]
+
+
+@app.command()
+def run(
+    space: Space,
+    name: Annotated[str | None, typer.Option(help="The sweep's name; default the preset's or the file's.")] = None,
+    trials: Trials = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
+    max_time: MaxTime = None,
+    data: Annotated[str | None, typer.Option(help="Another data set: the same as --set data.name=...")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Where downloaded data sets are or go.")] = None,
+    overrides: Overrides = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed.")] = None,
+    home: Home = None,
+    storage: Annotated[Path | None, typer.Option(help="A path that all nodes share, in place of the home.")] = None,
+    tracking_uri: Tracking = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
+    gpus_per_trial: Annotated[float, typer.Option(min=0, help="A share such as 0.5 puts two runs on a GPU.")] = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be searched and what it costs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Launch a sweep."""
+    from pipeline.sweep import Sweep
+
+    given = {"data.name": data, "search.seed": seed, "search.trials": trials}
+    changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+    sweep = Sweep.from_file(
+        space, [*(overrides or []), *changes], name=name, home=home, storage=storage,
+        data_root=str(data_root) if data_root else None, tracking_uri=tracking_uri, address=address,
+        gpus_per_trial=gpus_per_trial, concurrency=concurrency, max_time=seconds(max_time),
+    )
+    for notice in sweep.file.notices:
+        typer.echo(f"note: {notice}", err=True)
+    if dry_run:
+        from pipeline.report.dryrun import dry_run as describe
+
+        describe(sweep, as_json)
+    else:
+        drive(sweep, as_json)
+
+
+@app.command()
+def resume(name: Name, trials: Trials = None, max_time: MaxTime = None, concurrency: Annotated[int | None, typer.Option(min=1)] = None,
+           home: Home = None, tracking_uri: Tracking = None, address: Annotated[str | None, typer.Option()] = None,
+           as_json: Json = False) -> None:
+    """Go on where a sweep stopped, whatever stopped it."""
+    from pipeline.sweep import Sweep
+
+    drive(Sweep.open(name, home=home, trials=trials, max_time=seconds(max_time), concurrency=concurrency,
+                     tracking_uri=tracking_uri, address=address), as_json)
+
+
+def drive(sweep: Any, as_json: bool) -> None:
+    """Runs the sweep with everything but its progress in its log, and says at the end what came out."""
+    from pipeline.console import Progress, leaderboard, logged_to, summary
+
+    log = sweep.folder / "log.txt"
+    with logged_to(log) as (console, stdout):
+        try:
+            console.print(f"sweep {sweep.name} in {sweep.folder}; everything else is in its log.txt", highlight=False)
+            state = sweep.run(Progress(console))
+        except KeyboardInterrupt:
+            console.print(f"interrupted; go on with: gansweep resume {sweep.name}{home_option(sweep)}", highlight=False)
+            raise typer.Exit(130) from None
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        console.print(leaderboard(state))
+        for line in [*summary(state), *next_commands(sweep)]:
+            console.print(line, highlight=False, soft_wrap=True)
+        if as_json:
+            print(json.dumps(document(sweep)), file=stdout)
+
+
+def next_commands(sweep: Any) -> list[str]:
+    home = home_option(sweep)
+    return ["", "next:", f"  gansweep ui {sweep.name}{home}        compare the trials in MLflow",
+            f"  gansweep status {sweep.name}{home}    the table again; --json for programs",
+            f"  gansweep resume {sweep.name}{home} --trials {2 * len(sweep.state.trials)}    search on"]
+
+
+def home_option(sweep: Any) -> str:
+    from pipeline.sweep import home_of
+
+    return "" if sweep.folder.parent == home_of() else f" --home {sweep.folder.parent}"
+
+
+def document(sweep: Any) -> dict[str, Any]:
+    from pipeline.report.status import status_document
+    from pipeline.tracking.tracker import Tracker, run_ids
+
+    return status_document(sweep.state, sweep.folder, run_ids(sweep.folder), Tracker(sweep.folder, sweep.tracking_uri).backlog())
+
+
+@app.command()
+def status(name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
+           home: Home = None, as_json: Json = False) -> None:
+    """What a sweep, or every sweep, has reached."""
+    from rich.console import Console
+
+    from pipeline.console import leaderboard, overview, summary
+    from pipeline.report.status import sweep_state
+    from pipeline.sweep import Sweep, names
+
+    if name is None:
+        sweeps = [Sweep.open(each, home=home) for each in names(home)]
+        if as_json:
+            print(json.dumps([document(sweep) for sweep in sweeps]))
+        else:
+            Console().print(overview([(sweep.state, sweep_state(sweep.state, sweep.folder)) for sweep in sweeps]))
+        return
+    sweep = Sweep.open(name, home=home)
+    if as_json:
+        print(json.dumps(document(sweep)))
+        return
+    console = Console()
+    console.print(leaderboard(sweep.state, rows=50))
+    console.print(f"state: {sweep_state(sweep.state, sweep.folder)}", highlight=False)
+    for line in summary(sweep.state):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def stop(name: Name, home: Home = None) -> None:
+    """End a running sweep from another terminal; it can be resumed."""
+    from pipeline import lock
+    from pipeline.errors import InputError
+    from pipeline.sweep import STOP, existing
+
+    folder = existing(name, home)
+    if lock.holder(folder) is None:
+        raise InputError(f"{name} is not running; its state: gansweep status {name}")
+    (folder / STOP).write_text("")
+    typer.echo(f"{name} ends within seconds; go on with: gansweep resume {name}", err=True)
+
+
+@app.command()
+def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
+    """Send what the tracker has not received."""
+    from pipeline.sweep import Sweep
+    from pipeline.tracking.tracker import sync as send
+
+    sweep = Sweep.open(name, home=home, tracking_uri=tracking_uri)
+    typer.echo(f"{send(sweep.folder, sweep.tracking_uri)} lines sent to {sweep.tracking_uri}", err=True)
+
+
+@app.command()
+def ui(name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None, home: Home = None,
+       tracking_uri: Tracking = None) -> None:
+    """MLflow's page on the sweep; starts the local server if there is none."""
+    from pipeline.sweep import Sweep, home_of
+    from pipeline.tracking.tracker import default_uri
+    from pipeline.tracking.tracker import ui as serve
+
+    uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri if name else tracking_uri
+    print(serve(home_of(home), uri or default_uri(home_of(home)), name))
+
+
+@app.command()
+def train(
+    spec: Space,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    budget: Annotated[int | None, typer.Option(min=1, help="Images, in place of the file's.")] = None,
+    overrides: Overrides = None,
+    data_root: Annotated[Path | None, typer.Option()] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; default ./runs/NAME-seed-SEED.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Train one configuration, without a search; a preset's is its first known-good one."""
+    from pipeline.training.single import train as train_one
+
+    train_one(spec, seed=seed, budget=budget, overrides=overrides or [], root=data_root, out=out, home=home, as_json=as_json)
+
+
+@app.command()
+def generate(
+    path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
+    count: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path("samples.png"),
+) -> None:
+    """Samples from a checkpoint."""
+    from pipeline.training.single import generate as generate_from
+
+    typer.echo(generate_from(path, count, seed, out), err=True)
+
+
+@app.command()
+def spaces() -> None:
+    """The presets, with what each searches."""
+    from rich.console import Console
+
+    from pipeline.console import presets_table
+
+    Console().print(presets_table())
+
+
+@app.command()
+def doctor(home: Home = None, data_root: Annotated[Path | None, typer.Option()] = None, as_json: Json = False) -> None:
+    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it."""
+    from pipeline.doctor import examine
+
+    raise typer.Exit(examine(home, data_root, as_json))
+
+
+def seconds(text: str | None) -> float | None:
+    """90, 90s, 20m or 2h."""
+    from pipeline.errors import InputError
+
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        found = float(number) * unit
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise InputError(f"--max-time: found {text}; valid: 90s, 20m, 2h")
+    return found
+
+
+def main() -> None:
+    """The entry point: errors of ours are one line and their exit code; no traceback."""
+    guarded(app)()
+
+
+def guarded(command: Callable[..., Any]) -> Callable[[], None]:
+    def call() -> None:
+        try:
+            command()
+        except GansweepError as error:
+            print(f"gansweep: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:
+            sys.exit(1)
+
+    return call
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Ray brought up, the data prepared in a worker, and Tune's loop run over the driver's jobs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.driver import Driver
+from pipeline.errors import GansweepError, InputError, Unreachable
+
+RETRIES = 3  # of a run whose worker was lost
+OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
+
+# Before ray is imported: what it reads from the environment once.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # one thread a run: facts of contended cores
+    os.environ.setdefault(pin, "1")
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+
+from pipeline.cluster.scheduling import Decisions, Interruption, Jobs  # noqa: E402
+from pipeline.cluster.trainable import Run  # noqa: E402
+
+
+def cpus() -> int:
+    """The CPUs that this process may use; Ray misreads them under some cgroup limits."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
+    """A Ray of our own on this machine, or the cluster at `address`, for the time of the block.
+
+    Raises Unreachable where the cluster does not answer or has no GPU that was asked for.
+    """
+    logging.getLogger("ray").setLevel(logging.WARNING)
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+        else:
+            ray.init(num_cpus=cpus(), include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING,
+                     object_store_memory=OBJECT_STORE)
+    except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+        where = f"the cluster at {address}" if address else "Ray on this machine"
+        raise Unreachable(f"{where} cannot be reached: {str(error).strip().splitlines()[0]}") from None
+    try:
+        have = ray.cluster_resources().get("GPU", 0)
+        if gpus_per_trial > have:
+            raise Unreachable(f"--gpus-per-trial {gpus_per_trial}: the cluster has {have:g} GPUs; leave it out to train on CPUs")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def slots(gpus_per_trial: float) -> int:
+    """How many runs fit at a time: a CPU each, and their share of a GPU where they ask for one."""
+    resources = ray.cluster_resources()
+    fit = int(resources.get("CPU", 1))
+    return max(1, min(fit, int(resources.get("GPU", 0) / gpus_per_trial)) if gpus_per_trial else fit)
+
+
+def prepare(data: dict[str, Any], samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
+    """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says."""
+    reference = _prepare.remote(data, samples, str(cache), str(root) if root else None)
+    try:
+        found: dict[str, Any] = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        raise GansweepError(f"preparing {data['name']} failed: {str(error).strip().splitlines()[-1]}") from None
+    if "error" in found:
+        raise InputError(found["error"])
+    return found
+
+
+@ray.remote(num_cpus=1, max_retries=1)
+def _prepare(data: dict[str, Any], samples: int | None, cache: str, root: str | None) -> dict[str, Any]:
+    from pipeline.metrics.evaluator import prepare as prepare_here
+    from pipeline.spec.base import parse
+    from pipeline.spec.trial import DataSpec
+
+    try:
+        return prepare_here(parse(DataSpec, data, "data"), samples, Path(cache), Path(root) if root else None)
+    except InputError as error:
+        return {"error": str(error)}
+
+
+def run(driver: Driver, folder: Path, cache: Path, root: Path | None, gpus_per_trial: float) -> None:
+    """Tune's loop until the driver is exhausted or stopping. Its own files go to a scratch folder of the sweep."""
+    scratch = folder / "ray"
+    try:
+        tune.run(
+            Run,
+            name="tune",
+            storage_path=str(scratch.absolute()),
+            num_samples=10**9,  # the driver says when it is over
+            search_alg=Jobs(driver, cache, root),
+            scheduler=Decisions(driver),
+            stop=Interruption(driver),
+            resources_per_trial={"cpu": 1, "gpu": gpus_per_trial},
+            reuse_actors=True,
+            max_failures=RETRIES,
+            raise_on_failed_trial=False,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+            verbose=0,
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def interruptible(driver: Driver) -> Iterator[None]:
+    """SIGINT and SIGTERM ask the driver to stop, once; a second one acts as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: Any) -> None:
+        driver.stopping = "interrupted"
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,85 @@
+"""Tune's two hooks, searcher and scheduler, as thin ways into the driver, which decides and records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Stopper
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from pipeline.cluster.trainable import REPORT
+from pipeline.driver import Driver, Job
+from pipeline.measurement import Measurement
+
+
+class Jobs(Searcher):
+    """Hands the driver's jobs to Tune. Nothing is told here: a stopped result never reaches a searcher."""
+
+    def __init__(self, driver: Driver, cache: Path, root: Path | None) -> None:
+        super().__init__()
+        self._driver = driver
+        self._places = {"cache": str(cache), "root": str(root) if root else None}
+
+    def suggest(self, trial_id: str) -> Any:
+        job = self._driver.next_job()
+        if job is not None:
+            return {"job": json.dumps(dataclasses.asdict(job)), **self._places}
+        return Searcher.FINISHED if self._driver.exhausted else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the record is what a restart reads."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a sweep is resumed from its record")
+
+
+class Decisions(FIFOScheduler):
+    """Appends to the record first and decides then, through the driver."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()
+        self._driver = driver
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        self._driver.started(_job(trial))
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        report, job = json.loads(result[REPORT]), _job(trial)
+        if "measurement" not in report:
+            self._driver.ended(job, report["reason"], report["evidence"])
+            return str(TrialScheduler.STOP)
+        go_on = self._driver.measured(job, Measurement.from_dict(report["measurement"]))
+        return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A worker was lost; Tune calls this before it tries again (the trial is in error then) and at the last."""
+        why = str(trial.get_pickled_error() or "worker lost").strip().splitlines()[0][:300]
+        self._driver.lost(_job(trial), why, final=trial.status != Trial.ERROR)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        pass
+
+
+class Interruption(Stopper):
+    """Ends Tune's loop as soon as the driver is stopping."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._driver.stopping is not None
+
+
+def _job(trial: Trial) -> Job:
+    return Job(**json.loads(trial.config["job"]))

@@ -1,0 +1,54 @@
+"""The trainable: what a Ray actor does with a run. An actor is reused for run after run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from pipeline.driver import Job, classify
+from pipeline.measurement import Measurement
+from pipeline.spec.base import parse
+from pipeline.spec.trial import TrialSpec
+
+REPORT = "gansweep"  # the one key of a result; its value is JSON, which Tune passes through untouched
+
+
+class Run(tune.Trainable):
+    """Tune calls step() for each evaluation. An error of the run is a result, not an exception: so what Tune
+    sees fail, and retries, is a lost worker and nothing else."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._job = Job(**json.loads(config["job"]))
+        self._cache, self._root = Path(config["cache"]), Path(config["root"]) if config["root"] else None
+        self._measurements: Iterator[Measurement] | None = None
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        job = self._job
+        try:
+            if self._measurements is None:
+                self._measurements = self._start(job)
+            report: dict[str, Any] = {"measurement": next(self._measurements).as_dict()}
+        except StopIteration:
+            report = {"reason": "completed", "evidence": {}}
+        except Exception as error:
+            reason, evidence = classify(error, Path(job.folder))
+            report = {"reason": reason, "evidence": evidence}
+        return {REPORT: json.dumps(report), "pid": os.getpid()}
+
+    def _start(self, job: Job) -> Iterator[Measurement]:
+        from pipeline.training.run import run  # torch is for workers alone
+
+        spec = parse(TrialSpec, job.spec, f"trial {job.trial}")
+        return run(spec, job.seed, job.objective, Path(job.folder), self._cache, self._root)
+
+    def cleanup(self) -> None:
+        self._measurements = None

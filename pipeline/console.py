@@ -1,0 +1,213 @@
+"""What a person sees on the terminal: live progress, the leaderboard, and where everything else is written."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.report.status import trial_rows
+from pipeline.state import HEALTH_REASONS, SweepState
+
+REFRESH = 0.5  # seconds
+SHOWN_PARAMS = 6
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
+    """Sends all that this process and its libraries print to `path`; yields the terminal's console (standard
+    error) and the true standard output. Ray, Optuna and MLflow write from C++ and threads too, so the file
+    descriptors themselves are turned."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    out, err = os.dup(1), os.dup(2)
+    console, stdout = Console(file=os.fdopen(os.dup(err), "w")), os.fdopen(os.dup(out), "w")
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield console, stdout
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for stream in (sys.stdout, sys.stderr, console.file, stdout):
+            stream.flush()
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        for descriptor in (out, err):
+            os.close(descriptor)
+
+
+class Progress:
+    """A watcher of the driver (see sweep.Watcher): a live view on a terminal, else a line for each run's end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def __call__(self, driver: Any, backlog: Callable[[], int]) -> Iterator[None]:
+        over = threading.Event()
+        began = time.monotonic()
+
+        def view() -> Group:
+            return render(driver.state, driver.trials, time.monotonic() - began, backlog())
+
+        def loop() -> None:
+            said: set[tuple[int, int]] = set()
+            if not self._console.is_terminal:
+                said = {(run.trial, run.seed) for run in driver.state.runs if run.end_reason}
+            with Live(view(), console=self._console, refresh_per_second=4, transient=True) if (
+                self._console.is_terminal
+            ) else _nothing() as live:
+                while not over.wait(REFRESH):
+                    if live is not None:
+                        live.update(view())
+                    else:
+                        self._say_ends(driver.state, said)
+            if not self._console.is_terminal:
+                self._say_ends(driver.state, said)
+
+        thread = threading.Thread(target=loop, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _say_ends(self, state: SweepState, said: set[tuple[int, int]]) -> None:
+        for run in list(state.runs):
+            if run.end_reason and (run.trial, run.seed) not in said:
+                said.add((run.trial, run.seed))
+                tail = run.tail(state.metric)
+                self._console.print(
+                    f"trial {run.trial}: {run.end_reason} at {kimg(run.images)}, "
+                    f"{state.metric} tail {number(tail)}, {run.seconds:.0f} s",
+                    highlight=False,
+                )
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield None
+
+
+def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group:
+    """The live view: counts, the running trials, the best so far, time gone and left, the tracker's backlog."""
+    trials = list(state.trials.values())
+    ended = [trial for trial in trials if trial.state == "finished"]
+    running = [trial for trial in trials if trial.state == "running"]
+    counts = Counter(str(trial.end_reason) for trial in ended)
+    left = seconds / len(ended) * (total - len(ended)) if ended else None
+    head = Text.assemble(
+        (state.name, "bold"), f"  {len(ended)}/{total} trials  ",
+        *[part for reason, n in counts.most_common() for part in ((f"{n} {reason}", style(reason)), "  ")],
+        f"{clock(seconds)} gone", f", about {clock(left)} left" if left is not None else "",
+    )
+    lines: list[Any] = [head]
+    for trial in running:
+        run = next(run for run in trial.runs.values() if run.state == "running")
+        budget = trial.spec["budget"]["images"]
+        share = min(run.images / budget, 1.0)
+        bar = "━" * round(20 * share) + "─" * (20 - round(20 * share))
+        values = run.values(state.metric)
+        lines.append(Text.assemble(
+            f"  trial {trial.number:<4}", (bar, "cyan"), f" {kimg(run.images):>10} of {kimg(budget)}   {state.metric} ",
+            (number(values[-1][1]) if values else "–", "bold"),
+        ))
+    best = state.best_trial
+    if best is not None:
+        tail = best.tail(state.metric)
+        lines.append(Text(f"  best so far: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}"))
+    if backlog > 50:
+        lines.append(Text(f"  tracker: {backlog} lines behind", style="yellow"))
+    return Group(*lines)
+
+
+def leaderboard(state: SweepState, rows: int = 12) -> Table:
+    """Best first; unhealthy ones with their end reason at the end."""
+    found = trial_rows(state)
+    keys = [key for key in dict.fromkeys(k for t in state.ranking()[:rows] for k in t.params)][:SHOWN_PARAMS]
+    floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
+    table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, pad_edge=False)
+    for name, justify in (("trial", "right"), ("ended", "left"), ("tail", "right"), ("best", "right"),
+                          ("vs default", "right"), ("kimg", "right"), ("s", "right")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for key in keys:
+        table.add_column(key, overflow="fold")
+    for row in found[:rows]:
+        reason = str(row["end_reason"] or row["state"])
+        mark = " default" if row["trial"] == 0 and row["source"] == "known_good" else ""
+        table.add_row(
+            str(row["trial"]), Text(reason, style=style(reason)), number(row["tail"]), number(row["best"]),
+            mark.strip() or signed(row["versus_default"]), f"{row['images'] / 1000:.0f}", f"{row['seconds']:.0f}",
+            *[number(row.get(key)) for key in keys],
+        )
+    if len(found) > rows:
+        table.add_row("…", f"{len(found) - rows} more", *[""] * (5 + len(keys)))
+    return table
+
+
+def summary(state: SweepState) -> list[str]:
+    """What came out, in a few lines: how runs ended, the best trial, and its difference to the default."""
+    reasons = Counter(str(run.end_reason or "unfinished") for run in state.runs)
+    lines = [f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())]
+    best = state.best_trial
+    if best is None:
+        return lines
+    tail = best.tail(state.metric)
+    lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, on one seed")
+    default = state.default_tail
+    if default is not None and tail is not None and best.number != 0:
+        lines.append(f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}")
+    elif best.number == 0:
+        lines.append("the default configuration (trial 0) was not beaten")
+    return lines
+
+
+def style(reason: str) -> str:
+    if reason in ("completed", "running"):
+        return "green"
+    if reason in HEALTH_REASONS:
+        return "red"
+    return "yellow" if reason in ("rung", "waiting", "None", "unfinished") else "magenta"
+
+
+def floors(state: SweepState, value: float | None) -> str:
+    """', 1.1 floors' behind a distance that has a floor."""
+    return f", {value / state.floor:.1f} floors" if value is not None and state.floor else ""
+
+
+def number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return "–" if value is None else str(value)
+
+
+def signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.3g}"
+
+
+def kimg(images: int) -> str:
+    return f"{images / 1000:.0f} kimg"
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

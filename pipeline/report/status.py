@@ -1,0 +1,121 @@
+"""The status of a sweep as one document: what `status --json` prints, and the rows that tables are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import lock
+from pipeline.metrics.catalogue import METRICS
+from pipeline.state import Run, SweepState, Trial, median
+
+RunIds = Mapping[tuple[int, int | None], str]
+
+
+def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: int) -> dict[str, Any]:
+    """The document of the design; values that are not there are null."""
+    metric = state.metric
+    best = state.best_trial
+    return {
+        "name": state.name,
+        "state": sweep_state(state, folder),
+        "space": state.source,
+        "objective": {
+            "metric": metric,
+            "direction": "minimize" if METRICS[metric].minimise else "maximize",
+            "floor": state.floor,
+            "floor_spread": state.prepared.get("floor_spread", {}).get(metric),
+            "features": state.prepared.get("features"),
+        },
+        "trials": [_trial(trial, run_ids) for trial in state.trials.values()],
+        "best_trial": best.number if best else None,
+        "seconds": state.seconds,
+        "tracker_backlog": backlog,
+    }
+
+
+def sweep_state(state: SweepState, folder: Path) -> str:
+    """running | finished | interrupted | failed: by the lock first, then by what the last driver said."""
+    if lock.holder(folder):
+        return "running"
+    said = state.driver.get("state", "started")
+    return "interrupted" if said == "started" else str(said)
+
+
+def trial_rows(state: SweepState) -> list[dict[str, Any]]:
+    """A flat row a trial, in the order of the ranking, unranked ones at the end; params under their dotted keys.
+
+    versus_default: the tail's difference to the default configuration's (trial 0), where both were trained to
+    the full budget: at different budgets it would say nothing.
+    """
+    metric = state.metric
+    default = state.default_tail
+    ranked = state.ranking()
+    rest = [trial for trial in state.trials.values() if trial not in ranked]
+    rows = []
+    for trial in [*ranked, *rest]:
+        tail = trial.tail(metric)
+        compared = default is not None and tail is not None and trial.end_reason == "completed" and trial.number
+        best = median(value for run in trial.runs.values() for _, value in [run.best(metric) or (0, None)])
+        rows.append({
+            "trial": trial.number,
+            "state": trial.state,
+            "end_reason": trial.end_reason,
+            "source": trial.source,
+            "tail": tail,
+            "best": best,
+            "final": median(run.final(metric) for run in trial.runs.values()),
+            "versus_default": tail - default if compared and tail is not None and default is not None else None,
+            "images": max((run.images for run in trial.runs.values()), default=0),
+            "seconds": sum(run.seconds for run in trial.runs.values()),
+            **trial.params,
+        })
+    return rows
+
+
+def _trial(trial: Trial, run_ids: RunIds) -> dict[str, Any]:
+    runs = list(trial.runs.values())
+    worst = next((run for run in runs if run.end_reason == trial.end_reason), None)
+    first = trial.first
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "end_reason": trial.end_reason,
+        "evidence": worst.evidence if worst else None,
+        "params": trial.params,
+        "source": trial.source,
+        "images": max((run.images for run in runs), default=0),
+        "best": _best(first) if first else {},
+        "final": dict(first.measurements[-1].metrics) if first and first.measurements else {},
+        "tail": {name: trial.tail(name) for name in _metrics(first)} if first else {},
+        "seconds": sum(run.seconds for run in runs),
+        "mlflow_run_id": run_ids.get((trial.number, None)),
+        "runs": [_run(run, run_ids) for run in runs],
+    }
+
+
+def _run(run: Run, run_ids: RunIds) -> dict[str, Any]:
+    return {
+        "seed": run.seed,
+        "state": run.state,
+        "end_reason": run.end_reason,
+        "evidence": run.evidence,
+        "attempt": run.attempt,
+        "images": run.images,
+        "best": _best(run),
+        "final": dict(run.measurements[-1].metrics) if run.measurements else {},
+        "tail": {name: run.tail(name) for name in _metrics(run)},
+        "seconds": run.seconds,
+        "mlflow_run_id": run_ids.get((run.trial, run.seed)),
+    }
+
+
+def _best(run: Run) -> dict[str, Any]:
+    """{metric: {value, images}}: metrics peak at different evaluations."""
+    found = {name: run.best(name) for name in _metrics(run)}
+    return {name: {"value": at[1], "images": at[0]} for name, at in found.items() if at}
+
+
+def _metrics(run: Run | None) -> list[str]:
+    return list(dict.fromkeys(name for m in run.measurements for name in m.metrics)) if run else []

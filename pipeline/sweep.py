@@ -1,0 +1,266 @@
+"""The main job, read top to bottom: run and resume are the same function."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pipeline import lock
+from pipeline.driver import Driver
+from pipeline.errors import InputError, NoHealthyTrial, Unreachable
+from pipeline.record import Line, Record, read
+from pipeline.spec.base import parse
+from pipeline.spec.load import SweepFile, from_tree, load
+from pipeline.spec.trial import DataSpec, EvaluationSpec
+from pipeline.state import SweepState
+
+if TYPE_CHECKING:
+    import pandas
+
+EVENTS = "events.jsonl"
+STOP = "stop"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+# What a watcher (the live display) is given once a run of the driver begins: the driver and a backlog to ask.
+Watcher = Callable[[Driver, Callable[[], int]], Any]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Where and how long a sweep runs; remembered in its record, so that resume needs none of it again.
+    trials and max_time (seconds, this session) of the file unless given."""
+
+    data_root: str | None = None
+    tracking_uri: str | None = None
+    address: str | None = None
+    gpus_per_trial: float = 0.0
+    concurrency: int | None = None
+    trials: int | None = None
+    max_time: float | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One search: a name, a folder of its own, and what is in its record."""
+
+    folder: Path
+    file: SweepFile
+    launch: Launch
+
+    @classmethod
+    def from_file(cls, space: str | Path, overrides: Sequence[str] = (), *, name: str | None = None,
+                  home: str | Path | None = None, storage: str | Path | None = None, **launch: Any) -> Sweep:
+        """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch."""
+        file = load(str(space), overrides)
+        folder = folder_of(name or file.name, storage or home)
+        if (folder / EVENTS).exists():
+            free = free_name(folder.parent, folder.name)
+            raise InputError(f"the name {folder.name} is taken; go on with it: gansweep resume {folder.name}, or start "
+                             f"another: --name {free}")
+        return cls(folder, file, Launch(**launch))
+
+    @classmethod
+    def open(cls, name: str, *, home: str | Path | None = None, **launch: Any) -> Sweep:
+        """A sweep that is there, as its record has it; `launch`: fields of Launch to change."""
+        folder = existing(name, home)
+        lines, _ = read(folder / EVENTS)
+        first = lines[0]
+        starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
+        before = Launch(**starts[-1]) if starts else Launch()
+        changed = {key: value for key, value in launch.items() if value is not None}
+        return cls(folder, from_tree(first["space"], first["source"]), replace(before, max_time=None, **changed))
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def state(self) -> SweepState:
+        """What the record says now."""
+        return SweepState.fold(read(self.folder / EVENTS)[0])
+
+    @property
+    def tracking_uri(self) -> str:
+        from pipeline.tracking.tracker import default_uri
+
+        return self.launch.tracking_uri or default_uri(self.folder.parent)
+
+    @property
+    def cache(self) -> Path:
+        return self.folder.parent / "cache"
+
+    def trials(self) -> pandas.DataFrame:
+        """A row a trial: number, end_reason, tail, best and final of the objective, images, seconds, params."""
+        import pandas
+
+        from pipeline.report.status import trial_rows
+
+        return pandas.DataFrame(trial_rows(self.state))
+
+    def run(self, watch: Watcher | None = None) -> SweepState:
+        """Runs the sweep, or goes on with it, until its trials are done or it is stopped.
+
+        Raises InputError (also where another driver is at it), Unreachable before the first trial starts where
+        tracker, storage or cluster are not there, and NoHealthyTrial at the end where it has none.
+        """
+        from pipeline import cluster
+        from pipeline.tracking.tracker import Tracker, check
+
+        self._make_folder()
+        check(self.tracking_uri)
+        spec, launch, samples = self.file.sweep, self.launch, self._evaluation.samples
+        stop: list[Callable[[], None]] = []
+        with ExitStack() as stack:
+            held = lock.Lock(self.folder, each_beat=lambda: [each() for each in stop] and None)
+            held.acquire()
+            stack.callback(held.release)
+            stack.callback(self._remove_if_nothing_began)
+            stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial))
+            root = Path(launch.data_root).absolute() if launch.data_root else None
+            prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
+            record = Record(self.folder / EVENTS)
+            stack.callback(record.close)
+            trials = launch.trials or spec.search.trials
+            lines = self._begin(record, held, prepared, replace(launch, trials=trials))
+            concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
+            driver = Driver(self.folder.absolute(), record, lines, self.file, concurrency=concurrency, trials=trials,
+                            cuda=launch.gpus_per_trial > 0)
+            stop.append(self._stopper(driver, launch.max_time or spec.search.max_time))
+            tracker = Tracker(self.folder, self.tracking_uri)
+            tracker.start()
+            stack.enter_context(cluster.interruptible(driver))
+            ended = "failed"
+            try:
+                with watch(driver, tracker.backlog) if watch else ExitStack():
+                    cluster.run(driver, self.folder, self.cache.absolute(), root, launch.gpus_per_trial)
+                ended = "interrupted" if driver.stopping in ("interrupted", "stopped") else "finished"
+            finally:
+                record.append("driver", session=held.session, state=ended, why=driver.stopping)
+                tracker.close(timeout=5.0 if driver.stopping else 60.0)
+        if ended == "interrupted":
+            raise KeyboardInterrupt
+        if not any(run.healthy for run in driver.state.runs):
+            raise NoHealthyTrial(no_healthy(driver.state))
+        return driver.state
+
+    def _begin(self, record: Record, held: lock.Lock, prepared: dict[str, Any], launch: Launch) -> list[Line]:
+        """The lines of a driver's start, in a new record or at the end of one; returns all lines so far."""
+        lines, _ = read(record.path)
+        if not lines:
+            (self.folder / "sweep.yaml").write_text(yaml.safe_dump(self.file.tree, sort_keys=False))
+            lines.append(record.append(
+                "sweep", name=self.name, space=self.file.tree, source=self.file.source,
+                spec=self.file.sweep.model_dump(mode="json"), seed=self.file.sweep.search.seed, versions=versions(),
+            ))
+        known = next((line for line in lines if line["event"] == "prepared"), None)
+        lines.append(record.append(
+            "driver", session=held.session, state="started", pid=os.getpid(), host=platform.node(),
+            launch=launch.__dict__, torn=record.torn, taken_over=held.taken_over,
+        ))
+        if known is None:
+            lines.append(record.append("prepared", **prepared))
+        elif known["data"]["fingerprint"] != prepared["data"]["fingerprint"]:
+            raise InputError(f"{self.name}: the data set {known['data']['name']} is not the one it was started with "
+                             f"({known['data']['fingerprint']}, now {prepared['data']['fingerprint']}); start another sweep")
+        elif known["features"] != prepared["features"]:
+            raise InputError(f"{self.name}: its distances were measured with the features {known['features']}, which the "
+                             f"cache no longer has (now {prepared['features']}); start another sweep")
+        return lines
+
+    def _stopper(self, driver: Driver, max_time: float | None) -> Callable[[], None]:
+        """What each heartbeat looks at: the stop file of another terminal, and the time."""
+        began, path = time.monotonic(), self.folder / STOP
+        path.unlink(missing_ok=True)
+
+        def look() -> None:
+            if path.exists():
+                path.unlink(missing_ok=True)
+                driver.stopping = driver.stopping or "stopped"
+            if max_time and time.monotonic() - began > max_time:
+                driver.stopping = driver.stopping or "max_time"
+
+        return look
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / ".probe").write_text("")
+            (self.folder / ".probe").unlink()
+        except OSError as error:
+            raise Unreachable(f"{self.folder}: cannot be written ({error.strerror}); choose another --home") from None
+
+    def _remove_if_nothing_began(self) -> None:
+        """Leaves no name behind for a sweep that failed before its first line; its log stays."""
+        if not (self.folder / EVENTS).exists() and not any(self.folder.glob("log.txt")):
+            (self.folder / lock.NAME).unlink(missing_ok=True)
+            self.folder.rmdir()
+
+    @property
+    def _data(self) -> DataSpec:
+        return parse(DataSpec, self.file.tree["data"], self.file.source)
+
+    @property
+    def _evaluation(self) -> EvaluationSpec:
+        return parse(EvaluationSpec, self.file.tree["evaluation"], self.file.source)
+
+
+def home_of(home: str | Path | None = None) -> Path:
+    """Where sweeps are: --home, else GANSWEEP_HOME, else ./sweeps."""
+    return Path(home or os.environ.get("GANSWEEP_HOME") or "sweeps")
+
+
+def folder_of(name: str, home: str | Path | None = None) -> Path:
+    """The folder of a sweep's name, which cannot leave the home."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most 64, '
+                         "beginning with a letter or digit")
+    return home_of(home) / name
+
+
+def existing(name: str, home: str | Path | None = None) -> Path:
+    """The folder of a sweep that is there, or InputError that lists those there are."""
+    folder = folder_of(name, home)
+    if not (folder / EVENTS).exists() or not read(folder / EVENTS)[0]:
+        from pipeline.errors import one_of
+
+        there = names(home)
+        known = one_of(name, there) if there else "there is none yet; start one: gansweep run digits"
+        raise InputError(f'there is no sweep "{name}" in {folder.parent}: {known}')
+    return folder
+
+
+def names(home: str | Path | None = None) -> list[str]:
+    """The sweeps in the home, the newest last."""
+    found = home_of(home).glob(f"*/{EVENTS}")
+    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+
+
+def free_name(home: Path, name: str) -> str:
+    """`name`, or the first of name-2, name-3, ... that no sweep has."""
+    candidates = [name, *(f"{name}-{number}" for number in range(2, 10_000))]
+    return next(each for each in candidates if not (home / each / EVENTS).exists())
+
+
+def versions() -> dict[str, str]:
+    """What the sweep ran on, for the record."""
+    packages = ("gansweep", "ray", "optuna", "mlflow", "torch")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def no_healthy(state: SweepState) -> str:
+    """What failed most, for a sweep that ended without a healthy trial."""
+    reasons = [run.end_reason for run in state.runs if run.end_reason]
+    if not reasons:
+        return f"{state.name}: no trial was started"
+    most = max(set(reasons), key=reasons.count)
+    return f"{state.name}: none of its {len(reasons)} runs was healthy; most ended as {most} ({reasons.count(most)})"

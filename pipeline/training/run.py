@@ -1,0 +1,28 @@
+"""One run from its spec to its measurements, for a worker as for this process; data and features are kept open."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from pipeline.measurement import Measurement
+from pipeline.metrics.evaluator import Evaluator
+from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.training.loop import training
+from pipeline.training.store import Store
+
+
+def run(spec: TrialSpec, seed: int, objective: str, folder: Path, cache: Path, root: Path | None) -> Iterator[Measurement]:
+    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `folder`."""
+    evaluator = _evaluator(spec.data.model_dump_json(), spec.evaluation.samples, cache, root, spec.device or "cpu")
+    if spec.device == "cpu":
+        torch.set_num_threads(1)
+    return training(spec, evaluator, Store(folder), seed, objective)
+
+
+@functools.lru_cache(maxsize=2)
+def _evaluator(data: str, samples: int | None, cache: Path, root: Path | None, device: str) -> Evaluator:
+    return Evaluator.open(DataSpec.model_validate_json(data), samples, cache, root, torch.device(device))
