@@ -56,8 +56,9 @@ def open_extractor(data: Dataset, cache: Path, device: torch.device | str = "cpu
     name = f"{short}-{kind}{width}-{weights_hash(weights)}"
     if name != facts["name"]:
         raise InputError(f"{path}: its weights are those of {name}, not of {facts['name']}; delete it")
-    network = convnet.ConvNet(data.channels, int(data.resolution or 0), width)
-    network.load_state_dict(weights)
+    with torch.device("meta"):  # no weights drawn: the caller's random state stays as it is
+        network = convnet.ConvNet(data.channels, int(data.resolution or 0), width)
+    network.load_state_dict(weights, assign=True)
     return Extractor(name, network.eval().requires_grad_(False).to(device), facts)
 
 
