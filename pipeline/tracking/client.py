@@ -6,11 +6,13 @@ import fcntl
 import getpass
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tracking.files import Upload
 from pipeline.tracking.location import artifact_root, database
 from pipeline.tracking.projection import SWEEP, Key, Point, View
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 POINTS, PARAMS, TAGS = 1000, 100, 100  # what MLflow takes in one call
+
+log = logging.getLogger(__name__)
 
 # The client's own retries are off: it would repeat "create a run" after an answer was lost, and make two.
 QUIET = {
@@ -86,6 +90,7 @@ class Runs:
             if not token:
                 break
         self._sent: dict[Key, View] = {}
+        self._described: dict[str, str] = {}
 
     def _experiment(self, uri: str, known: str | None) -> str:
         from mlflow.exceptions import MlflowException
@@ -130,8 +135,6 @@ class Runs:
                 self.client.set_terminated(run_id, view.status, view.ended)
             else:
                 self.client.update_run(run_id, view.status)
-        if key == SWEEP and (before is None or "mlflow.note.content" in tags):
-            self.client.set_experiment_tag(self.experiment, "mlflow.note.content", view.tags["mlflow.note.content"])
         self._sent[key] = view
 
     def _create(self, key: Key, view: View) -> str:
@@ -153,19 +156,42 @@ class Runs:
         self.ids[key] = str(run.info.run_id)
         return self.ids[key]
 
-    def upload(self, key: Key, path: Path, folder: str) -> None:
-        """The file or folder at `path` into the artifact folder `folder` of a run."""
-        if path.is_dir():
-            self.client.log_artifacts(self.ids[key], str(path), f"{folder}/{path.name}")
+    def describe(self, note: str, tags: dict[str, str]) -> None:
+        """The experiment's own description, and other tags of it."""
+        for name, value in {"mlflow.note.content": note, **tags}.items():
+            if self._described.get(name) != value:
+                self.client.set_experiment_tag(self.experiment, name, value)
+                self._described[name] = value
+
+    def upload(self, upload: Upload) -> None:
+        """Sends a file, over the one that may be there; where there is none to send, a tag says so."""
+        run_id, path, folder = self.ids[upload.key], upload.path, upload.folder or None
+        if upload.text is not None:
+            self.client.log_text(run_id, upload.text, upload.name)
+        elif path.is_dir():
+            self.client.log_artifacts(run_id, str(path), upload.name)
+        elif path.exists():
+            self.client.log_artifact(run_id, str(path), folder)
         else:
-            self.client.log_artifact(self.ids[key], str(path), folder)
+            log.warning("%s is not there to be sent to MLflow", path)
+            self.client.set_tag(run_id, f"missing.{upload.name}", "the file was gone when it was to be sent")
+            return
+        if upload.tag:
+            self.client.set_tag(run_id, upload.tag, upload.name)
+        if upload.at:
+            self._add_to_grid(run_id, path, *upload.at)
 
-    def tag(self, key: Key, name: str, value: str) -> None:
-        self.client.set_tag(self.ids[key], name, value)
+    def _add_to_grid(self, run_id: str, path: Path, images: int, time: int) -> None:
+        """The picture once more, under the name by which MLflow's image grid finds it and its budget. MLflow's own
+        log_image ends the name in a random part: sent again, the picture would be there twice."""
+        from PIL import Image
 
-    def write(self, key: Key, text: str, name: str) -> None:
-        """An artifact of that text."""
-        self.client.log_text(self.ids[key], text, name)
+        with tempfile.TemporaryDirectory() as scratch, Image.open(path) as picture:
+            name = f"samples+step+{images}+timestamp+{time}+grid"
+            picture.save(Path(scratch, f"{name}.png"))
+            picture.save(Path(scratch, f"{name}+compressed.webp"), lossless=True)
+            self.client.log_artifacts(run_id, scratch, "images")
+        self.client.set_tag(run_id, "mlflow.loggedImages", "True")
 
 
 def _user() -> str:

@@ -1,4 +1,4 @@
-"""Which files of a sweep's folder go to which MLflow run: sample pictures, checkpoints, the spec."""
+"""Which files of a sweep's folder go to which MLflow run: sample pictures, checkpoints, specs."""
 
 from __future__ import annotations
 
@@ -9,40 +9,45 @@ import yaml
 
 from pipeline.record import Line
 from pipeline.state import Run, SweepState
-from pipeline.tracking.projection import SWEEP, Key, key_of
+from pipeline.tracking.projection import SWEEP, Key, key_of, milliseconds
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file for the artifact folder `folder` of a run, and the tag that names it there (None: no tag);
-    with `text`: that text under the file's name."""
+    """A file for the artifact folder `folder` of a run.
+
+    text: the file's content, where it is on no disk. tag: the tag of the run that is to name the artifact.
+    at: (images, ms since 1970) of a picture that MLflow's image grid is to show among those of other budgets."""
 
     key: Key
     path: Path
     folder: str
-    tag: str | None = None
     text: str | None = None
+    tag: str | None = None
+    at: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.folder}/{self.path.name}".lstrip("/")
 
 
 def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
     """The files that come with `line`, whose effect is in `state` already. They may be missing."""
-    if line["event"] == "sweep":
+    event = line["event"]
+    if event == "sweep":
         return [Upload(SWEEP, path, "") for path in [folder / "sweep.yaml"] if path.exists()]
-    if line["event"] == "trial":
+    if event == "trial":
         spec = yaml.safe_dump(line["spec"], sort_keys=False)
         return [Upload((line["trial"], None), Path("spec.yaml"), "", text=spec)]
-    if line["event"] not in ("measurement", "run_ended"):
+    if event not in ("measurement", "run_ended"):
         return []
     trial = state.trials[line["trial"]]
     key, run = key_of(trial, line["seed"]), trial.runs[line["seed"]]
-    place = run_folder(folder, run)
-    if line["event"] == "measurement":
-        return [Upload(key, place / line["samples"], "samples")] if line.get("samples") else []
-    return [Upload(key, path, "checkpoints", tag) for tag, path in _checkpoints(state, run, place)]
-
-
-def run_folder(folder: Path, run: Run) -> Path:
-    return folder / "trials" / str(run.trial) / f"seed-{run.seed}"
+    place = folder / "trials" / str(run.trial) / f"seed-{run.seed}"
+    if event == "run_ended":
+        return [Upload(key, path, "checkpoints", tag=tag) for tag, path in _checkpoints(state, run, place)]
+    at = (line["images"], milliseconds(line["time"]))
+    return [Upload(key, place / line["samples"], "samples", at=at)] if line.get("samples") else []
 
 
 def _checkpoints(state: SweepState, run: Run, place: Path) -> list[tuple[str, Path]]:

@@ -142,8 +142,8 @@ def _progress(state: SweepState, time: int) -> list[Point]:
     ended = [run.end_reason for run in state.runs if run.end_reason is not None]
     values: dict[str, float] = {f"sweep/ended.{reason}": ended.count(reason) for reason in set(ended)}
     for name in ("floor", "floor_spread"):
-        if state.prepared.get(name) is not None:
-            values[f"sweep/{name}"] = state.prepared[name]
+        if getattr(state, name) is not None:
+            values[f"sweep/{name}"] = getattr(state, name)
     best = state.best_trial
     tail = best.tail(state.metric) if best else None
     if best and tail is not None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from pipeline import record
 from pipeline.state import SweepState
+from pipeline.tracking import views
 from pipeline.tracking.client import Runs
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
 from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys, view
+from pipeline.tracking.words import leaderboard
 
 BATCH = 200  # lines sent at a time
-
-log = logging.getLogger(__name__)
 
 
 class Projector:
@@ -60,6 +59,8 @@ class Projector:
         for key in keys(self.state):  # parents first
             if key in touched:
                 self.runs.send(key, view(self.state, key, alive), points.get(key, []))
+        if touched and self.state.name:
+            self.runs.describe(leaderboard(self.state, limit=5000), {views.TAG: views.saved_view(self.state)})
 
     def _remember(self, cursor: int) -> None:
         ids = self.runs.ids
@@ -78,16 +79,7 @@ class Projector:
         limit = min(BATCH, lines_between(self.folder, self.memory.files, self.memory.cursor))
         lines, offset = record.read(self.record, self.memory.files, limit=limit)
         for upload in [upload for line in lines for upload in uploads(self.state, line, self.folder)]:
-            name = f"{upload.folder}/{upload.path.name}"
-            if upload.text is not None:
-                self.runs.write(upload.key, upload.text, upload.path.name)
-            elif not upload.path.exists():
-                self.runs.tag(upload.key, f"missing.{name}", "the file was gone when it was to be sent")
-                log.warning("%s is not there to be sent to MLflow", upload.path)
-            else:
-                self.runs.upload(upload.key, upload.path, upload.folder)
-                if upload.tag:
-                    self.runs.tag(upload.key, upload.tag, name)
+            self.runs.upload(upload)
         if lines:
             self.memory.files = offset
             self.memory.write(self.folder)

@@ -11,7 +11,6 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psutil
 
@@ -19,6 +18,7 @@ from pipeline.errors import InputError, Unreachable
 from pipeline.tracking.client import QUIET, connect, locked
 from pipeline.tracking.location import artifact_root, check, database
 from pipeline.tracking.memory import Memory
+from pipeline.tracking.views import page
 
 START = 90.0  # seconds a server may take to come up on a busy machine
 SERVER = {**QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
@@ -35,10 +35,6 @@ def ui(home: Path, uri: str, name: str | None = None) -> str:
     with locked(home / "ui.lock"):
         port = _running(home, uri) or _start(home, uri)
     return page(f"http://127.0.0.1:{port}", experiment)
-
-
-def page(server: str, experiment: str | None) -> str:
-    return f"{server.rstrip('/')}/#/experiments" + (f"/{quote(experiment)}/runs" if experiment else "")
 
 
 def _experiment(folder: Path, uri: str) -> str:

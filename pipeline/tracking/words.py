@@ -34,7 +34,7 @@ def score(state: SweepState, value: float | None) -> str:
     """A value of the objective, with what it is in floors where it has one."""
     if value is None:
         return ""
-    floor = state.prepared.get("floor")
+    floor = state.floor
     return number(value) + (f" ({value / floor:.2f} floors)" if floor else "")
 
 
@@ -53,10 +53,10 @@ def describe(state: SweepState, trial: Trial, runs: list[Run]) -> str:
 
 def leaderboard(state: SweepState, limit: int) -> str:
     """The trials by rank in Markdown of at most `limit` characters: rows are left out at the end, and that is said."""
-    metric, floor = state.metric, state.prepared.get("floor")
+    metric, floor = state.metric, state.floor
     head = f"**{outcome(state)}** of {len(state.trials)} trials."
     if floor is not None:
-        head += f" Floor of {metric}: {number(floor)} ± {number(state.prepared['floor_spread'])}."
+        head += f" Floor of {metric}: {number(floor)} ± {number(state.floor_spread)}."
     table = f"\n\n| rank | trial | {metric}, tail | best | end | images | parameters |\n|---|---|---|---|---|---|---|\n"
     stopped = [t for t in state.trials.values() if t.end_reason in HEALTH_REASONS]
     tail = "\n**Stopped early**\n\n" if stopped else ""
@@ -73,8 +73,8 @@ def leaderboard(state: SweepState, limit: int) -> str:
 
 def _row(state: SweepState, rank: int, trial: Trial) -> str:
     bests = [best for run in trial.runs.values() if (best := run.best(state.metric))]
-    best = f"{number(bests[0][1])} at {bests[0][0]:,}" if bests else ""
+    value = f"{number(bests[0][1])} at {bests[0][0]:,}" if bests else ""
     params = ", ".join(f"{k} {number(v) if isinstance(v, float) else v}" for k, v in trial.params.items())
     images = max((run.images for run in trial.runs.values()), default=0)
     tail = score(state, trial.tail(state.metric))
-    return f"| {rank} | {trial.number} | {tail} | {best} | {trial.end_reason or 'running'} | {images:,} | {params} |\n"
+    return f"| {rank} | {trial.number} | {tail} | {value} | {trial.end_reason or 'running'} | {images:,} | {params} |\n"
