@@ -18,6 +18,7 @@ from pipeline.spec.trial import DataSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
 HELD_OUT = 10_000  # at most, for validation and for test each
+FORMAT = 1  # of the cache: one higher where samples are decoded, resized or split in another way
 SMALLEST = 100  # samples, under which a held-out fifth says nothing
 
 
@@ -59,7 +60,7 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     if ".py:" in spec.name:
         return _assemble(spec, _parts(spec, root, cache))
     key = sources.cache_key(spec)
-    return _assemble(spec, cached(cache / "data" / f"{key}.safetensors", lambda: _parts(spec, root, cache)))
+    return _assemble(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
 
 
 def _mixture(name: str) -> Dataset:

@@ -26,6 +26,7 @@ from pipeline.spec.trial import DataSpec
 IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
 POINT_SAMPLES = 2500  # as PacGAN
 SUBSETS = 20  # of the training part, for the floor
+FORMAT = 1  # of the cached floor: one higher where it is measured in another way
 POOL = 10_000  # training images whose features the floor draws from, at least
 Part = Literal["validation", "test"]
 
@@ -168,8 +169,8 @@ class Evaluator:
         return {"sliced_wasserstein": sliced_wasserstein(reference.projections, features)}
 
     def _floor(self) -> dict[str, dict[str, float]]:
-        name = f"{self.features if self._extractor else self.dataset.name}-{self.dataset.fingerprint}-{self.samples}"
-        _, facts = cached(self._cache / "floors" / f"{name}.safetensors", lambda: ({}, self._measure_floor()))
+        name = f"{self.features}-{self.dataset.fingerprint}-{self.samples}-v{FORMAT}.safetensors"
+        _, facts = cached(self._cache / "floors" / name, lambda: ({}, self._measure_floor()))
         return {"floor": facts["floor"], "floor_spread": facts["floor_spread"]}
 
     def _measure_floor(self) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from pipeline.data.batches import to_uint8
 from pipeline.data.cache import replaced
 
 WIDTH = 384  # pixels, at least
+FRAME = 128  # grey
+RED = (255, 0, 0)
 
 
 def save_grid(samples: Tensor, path: Path, columns: int, means: Tensor | None = None) -> None:
@@ -27,21 +29,18 @@ def save_grid(samples: Tensor, path: Path, columns: int, means: Tensor | None = 
 
 
 def _tiles(images: Tensor, columns: int) -> Image.Image:
-    count, channels, height, width = images.shape
-    broken = ~images.isfinite().all(1)
-    coloured = (
-        to_uint8(images.nan_to_num(0.0)).expand(count, 3, height, width)
-        if channels == 1
-        else to_uint8(images.nan_to_num(0.0))
-    )
-    coloured = torch.where(broken[:, None], torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1), coloured)
-    rows = -(-count // columns)
-    blank = torch.full((rows * columns - count, 3, height, width), 255, dtype=torch.uint8)
-    cells = torch.cat([coloured, blank]).view(rows, columns, 3, height, width)
-    grid = cells.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 3)
+    """Each image scaled up without smoothing, in a thin grey frame: digits of 8 x 8 run into each other without."""
+    count, _, height, width = images.shape
+    coloured = to_uint8(images.nan_to_num(0.0)).expand(count, 3, height, width)
+    broken = ~images.isfinite().all(1, keepdim=True)
+    cells = torch.where(broken, torch.tensor(RED, dtype=torch.uint8).view(3, 1, 1), coloured)
     factor = max(1, -(-WIDTH // (columns * width)))
-    picture = Image.fromarray(grid.contiguous().numpy())
-    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    cells = cells.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    cells = torch.nn.functional.pad(cells, (1, 1, 1, 1), value=FRAME)
+    rows, (height, width) = -(-count // columns), cells.shape[2:]
+    blank = torch.full((rows * columns - count, 3, height, width), FRAME, dtype=torch.uint8)
+    grid = torch.cat([cells, blank]).view(rows, columns, 3, height, width).permute(0, 3, 1, 4, 2)
+    return Image.fromarray(grid.reshape(rows * height, columns * width, 3).numpy())
 
 
 def _scatter(points: Tensor, means: Tensor | None) -> Image.Image:
