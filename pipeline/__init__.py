@@ -1,10 +1,10 @@
 """gansweep finds GAN hyperparameters that hold.
 
-    import pipeline
+import pipeline
 
-    sweep = pipeline.Sweep.from_file("digits")
-    sweep.run()
-    print(sweep.trials())
+sweep = pipeline.Sweep.from_file("digits")
+sweep.run()
+print(sweep.trials())
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +14,12 @@ import typer
 from pipeline.errors import GansweepError
 
 app = typer.Typer(
-    name="gansweep", help="GAN hyperparameters that hold.", no_args_is_help=True, add_completion=False,
-    pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="gansweep",
+    help="GAN hyperparameters that hold.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
@@ -50,12 +54,21 @@ def run(
     """Launch a sweep."""
     from pipeline.sweep import Sweep
 
-    given = {"data.name": data, "search.seed": seed, "search.trials": trials}
-    changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+    changes = [f"data.name={data}"] if data else []
     sweep = Sweep.from_file(
-        space, [*(overrides or []), *changes], name=name, home=home, storage=storage,
-        data_root=str(data_root) if data_root else None, tracking_uri=tracking_uri, address=address,
-        gpus_per_trial=gpus_per_trial, concurrency=concurrency, max_time=seconds(max_time),
+        space,
+        [*(overrides or []), *changes],
+        name=name,
+        home=home,
+        storage=storage,
+        trials=trials,
+        seed=seed,
+        data_root=str(data_root) if data_root else None,
+        tracking_uri=tracking_uri,
+        address=address,
+        gpus_per_trial=gpus_per_trial,
+        concurrency=concurrency,
+        max_time=seconds(max_time),
     )
     for notice in sweep.file.notices:
         typer.echo(f"note: {notice}", err=True)
@@ -68,14 +81,31 @@ def run(
 
 
 @app.command()
-def resume(name: Name, trials: Trials = None, max_time: MaxTime = None, concurrency: Annotated[int | None, typer.Option(min=1)] = None,
-           home: Home = None, tracking_uri: Tracking = None, address: Annotated[str | None, typer.Option()] = None,
-           as_json: Json = False) -> None:
+def resume(
+    name: Name,
+    trials: Trials = None,
+    max_time: MaxTime = None,
+    concurrency: Annotated[int | None, typer.Option(min=1)] = None,
+    home: Home = None,
+    tracking_uri: Tracking = None,
+    address: Annotated[str | None, typer.Option()] = None,
+    as_json: Json = False,
+) -> None:
     """Go on where a sweep stopped, whatever stopped it."""
     from pipeline.sweep import Sweep
 
-    drive(Sweep.open(name, home=home, trials=trials, max_time=seconds(max_time), concurrency=concurrency,
-                     tracking_uri=tracking_uri, address=address), as_json)
+    drive(
+        Sweep.open(
+            name,
+            home=home,
+            trials=trials,
+            max_time=seconds(max_time),
+            concurrency=concurrency,
+            tracking_uri=tracking_uri,
+            address=address,
+        ),
+        as_json,
+    )
 
 
 def drive(sweep: Any, as_json: bool) -> None:
@@ -90,8 +120,12 @@ def drive(sweep: Any, as_json: bool) -> None:
         except KeyboardInterrupt:
             console.print(f"interrupted; go on with: gansweep resume {sweep.name}{home_option(sweep)}", highlight=False)
             raise typer.Exit(130) from None
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        except GansweepError:
+            raise
+        except Exception as error:
+            traceback.print_exc()  # into the log
+            said = str(error).strip().splitlines() or [""]
+            raise GansweepError(f"{type(error).__name__}: {said[-1][:200]}; the traceback is in {log}") from None
         console.print(leaderboard(state))
         for line in [*summary(state), *next_commands(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
@@ -101,9 +135,13 @@ def drive(sweep: Any, as_json: bool) -> None:
 
 def next_commands(sweep: Any) -> list[str]:
     home = home_option(sweep)
-    return ["", "next:", f"  gansweep ui {sweep.name}{home}        compare the trials in MLflow",
-            f"  gansweep status {sweep.name}{home}    the table again; --json for programs",
-            f"  gansweep resume {sweep.name}{home} --trials {2 * len(sweep.state.trials)}    search on"]
+    return [
+        "",
+        "next:",
+        f"  gansweep ui {sweep.name}{home}        compare the trials in MLflow",
+        f"  gansweep status {sweep.name}{home}    the table again; --json for programs",
+        f"  gansweep resume {sweep.name}{home} --trials {2 * len(sweep.state.trials)}    search on",
+    ]
 
 
 def home_option(sweep: Any) -> str:
@@ -116,12 +154,17 @@ def document(sweep: Any) -> dict[str, Any]:
     from pipeline.report.status import status_document
     from pipeline.tracking.tracker import Tracker, run_ids
 
-    return status_document(sweep.state, sweep.folder, run_ids(sweep.folder), Tracker(sweep.folder, sweep.tracking_uri).backlog())
+    return status_document(
+        sweep.state, sweep.folder, run_ids(sweep.folder), Tracker(sweep.folder, sweep.tracking_uri).backlog()
+    )
 
 
 @app.command()
-def status(name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
-           home: Home = None, as_json: Json = False) -> None:
+def status(
+    name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
     """What a sweep, or every sweep, has reached."""
     from rich.console import Console
 
@@ -172,8 +215,11 @@ def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
 
 
 @app.command()
-def ui(name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None, home: Home = None,
-       tracking_uri: Tracking = None) -> None:
+def ui(
+    name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None,
+    home: Home = None,
+    tracking_uri: Tracking = None,
+) -> None:
     """MLflow's page on the sweep; starts the local server if there is none."""
     from pipeline.sweep import Sweep, home_of
     from pipeline.tracking.tracker import default_uri
@@ -197,7 +243,9 @@ def train(
     """Train one configuration, without a search; a preset's is its first known-good one."""
     from pipeline.training.single import train as train_one
 
-    train_one(spec, seed=seed, budget=budget, overrides=overrides or [], root=data_root, out=out, home=home, as_json=as_json)
+    train_one(
+        spec, seed=seed, budget=budget, overrides=overrides or [], root=data_root, out=out, home=home, as_json=as_json
+    )
 
 
 @app.command()
@@ -205,7 +253,9 @@ def generate(
     path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
     count: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path("samples.png"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path(
+        "samples.png"
+    ),
 ) -> None:
     """Samples from a checkpoint."""
     from pipeline.training.single import generate as generate_from

@@ -22,7 +22,6 @@ from pipeline.report.status import trial_rows
 from pipeline.state import HEALTH_REASONS, SweepState
 
 REFRESH = 0.5  # seconds
-SHOWN_PARAMS = 6
 
 
 @contextmanager
@@ -71,9 +70,11 @@ class Progress:
             said: set[tuple[int, int]] = set()
             if not self._console.is_terminal:
                 said = {(run.trial, run.seed) for run in driver.state.runs if run.end_reason}
-            with Live(view(), console=self._console, refresh_per_second=4, transient=True) if (
-                self._console.is_terminal
-            ) else _nothing() as live:
+            with (
+                Live(view(), console=self._console, refresh_per_second=4, transient=True)
+                if (self._console.is_terminal)
+                else _nothing() as live
+            ):
                 while not over.wait(REFRESH):
                     if live is not None:
                         live.update(view())
@@ -115,9 +116,11 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
     counts = Counter(str(trial.end_reason) for trial in ended)
     left = seconds / len(ended) * (total - len(ended)) if ended else None
     head = Text.assemble(
-        (state.name, "bold"), f"  {len(ended)}/{total} trials  ",
+        (state.name, "bold"),
+        f"  {len(ended)}/{total} trials  ",
         *[part for reason, n in counts.most_common() for part in ((f"{n} {reason}", style(reason)), "  ")],
-        f"{clock(seconds)} gone", f", about {clock(left)} left" if left is not None else "",
+        f"{clock(seconds)} gone",
+        f", about {clock(left)} left" if left is not None else "",
     )
     lines: list[Any] = [head]
     for trial in running:
@@ -126,10 +129,14 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
         share = min(run.images / budget, 1.0)
         bar = "━" * round(20 * share) + "─" * (20 - round(20 * share))
         values = run.values(state.metric)
-        lines.append(Text.assemble(
-            f"  trial {trial.number:<4}", (bar, "cyan"), f" {kimg(run.images):>10} of {kimg(budget)}   {state.metric} ",
-            (number(values[-1][1]) if values else "–", "bold"),
-        ))
+        lines.append(
+            Text.assemble(
+                f"  trial {trial.number:<4}",
+                (bar, "cyan"),
+                f" {kimg(run.images):>10} of {kimg(budget)}   {state.metric} ",
+                (number(values[-1][1]) if values else "–", "bold"),
+            )
+        )
     best = state.best_trial
     if best is not None:
         tail = best.tail(state.metric)
@@ -140,33 +147,54 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
 
 
 def leaderboard(state: SweepState, rows: int = 12) -> Table:
-    """Best first; unhealthy ones with their end reason at the end."""
+    """Best first; unhealthy ones with their end reason at the end. The last column is what was searched, in short."""
     found = trial_rows(state)
-    keys = [key for key in dict.fromkeys(k for t in state.ranking()[:rows] for k in t.params)][:SHOWN_PARAMS]
     floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
     table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, pad_edge=False)
-    for name, justify in (("trial", "right"), ("ended", "left"), ("tail", "right"), ("best", "right"),
-                          ("vs default", "right"), ("kimg", "right"), ("s", "right")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for key in keys:
-        table.add_column(key, overflow="fold")
+    for name, justify in (
+        ("trial", "right"),
+        ("ended", "left"),
+        ("tail", "right"),
+        ("best", "right"),
+        ("vs default", "right"),
+        ("kimg", "right"),
+        ("s", "right"),
+    ):
+        width = 17 if name == "ended" else max(len(name), 5)
+        table.add_column(name, justify=justify, no_wrap=True, min_width=width)  # type: ignore[arg-type]
+    table.add_column("searched", no_wrap=True, overflow="ellipsis")
     for row in found[:rows]:
         reason = str(row["end_reason"] or row["state"])
-        mark = " default" if row["trial"] == 0 and row["source"] == "known_good" else ""
+        default = row["trial"] == 0 and row["source"] == "known_good"
         table.add_row(
-            str(row["trial"]), Text(reason, style=style(reason)), number(row["tail"]), number(row["best"]),
-            mark.strip() or signed(row["versus_default"]), f"{row['images'] / 1000:.0f}", f"{row['seconds']:.0f}",
-            *[number(row.get(key)) for key in keys],
+            str(row["trial"]),
+            Text(reason, style=style(reason)),
+            number(row["tail"]),
+            number(row["best"]),
+            "default" if default else signed(row["versus_default"]),
+            f"{row['images'] / 1000:.0f}",
+            f"{row['seconds']:.0f}",
+            short(state.trials[row["trial"]].params),
         )
     if len(found) > rows:
-        table.add_row("…", f"{len(found) - rows} more", *[""] * (5 + len(keys)))
+        table.add_row("…", f"{len(found) - rows} more", *[""] * 6)
     return table
+
+
+def short(params: dict[str, Any]) -> str:
+    """Parameters in a line: numbers with the last part of their key, choices by their value alone."""
+    parts = []
+    for key, value in sorted(params.items(), key=lambda item: "lr_" not in item[0]):
+        parts.append(str(value) if isinstance(value, str) else f"{key.rpartition('.')[2]} {number(value)}")
+    return "  ".join(parts)
 
 
 def summary(state: SweepState) -> list[str]:
     """What came out, in a few lines: how runs ended, the best trial, and its difference to the default."""
     reasons = Counter(str(run.end_reason or "unfinished") for run in state.runs)
-    lines = [f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())]
+    lines = [
+        f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())
+    ]
     best = state.best_trial
     if best is None:
         return lines
@@ -177,6 +205,7 @@ def summary(state: SweepState) -> list[str]:
         lines.append(f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}")
     elif best.number == 0:
         lines.append("the default configuration (trial 0) was not beaten")
+    lines.append("its parameters: " + "  ".join(f"{key}={number(value)}" for key, value in best.params.items()))
     return lines
 
 
@@ -211,3 +240,31 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def overview(sweeps: list[tuple[SweepState, str]]) -> Table:
+    """A row a sweep."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("sweep", "state", "space", "trials", "best", "time"):
+        table.add_column(name)
+    for state, word in sweeps:
+        best = state.best_trial
+        tail = f"{state.metric} {number(best.tail(state.metric))} (trial {best.number})" if best else "–"
+        table.add_row(
+            state.name, Text(word, style=style(word)), state.source, str(len(state.trials)), tail, clock(state.seconds)
+        )
+    return table
+
+
+def presets_table() -> Table:
+    """A row a preset: what it is about and what it searches."""
+    from pipeline.spec.load import load, presets
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    for name in ("preset", "about", "searches"):
+        table.add_column(name, overflow="fold")
+    for name in presets():
+        file = load(name)
+        keys = dict.fromkeys(parameter.key for parameter in file.space.parameters())
+        table.add_row(Text(name, style="bold"), file.about, ", ".join(keys) or "nothing")
+    return table

@@ -40,15 +40,24 @@ class Job:
 class Driver:
     """Made anew at each start from the record alone; Ray's hooks (cluster/) call its methods, one at a time."""
 
-    def __init__(self, folder: Path, record: Record, lines: list[Line], file: SweepFile, *, concurrency: int,
-                 trials: int, cuda: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        record: Record,
+        lines: list[Line],
+        file: SweepFile,
+        *,
+        concurrency: int,
+        trials: int,
+        cuda: bool,
+    ) -> None:
         """`lines`: what the record held when it was opened; `trials`: how many the sweep is to have."""
         self.state = SweepState.fold(lines)
         self._folder, self._record, self._file, self._cuda = folder, record, file, cuda
         self._concurrency, self.trials = concurrency, trials
         metric = METRICS[file.sweep.objective]
         self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good)
-        self._sampler.replay(lines, file.sweep.objective)
+        self._sampler.replay(lines)
         self._history: list[rungs.Point] = []
         for line in lines:
             self._remember(line)
@@ -67,8 +76,13 @@ class Driver:
                 return None
             self._propose(len(self.state.trials))
         number, seed = self._waiting.pop(0)
-        job = Job(number, seed, self.state.trials[number].spec, self._file.sweep.objective,
-                  str(run_folder(self._folder, number, seed)))
+        job = Job(
+            number,
+            seed,
+            self.state.trials[number].spec,
+            self._file.sweep.objective,
+            str(run_folder(self._folder, number, seed)),
+        )
         self._live[number, seed] = job
         return job
 
@@ -126,7 +140,13 @@ class Driver:
         milestones = rungs.milestones(budget, every, sweep.rungs)
         left_out = frozenset((r.trial, r.seed) for r in self.state.runs if r.end_reason and not r.healthy)
         decision = rungs.rung_decision(
-            self._history, (run.trial, run.seed), run.images, milestones, sweep.rungs.reduction, metric.minimise, left_out
+            self._history,
+            (run.trial, run.seed),
+            run.images,
+            milestones,
+            sweep.rungs.reduction,
+            metric.minimise,
+            left_out,
         )
         if not decision.stop:
             return None
@@ -167,9 +187,7 @@ class Driver:
 
 def context(state: SweepState) -> Context:
     """What the health rules need to know of the sweep besides a run's measurements."""
-    metric = METRICS[state.metric]
-    floor, spread = state.prepared.get("floor", {}), state.prepared.get("floor_spread", {})
-    return Context(state.metric, metric.minimise, floor.get(state.metric), spread.get(state.metric))
+    return Context(state.metric, METRICS[state.metric].minimise, state.floor, state.floor_spread)
 
 
 def run_folder(folder: Path, trial: int, seed: int) -> Path:
@@ -186,5 +204,3 @@ def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
     if memory or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return "out_of_memory", evidence
     return ("invalid" if isinstance(error, InputError) else "crashed"), evidence
-
-

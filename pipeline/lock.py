@@ -67,8 +67,13 @@ class Lock:
         self.path.unlink(missing_ok=True)
 
     def _create(self) -> None:
-        me = {"pid": os.getpid(), "born": psutil.Process().create_time(), "host": socket.gethostname(),
-              "session": self.session, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        me = {
+            "pid": os.getpid(),
+            "born": psutil.Process().create_time(),
+            "host": socket.gethostname(),
+            "session": self.session,
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
         temporary = self.path.with_name(f"{NAME}.{self.session}")
         temporary.write_text(json.dumps(me))
         try:

@@ -171,6 +171,12 @@ class SweepState:
         return found
 
     @property
+    def floor_spread(self) -> float | None:
+        """How much the floor moves with the samples drawn, as a standard deviation."""
+        found: float | None = self.prepared.get("floor_spread", {}).get(self.metric)
+        return found
+
+    @property
     def default_tail(self) -> float | None:
         """The tail of the default configuration (trial 0, the first known-good one), once trained to the full budget."""
         first = self.trials.get(0)

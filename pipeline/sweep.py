@@ -58,15 +58,27 @@ class Sweep:
     launch: Launch
 
     @classmethod
-    def from_file(cls, space: str | Path, overrides: Sequence[str] = (), *, name: str | None = None,
-                  home: str | Path | None = None, storage: str | Path | None = None, **launch: Any) -> Sweep:
+    def from_file(
+        cls,
+        space: str | Path,
+        overrides: Sequence[str] = (),
+        *,
+        name: str | None = None,
+        home: str | Path | None = None,
+        storage: str | Path | None = None,
+        trials: int | None = None,
+        seed: int | None = None,
+        **launch: Any,
+    ) -> Sweep:
         """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch."""
-        file = load(str(space), overrides)
+        file = load(str(space), overrides, trials=trials, seed=seed)
         folder = folder_of(name or file.name, storage or home)
         if (folder / EVENTS).exists():
             free = free_name(folder.parent, folder.name)
-            raise InputError(f"the name {folder.name} is taken; go on with it: gansweep resume {folder.name}, or start "
-                             f"another: --name {free}")
+            raise InputError(
+                f"the name {folder.name} is taken; go on with it: gansweep resume {folder.name}, or start "
+                f"another: --name {free}"
+            )
         return cls(folder, file, Launch(**launch))
 
     @classmethod
@@ -121,7 +133,7 @@ class Sweep:
         spec, launch, samples = self.file.sweep, self.launch, self._evaluation.samples
         stop: list[Callable[[], None]] = []
         with ExitStack() as stack:
-            held = lock.Lock(self.folder, each_beat=lambda: [each() for each in stop] and None)
+            held = lock.Lock(self.folder, each_beat=lambda: stop[0]() if stop else None)
             held.acquire()
             stack.callback(held.release)
             stack.callback(self._remove_if_nothing_began)
@@ -133,8 +145,15 @@ class Sweep:
             trials = launch.trials or spec.search.trials
             lines = self._begin(record, held, prepared, replace(launch, trials=trials))
             concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
-            driver = Driver(self.folder.absolute(), record, lines, self.file, concurrency=concurrency, trials=trials,
-                            cuda=launch.gpus_per_trial > 0)
+            driver = Driver(
+                self.folder.absolute(),
+                record,
+                lines,
+                self.file,
+                concurrency=concurrency,
+                trials=trials,
+                cuda=launch.gpus_per_trial > 0,
+            )
             stop.append(self._stopper(driver, launch.max_time or spec.search.max_time))
             tracker = Tracker(self.folder, self.tracking_uri)
             tracker.start()
@@ -146,7 +165,7 @@ class Sweep:
                 ended = "interrupted" if driver.stopping in ("interrupted", "stopped") else "finished"
             finally:
                 record.append("driver", session=held.session, state=ended, why=driver.stopping)
-                tracker.close(timeout=5.0 if driver.stopping else 60.0)
+                tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
         if ended == "interrupted":
             raise KeyboardInterrupt
         if not any(run.healthy for run in driver.state.runs):
@@ -158,23 +177,42 @@ class Sweep:
         lines, _ = read(record.path)
         if not lines:
             (self.folder / "sweep.yaml").write_text(yaml.safe_dump(self.file.tree, sort_keys=False))
-            lines.append(record.append(
-                "sweep", name=self.name, space=self.file.tree, source=self.file.source,
-                spec=self.file.sweep.model_dump(mode="json"), seed=self.file.sweep.search.seed, versions=versions(),
-            ))
+            lines.append(
+                record.append(
+                    "sweep",
+                    name=self.name,
+                    space=self.file.tree,
+                    source=self.file.source,
+                    spec=self.file.sweep.model_dump(mode="json"),
+                    seed=self.file.sweep.search.seed,
+                    versions=versions(),
+                )
+            )
         known = next((line for line in lines if line["event"] == "prepared"), None)
-        lines.append(record.append(
-            "driver", session=held.session, state="started", pid=os.getpid(), host=platform.node(),
-            launch=launch.__dict__, torn=record.torn, taken_over=held.taken_over,
-        ))
+        lines.append(
+            record.append(
+                "driver",
+                session=held.session,
+                state="started",
+                pid=os.getpid(),
+                host=platform.node(),
+                launch=launch.__dict__,
+                torn=record.torn,
+                taken_over=held.taken_over,
+            )
+        )
         if known is None:
             lines.append(record.append("prepared", **prepared))
         elif known["data"]["fingerprint"] != prepared["data"]["fingerprint"]:
-            raise InputError(f"{self.name}: the data set {known['data']['name']} is not the one it was started with "
-                             f"({known['data']['fingerprint']}, now {prepared['data']['fingerprint']}); start another sweep")
+            raise InputError(
+                f"{self.name}: the data set {known['data']['name']} is not the one it was started with "
+                f"({known['data']['fingerprint']}, now {prepared['data']['fingerprint']}); start another sweep"
+            )
         elif known["features"] != prepared["features"]:
-            raise InputError(f"{self.name}: its distances were measured with the features {known['features']}, which the "
-                             f"cache no longer has (now {prepared['features']}); start another sweep")
+            raise InputError(
+                f"{self.name}: its distances were measured with the features {known['features']}, which the "
+                f"cache no longer has (now {prepared['features']}); start another sweep"
+            )
         return lines
 
     def _stopper(self, driver: Driver, max_time: float | None) -> Callable[[], None]:
@@ -222,8 +260,10 @@ def home_of(home: str | Path | None = None) -> Path:
 def folder_of(name: str, home: str | Path | None = None) -> Path:
     """The folder of a sweep's name, which cannot leave the home."""
     if not _NAME.fullmatch(name):
-        raise InputError(f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most 64, '
-                         "beginning with a letter or digit")
+        raise InputError(
+            f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most 64, '
+            "beginning with a letter or digit"
+        )
     return home_of(home) / name
 
 

@@ -52,15 +52,22 @@ def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         else:
-            ray.init(num_cpus=cpus(), include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING,
-                     object_store_memory=OBJECT_STORE)
+            ray.init(
+                num_cpus=cpus(),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                object_store_memory=OBJECT_STORE,
+            )
     except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
         where = f"the cluster at {address}" if address else "Ray on this machine"
         raise Unreachable(f"{where} cannot be reached: {str(error).strip().splitlines()[0]}") from None
     try:
         have = ray.cluster_resources().get("GPU", 0)
         if gpus_per_trial > have:
-            raise Unreachable(f"--gpus-per-trial {gpus_per_trial}: the cluster has {have:g} GPUs; leave it out to train on CPUs")
+            raise Unreachable(
+                f"--gpus-per-trial {gpus_per_trial}: the cluster has {have:g} GPUs; leave it out to train on CPUs"
+            )
         yield
     finally:
         ray.shutdown()

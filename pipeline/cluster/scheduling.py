@@ -80,6 +80,9 @@ class Interruption(Stopper):
     def stop_all(self) -> bool:
         return self._driver.stopping is not None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles it into a snapshot of its own, which nothing reads
+
 
 def _job(trial: Trial) -> Job:
     return Job(**json.loads(trial.config["job"]))

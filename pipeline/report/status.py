@@ -25,7 +25,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
             "metric": metric,
             "direction": "minimize" if METRICS[metric].minimise else "maximize",
             "floor": state.floor,
-            "floor_spread": state.prepared.get("floor_spread", {}).get(metric),
+            "floor_spread": state.floor_spread,
             "features": state.prepared.get("features"),
         },
         "trials": [_trial(trial, run_ids) for trial in state.trials.values()],
@@ -58,19 +58,21 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
         tail = trial.tail(metric)
         compared = default is not None and tail is not None and trial.end_reason == "completed" and trial.number
         best = median(value for run in trial.runs.values() for _, value in [run.best(metric) or (0, None)])
-        rows.append({
-            "trial": trial.number,
-            "state": trial.state,
-            "end_reason": trial.end_reason,
-            "source": trial.source,
-            "tail": tail,
-            "best": best,
-            "final": median(run.final(metric) for run in trial.runs.values()),
-            "versus_default": tail - default if compared and tail is not None and default is not None else None,
-            "images": max((run.images for run in trial.runs.values()), default=0),
-            "seconds": sum(run.seconds for run in trial.runs.values()),
-            **trial.params,
-        })
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": trial.state,
+                "end_reason": trial.end_reason,
+                "source": trial.source,
+                "tail": tail,
+                "best": best,
+                "final": median(run.final(metric) for run in trial.runs.values()),
+                "versus_default": tail - default if compared and tail is not None and default is not None else None,
+                "images": max((run.images for run in trial.runs.values()), default=0),
+                "seconds": sum(run.seconds for run in trial.runs.values()),
+                **trial.params,
+            }
+        )
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 import warnings
 from collections.abc import Iterable
@@ -21,11 +22,15 @@ from pipeline.state import SweepState
 
 __all__ = ["Outcome", "Sampler", "outcome"]
 
+# GPSampler wants the same constraints of every trial and fits a process to each (seconds): it gets one for all.
+ANY_FAILURE = "failure"
 REDRAWS = 20  # draws for a point that was not proposed before; the last half of them at random
 
-# Optuna's own handler writes to the screen; what it logs goes to Python's logging instead.
+# Optuna's own handler writes to the screen; its warnings go to Python's logging instead.
 optuna.logging.disable_default_handler()
 optuna.logging.enable_propagation()
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+logging.getLogger("optuna").addHandler(logging.NullHandler())  # else Python prints them where nobody set logging up
 
 
 class Sampler:
@@ -95,6 +100,8 @@ class Sampler:
         direction = optuna.study.StudyDirection.MINIMIZE if self._minimise else optuna.study.StudyDirection.MAXIMIZE
         study = optuna.create_study(sampler=sampler, direction=direction, storage=storage)
         failures = sorted({told.failure for told in self._outcomes.values() if told.failure})
+        if isinstance(sampler, optuna.samplers.GPSampler) and failures:
+            failures = [ANY_FAILURE]
         penalty = self._penalty()
         distributions = {p.name: _optuna_distribution(p.distribution) for p in self._space.parameters()}
         study.add_trials(
@@ -130,8 +137,8 @@ def _trial(
         return optuna.trial.create_trial(
             state=TrialState.PRUNED, value=told.value, intermediate_values=dict(told.rungs), **fields
         )
-    # the same constraints for every complete trial, in the same order: GPSampler compares them by position
-    constraints = {failure: 1.0 if failure == told.failure else -1.0 for failure in failures}
+    broken = (told.failure, ANY_FAILURE) if told.failure else ()
+    constraints = {failure: 1.0 if failure in broken else -1.0 for failure in failures}
     value = penalty if told.failure else told.value
     return optuna.trial.create_trial(state=TrialState.COMPLETE, value=value, constraints=constraints, **fields)
 

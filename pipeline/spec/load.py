@@ -76,7 +76,7 @@ def from_tree(tree: Mapping[str, Any], source: str, name: str | None = None) -> 
     return _build(dict(tree), source, name or Path(source).stem, None)
 
 
-def load_trial(path: str) -> tuple[TrialSpec, SweepSpec, tuple[str, ...]]:
+def load_trial(path: str, overrides: Sequence[str] = ()) -> tuple[TrialSpec, SweepSpec, tuple[str, ...]]:
     """One configuration to train without a search: a YAML in which nothing is searched, or the first known_good
     point of a preset or a space, which a notice then says."""
     tree, source, name = _read(path)
@@ -85,7 +85,8 @@ def load_trial(path: str) -> tuple[TrialSpec, SweepSpec, tuple[str, ...]]:
     if "objective" not in tree:
         tree = {**tree, "objective": _default_objective(tree, source)}
         notices.append(f"{source}: objective: not given, taken as {tree['objective']}")
-    file = _build(tree, source, name, None)
+    original = Space.parse(_trial_part(tree), source) if overrides else None
+    file = _build(override(tree, overrides), source, name, original)
     searched = [parameter.key for parameter in file.space.parameters()]
     if searched and not file.known_good:
         raise InputError(f"{source}: searches {', '.join(searched)} and has no known_good; valid: one value for each")

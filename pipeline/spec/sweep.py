@@ -97,12 +97,14 @@ class SweepSpec(Strict):
         for name, rule in tree.get("health", {}).items():
             if rule is None:
                 if rules.pop(name, None) is None:
-                    raise ValueError(f'health.{name}: there is no such rule to turn off, {one_of(name, rules)}')
+                    raise ValueError(f"health.{name}: there is no such rule to turn off, {one_of(name, rules)}")
             elif name in rules and isinstance(rule, dict):
                 rules[name] = rules[name] | rule
             elif isinstance(rule, dict) and not {"reason", "signal", "comparison", "threshold"} <= rule.keys():
-                raise ValueError(f'health: unknown key "{name}", {one_of(name, rules)}; a rule of your own has '
-                                 "reason, signal, comparison and threshold")
+                raise ValueError(
+                    f'health: unknown key "{name}", {one_of(name, rules)}; a rule of your own has '
+                    "reason, signal, comparison and threshold"
+                )
             else:
                 rules[name] = rule
         return {**tree, "health": rules}

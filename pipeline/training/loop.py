@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,12 +112,20 @@ def _save(state: TrainingState, store: Store, measurement: Measurement, objectiv
     """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
     value = measurement.metrics.get(objective)
     sign = 1 if METRICS[objective].minimise else -1
-    better = value is not None and (not state.best or sign * value < sign * state.best["value"])
+    better = (
+        value is not None and math.isfinite(value) and (not state.best or sign * value < sign * state.best["value"])
+    )
     if better:
         state.best = {"value": value, "images": state.images}
-    name = store.save(state.images, {
-        "state": state.tensors(), "measurement": measurement.as_dict(), "spec": state.spec.model_dump(mode="json"),
-    })
+    name = store.save(
+        state.images,
+        {
+            "state": state.tensors(),
+            "measurement": measurement.as_dict(),
+            "spec": state.spec.model_dump(mode="json"),
+            "shape": list(state.shape),
+        },
+    )
     store.keep(best=store.at(state.best["images"]) if state.best else None)
     return name
 

@@ -15,7 +15,9 @@ from pipeline.training.loop import training
 from pipeline.training.store import Store
 
 
-def run(spec: TrialSpec, seed: int, objective: str, folder: Path, cache: Path, root: Path | None) -> Iterator[Measurement]:
+def run(
+    spec: TrialSpec, seed: int, objective: str, folder: Path, cache: Path, root: Path | None
+) -> Iterator[Measurement]:
     """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `folder`."""
     evaluator = _evaluator(spec.data.model_dump_json(), spec.evaluation.samples, cache, root, spec.device or "cpu")
     if spec.device == "cpu":

@@ -50,9 +50,10 @@ class Window:
 
 @dataclass
 class TrainingState:
-    """spec and game do not change; everything else is what step() and the loop update in place."""
+    """spec, shape and game do not change; everything else is what step() and the loop update in place."""
 
     spec: TrialSpec
+    shape: tuple[int, ...]  # of one sample
     game: Game
     ema: nn.Module  # the generator that is sampled; without averaging the trained one itself
     optimiser_g: torch.optim.Optimizer
@@ -103,7 +104,8 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     """The state before the first step, on the device that the (resolved) spec names."""
     device = torch.device(spec.device or "cpu")
     layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
-    game = games.build(spec, tuple(dataset.train.shape[1:]), seed)
+    shape = tuple(dataset.train.shape[1:])
+    game = games.build(spec, shape, seed)
     image = dataset.kind == "image"
     for network in (game.generator, game.discriminator):
         network.to(device)
@@ -117,6 +119,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     )
     return TrainingState(
         spec=spec,
+        shape=shape,
         game=game,
         ema=ema,
         optimiser_g=_adam(game.generator, optimiser.lr_g, (optimiser.beta1, optimiser.beta2), optimiser.weight_decay),
@@ -128,7 +131,5 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     )
 
 
-def _adam(
-    network: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float
-) -> torch.optim.Optimizer:
+def _adam(network: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, weight_decay=weight_decay, fused=True)

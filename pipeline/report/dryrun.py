@@ -1,0 +1,83 @@
+"""What a sweep would do and cost, without starting it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import yaml
+
+from pipeline.spec.base import parse
+from pipeline.spec.trial import TrialSpec, resolve
+from pipeline.state import params
+
+SAMPLED = 3
+
+
+def dry_run(sweep: Any, as_json: bool) -> None:
+    """Prints the resolved sweep, what is searched with its ranges, three sampled specs, and the cost by a probe."""
+    file, search = sweep.file, sweep.file.sweep.search
+    searched = [
+        {"parameter": p.name, "range": p.distribution.describe(), "only_under": p.name.rpartition("[")[0] or None}
+        for p in file.space.parameters()
+    ]
+    points = _sampled(sweep)
+    trials = sweep.launch.trials or search.trials
+    found = {
+        "sweep": file.tree,
+        "searched": searched,
+        "sampled": [{"params": params(point), "spec": spec.model_dump(mode="json")} for point, spec in points],
+        "cost": _cost(sweep, trials, points[0][1]),
+    }
+    if as_json:
+        print(json.dumps(found))
+        return
+    out = sys.stdout
+    print(f"# {sweep.name}, as resolved\n{yaml.safe_dump(file.tree, sort_keys=False)}", file=out)
+    print("# searched", file=out)
+    width = max((len(p["parameter"]) for p in searched), default=0)
+    for each in searched:
+        print(f"  {each['parameter']:<{width}}  {each['range']}", file=out)
+    for number, (point, spec) in enumerate(points, 1):
+        print(
+            f"\n# sample {number} of {SAMPLED}\n{yaml.safe_dump(spec.model_dump(mode='json', exclude_none=True), sort_keys=False)}",
+            file=out,
+            end="",
+        )
+    print("\n# cost", file=out)
+    for key, value in found["cost"].items():
+        print(f"  {key}: {value}", file=out)
+    print("\nnothing was started", file=out)
+
+
+def _sampled(sweep: Any) -> list[tuple[dict[str, Any], TrialSpec]]:
+    """The first trials that the sweep would propose."""
+    from pipeline.metrics.catalogue import METRICS
+    from pipeline.search.sampler import Sampler
+
+    file, cuda = sweep.file, sweep.launch.gpus_per_trial > 0
+    sampler = Sampler(file.space, file.sweep.search, METRICS[file.sweep.objective].minimise, file.known_good)
+    fixed = [file.space.fixed(sampler.ask(number)[0]) for number in range(SAMPLED)]
+    return [(point, resolve(parse(TrialSpec, tree, file.source), cuda)) for point, tree in fixed]
+
+
+def _cost(sweep: Any, trials: int, spec: TrialSpec) -> dict[str, str]:
+    """No run stopped early. The probe trains the first sample for a moment, in a process of its own as a worker is."""
+    from pipeline.console import clock
+    from pipeline.report.probe import probe
+
+    measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root)
+    images = trials * spec.budget.images
+    at_once = sweep.launch.concurrency or sweep.file.sweep.search.concurrency or measured["cpus"]
+    evaluations = -(-spec.budget.images // spec.evaluation.every)
+    a_run = spec.budget.images / measured["images_per_second"] + evaluations * measured["evaluation_seconds"]
+    seconds = a_run * trials / at_once
+    kept = 3 * at_once + 3 * trials  # checkpoints: the last two and the best of each run
+    return {
+        "trials": f"{trials}, {at_once} at a time",
+        "images": f"at most {images:,} ({spec.budget.images:,} a run)",
+        "time": f"about {clock(seconds)} if no run is stopped early ({measured['images_per_second']:.0f} images/s and "
+        f"{measured['evaluation_seconds']:.2f} s an evaluation, by a probe of the first sample on one thread)",
+        "disk": f"about {kept * measured['checkpoint_bytes'] / 2**20:.0f} MiB of checkpoints at most",
+    }

@@ -1,0 +1,81 @@
+"""A short training in a process of its own, for what --dry-run says about time and disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.spec.trial import TrialSpec
+
+SECONDS = 5.0
+EVERY = 2_000  # images between the probe's evaluations
+
+
+def probe(spec: TrialSpec, objective: str, cache: Path, root: str | None) -> dict[str, Any]:
+    """{images_per_second, evaluation_seconds, checkpoint_bytes, cpus} of one run on one thread.
+
+    Raises InputError for data that cannot be had, as a sweep would.
+    """
+    order = {"spec": spec.model_dump(mode="json"), "objective": objective, "cache": str(cache.absolute()), "root": root}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.report.probe"],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise InputError(f"the probe failed: {said}")
+    found: dict[str, Any] = json.loads(lines[-1])
+    if "error" in found:
+        raise InputError(found["error"])
+    return found | {"cpus": len(os.sched_getaffinity(0))}
+
+
+def _main() -> None:
+    """Trains what standard input says, with evaluations close together, until SECONDS are over."""
+    from pipeline.spec.base import parse
+    from pipeline.training.run import run
+
+    order = json.loads(sys.stdin.read())
+    tree = order["spec"]
+    tree["evaluation"]["every"] = min(tree["evaluation"]["every"], EVERY)
+    root = Path(order["root"]) if order["root"] else None
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = []
+            for measurement in run(
+                parse(TrialSpec, tree, "probe"), 0, order["objective"], Path(folder), Path(order["cache"]), root
+            ):
+                found.append(measurement)
+                if measurement.seconds > SECONDS:
+                    break
+        except InputError as error:
+            print(json.dumps({"error": str(error)}))
+            return
+        size = max(path.stat().st_size for path in Path(folder).rglob("*.pt"))
+    steady = found[1:] or found  # the first one warms up
+    images = steady[-1].images - (found[0].images if len(found) > 1 else 0)
+    print(
+        json.dumps(
+            {
+                "images_per_second": images / sum(m.timings["train"] for m in steady),
+                "evaluation_seconds": statistics.median(m.timings["evaluate"] for m in steady),
+                "checkpoint_bytes": size,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    _main()
