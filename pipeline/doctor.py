@@ -68,7 +68,7 @@ def _machine() -> Finding:
 
 def _gpu() -> Finding:
     """torch is asked in a process of its own: this one has no need of it."""
-    ask = "import torch; print(torch.cuda.device_count(), *[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())])"
+    ask = "import torch.cuda as c; n = c.device_count(); print(n, *[c.get_device_name(i) for i in range(n)])"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", ask], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]

@@ -178,7 +178,7 @@ class SweepState:
 
     @property
     def default_tail(self) -> float | None:
-        """The tail of the default configuration (trial 0, the first known-good one), once trained to the full budget."""
+        """The tail of the default configuration (trial 0, the first known-good one), once it is completed."""
         first = self.trials.get(0)
         if first is None or first.source != "known_good" or first.end_reason != "completed":
             return None

@@ -18,7 +18,8 @@ def input_gradient(discriminator: Discriminator, x: Tensor, stacked: bool = Fals
     of score i. `stacked`: under torch.func transforms, where torch.autograd.grad raises.
     """
     if stacked:
-        return torch.func.grad(lambda at: discriminator(at).sum())(x)
+        of_sum: Tensor = torch.func.grad(lambda at: discriminator(at).sum())(x)
+        return of_sum
     at = x.detach().requires_grad_(True)
     with torch.enable_grad():
         (gradient,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=True)

@@ -19,41 +19,36 @@ __all__ = ["DEFAULT_RULES", "Context", "End", "replay", "verdict"]
 # Read in this order, the first that fires names the end. `grace` is a share of the budget.
 DEFAULT_RULES: dict[str, dict[str, Any]] = {
     "non_finite": {"reason": "non_finite", "signal": "finite", "comparison": "<", "threshold": 1.0, "grace": 0.0},
-    # One and the same sample for every latent. A fresh generator may be as flat, and its average lags behind it.
+    # One and the same sample for every latent. A fresh generator may be as flat and a slow one grows out of it,
+    # with its average lagging behind: so only what is no better than it was.
     "flat_output": {
         "reason": "degenerate",
         "signal": "sample_variance_ratio",
         "comparison": "<",
         "threshold": 0.01,
+        "also": [{"signal": "sample_variance_gain", "comparison": "<=", "threshold": 0.0}],
         "patience": 2,
         "grace": 0.1,
     },
-    # Never had any, or lost it: what is left is too little either way.
+    # Too little, and no more than it had: lost, or stuck.
     "low_diversity": {
         "reason": "collapsed",
         "signal": "diversity_ratio",
         "comparison": "<",
         "threshold": 0.3,
+        "also": [{"signal": "diversity_gain", "comparison": "<=", "threshold": 0.0}],
         "patience": 3,
         "grace": 0.25,
     },
-    # Had it and lost it: a run that is only slow never had it.
+    # Had it and lost it: a run that is only slow or coarse never had it.
     "lost_coverage": {
         "reason": "collapsed",
         "signal": "coverage",
         "comparison": "<",
         "threshold": 0.15,
-        "also": [{"signal": "coverage_drop", "comparison": ">", "threshold": 0.3}],
+        "also": [{"signal": "coverage_gain", "comparison": "<", "threshold": -0.25}],
         "patience": 3,
         "grace": 0.1,
-    },
-    "no_coverage": {
-        "reason": "collapsed",
-        "signal": "coverage",
-        "comparison": "<",
-        "threshold": 0.02,
-        "patience": 3,
-        "grace": 0.4,
     },
     # Mixtures: generators visit modes in turn before they hold them, so this waits for 30% of the budget.
     "few_modes": {
@@ -61,6 +56,7 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "signal": "modes_share",
         "comparison": "<",
         "threshold": 0.5,
+        "also": [{"signal": "modes_gain", "comparison": "<=", "threshold": 0.0}],
         "patience": 3,
         "grace": 0.3,
     },

@@ -37,9 +37,10 @@ SIGNALS: dict[str, str] = {
     "sample_variance_ratio": "variance of generated samples over the batch, relative to that of real ones",
     "modes_share": "modes found over modes there are; mixtures only",
     "generator_gradient_share": "generator_gradient_norm over its largest value so far",
-    "diversity_drop": "best diversity_ratio so far minus this one",
-    "coverage_drop": "best coverage so far minus this one",
-    "modes_drop": "best modes_share so far minus this one",
+    "diversity_gain": "diversity_ratio minus its best at the evaluations before, below 0 where it fell",
+    "coverage_gain": "coverage minus its best at the evaluations before",
+    "sample_variance_gain": "sample_variance_ratio minus its largest at the evaluations before",
+    "modes_gain": "modes_share minus its best at the evaluations before",
     "excess": "(objective - floor) over (best so far - floor), the latter at least the floor's spread; "
     "only for objectives where less is better",
     "excess_in_noise": "(objective - best so far) over the noise of the run and of the floor; "
@@ -80,12 +81,12 @@ def _of_largest(signal: str) -> Callable[[Sequence[Measurement], Context], float
     return share
 
 
-def _below_best(signal: str) -> Callable[[Sequence[Measurement], Context], float | None]:
-    def drop(measurements: Sequence[Measurement], context: Context) -> float | None:
+def _over_best_before(signal: str) -> Callable[[Sequence[Measurement], Context], float | None]:
+    def gain(measurements: Sequence[Measurement], context: Context) -> float | None:
         so_far = _raw(signal, measurements)
-        return None if so_far is None else _largest(so_far) - so_far[-1]
+        return None if so_far is None or len(so_far) < 2 else so_far[-1] - _largest(so_far[:-1])
 
-    return drop
+    return gain
 
 
 def _excess(measurements: Sequence[Measurement], context: Context) -> float | None:
@@ -145,9 +146,10 @@ def _over(part: float, whole: float) -> float:
 _DERIVED: dict[str, Callable[[Sequence[Measurement], Context], float | None]] = {
     "finite": _finite,
     "generator_gradient_share": _of_largest("generator_gradient_norm"),
-    "diversity_drop": _below_best("diversity_ratio"),
-    "coverage_drop": _below_best("coverage"),
-    "modes_drop": _below_best("modes_share"),
+    "diversity_gain": _over_best_before("diversity_ratio"),
+    "coverage_gain": _over_best_before("coverage"),
+    "sample_variance_gain": _over_best_before("sample_variance_ratio"),
+    "modes_gain": _over_best_before("modes_share"),
     "excess": _excess,
     "excess_in_noise": _excess_in_noise,
 }

@@ -39,12 +39,9 @@ def dry_run(sweep: Any, as_json: bool) -> None:
     width = max((len(p["parameter"]) for p in searched), default=0)
     for each in searched:
         print(f"  {each['parameter']:<{width}}  {each['range']}", file=out)
-    for number, (point, spec) in enumerate(points, 1):
-        print(
-            f"\n# sample {number} of {SAMPLED}\n{yaml.safe_dump(spec.model_dump(mode='json', exclude_none=True), sort_keys=False)}",
-            file=out,
-            end="",
-        )
+    for number, (_, spec) in enumerate(points, 1):
+        text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        print(f"\n# sample {number} of {SAMPLED}\n{text}", file=out, end="")
     print("\n# cost", file=out)
     for key, value in found["cost"].items():
         print(f"  {key}: {value}", file=out)

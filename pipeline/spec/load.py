@@ -67,13 +67,13 @@ def load(space: str, overrides: Sequence[str] = (), **search: Any) -> SweepFile:
             changed["search"] = {**before, **given}
     if not overrides or changed.get("known_good") != tree.get("known_good"):
         return _build(changed, source, name, None)
-    return _build(changed, f"{source} with --set", name, Space.parse(_trial_part(tree), source))
+    return _build(changed, source, name, Space.parse(_trial_part(tree), source))
 
 
 def from_tree(tree: Mapping[str, Any], source: str, name: str | None = None) -> SweepFile:
     """The sweep whose SweepFile.tree this is."""
     _check_keys(tree, source)
-    return _build(dict(tree), source, name or Path(source).stem, None)
+    return _build(dict(tree), source, name or Path(source.removeprefix("preset ")).stem, None)
 
 
 def load_trial(path: str, overrides: Sequence[str] = ()) -> tuple[TrialSpec, SweepSpec, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -28,7 +29,15 @@ class DataSpec(Strict):
             lookup(name)
         except InputError as error:
             raise ValueError(str(error)) from None
-        return name
+        return _absolute(name)
+
+
+def _absolute(name: str) -> str:
+    """Folders and files by their absolute path: workers have another working folder."""
+    if name.startswith("imagefolder:"):
+        return f"imagefolder:{Path(name.removeprefix('imagefolder:')).expanduser().absolute()}"
+    file, separator, function = name.rpartition(":")
+    return f"{Path(file).expanduser().absolute()}:{function}" if separator else name
 
 
 class BudgetSpec(Strict):

@@ -187,7 +187,8 @@ def _tags(state: SweepState, trial: Trial, runs: list[Run], reason: str | None, 
         tags["end_reason"] = reason
         ended = next(r for r in runs if r.end_reason == reason)
         tags["evidence"] = cut(evidence_line(reason, ended.evidence))
-        tags["evidence.json"] = cut(json.dumps(_plain(ended.evidence or {})))
+        if ended.evidence:
+            tags["evidence.json"] = cut(json.dumps(_plain(ended.evidence)))
     features = {m.features for r in runs for m in r.measurements if m.features}
     if features:
         tags["features"] = ", ".join(sorted(features))
@@ -212,7 +213,9 @@ def _sweep_view(state: SweepState, alive: bool) -> View:
     status = {"started": "RUNNING" if alive else "KILLED", "finished": "FINISHED", "failed": "FAILED"}
     settings = flatten({k: v for k, v in state.spec.items() if k != "health"})
     changing = {"launch": state.driver.get("launch") or {}, "data": state.prepared.get("data") or {}}
-    tags = {name: cut(text(value)) for name, value in flatten(changing).items()}  # not params: those cannot change
+    tags = {
+        name: cut(text(value)) for name, value in flatten(changing).items() if value is not None
+    }  # params are final
     tags |= {
         "state": {"started": "running" if alive else "interrupted"}.get(driver, driver),
         "objective": f"{state.metric}, {'less' if METRICS[state.metric].minimise else 'more'} is better",

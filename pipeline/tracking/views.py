@@ -7,7 +7,6 @@ over what it does not know.
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -45,8 +44,13 @@ def saved_view(state: SweepState) -> str:
         "selectedColumns": columns,
         "columnOrder": columns,
         "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunCharts": _charts(metric, params),
-        "compareRunSections": [_section("Objective"), _section("Samples"), _section("Model metrics")],
+        "compareRunCharts": _charts(state, params),
+        "compareRunSections": [
+            _section("Objective", columns=2),
+            _section("Search", columns=1),
+            _section("Samples", columns=1, cardHeight=480),
+            _section("Model metrics", columns=3),
+        ],
         "isAccordionReordered": True,
     }
     made = round(state.started * 1000)
@@ -67,15 +71,18 @@ def _at(kind: str, name: str) -> str:
     return f"{kind}.`{name}`"
 
 
-def _charts(metric: str, params: list[str]) -> list[dict[str, Any]]:
-    line: dict[str, Any] = {"metricKey": metric, "selectedMetricKeys": [metric], "scaleType": "log", "xAxisKey": "step"}
-    line |= {"useGlobalXaxisKey": False, "lineSmoothness": 0, "useGlobalLineSmoothing": False}
+def _charts(state: SweepState, params: list[str]) -> list[dict[str, Any]]:
+    metric = state.metric
+    line = {"metricKey": metric, "selectedMetricKeys": [metric], "scaleType": "log", "xAxisScaleType": "linear"}
+    step: dict[str, Any] = {"xAxisKey": "step", "useGlobalXaxisKey": False}
+    step |= {"lineSmoothness": 0, "useGlobalLineSmoothing": False}
     axes = {"selectedParams": params[:SHOWN], "selectedMetrics": [f"tail.{metric}"], "showAllRuns": True}
+    images = max((run.images for run in state.runs), default=0)
     return [
-        _chart("LINE", "Objective", f"{metric} by images", **line, xAxisScaleType="linear"),
-        _chart("BAR", "Objective", f"tail.{metric}", metricKey=f"tail.{metric}", runsCountToCompare=20),
-        _chart("PARALLEL", "Objective", "What was searched", **axes, runsCountToCompare=100),
-        _chart("IMAGE", "Samples", "Samples", imageKeys=["samples"], step=0, showRunParams=False),
+        _chart("LINE", "Objective", f"{metric} by images", **line, **step),
+        _chart("BAR", "Objective", f"tail.{metric}", metricKey=f"tail.{metric}"),
+        _chart("PARALLEL", "Search", "What was searched", **axes),
+        _chart("IMAGE", "Samples", "Samples", imageKeys=["samples"], step=images, showRunParams=False),
     ]
 
 
@@ -84,10 +91,10 @@ def _chart(kind: str, section: str, title: str, **more: Any) -> dict[str, Any]:
     return {"runsCountToCompare": 20, "deleted": False, "isGenerated": False, **fixed, **more}
 
 
-def _section(name: str) -> dict[str, Any]:
+def _section(name: str, **more: Any) -> dict[str, Any]:
     fixed = {"uuid": _uuid(name), "name": name, "display": True}
-    return {**fixed, "isReordered": True, "deleted": False, "isGenerated": False}
+    return {"isReordered": True, "deleted": False, "isGenerated": False, **fixed, **more}
 
 
 def _uuid(name: str) -> str:
-    return re.sub("-", "", str(uuid.uuid5(uuid.NAMESPACE_URL, name)))
+    return uuid.uuid5(uuid.NAMESPACE_URL, name).hex

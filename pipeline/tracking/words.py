@@ -41,7 +41,7 @@ def score(state: SweepState, value: float | None) -> str:
 def describe(state: SweepState, trial: Trial, runs: list[Run]) -> str:
     """A trial, or one further seed of it, in Markdown."""
     metric = state.metric
-    lines = [f"Proposed by {trial.source}."]
+    lines = ["Proposed as a known good configuration." if trial.source == "known_good" else "Proposed by the sampler."]
     for run in runs:
         why = evidence_line(run.end_reason, run.evidence) if run.end_reason else run.state
         lines.append(f"\n**Seed {run.seed}: {why}** after {run.images:,} images, {run.seconds:.0f} s.")
@@ -56,7 +56,7 @@ def leaderboard(state: SweepState, limit: int) -> str:
     metric, floor = state.metric, state.floor
     head = f"**{outcome(state)}** of {len(state.trials)} trials."
     if floor is not None:
-        head += f" Floor of {metric}: {number(floor)} ± {number(state.floor_spread)}."
+        head += f" Floor of {metric}: {number(floor)} ± {number(state.floor_spread or 0.0)}."
     table = f"\n\n| rank | trial | {metric}, tail | best | end | images | parameters |\n|---|---|---|---|---|---|---|\n"
     stopped = [t for t in state.trials.values() if t.end_reason in HEALTH_REASONS]
     tail = "\n**Stopped early**\n\n" if stopped else ""

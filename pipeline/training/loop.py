@@ -88,7 +88,7 @@ def save_samples(state: TrainingState, dataset: Dataset, latents: Tensor, store:
     if not bool(shown.isfinite().all()):
         return None
     path = store.samples / f"images-{state.images:012d}.png"
-    save_grid(shown, path, state.spec.evaluation.grid)
+    save_grid(shown, path, state.spec.evaluation.grid, dataset.means)
     return str(path.relative_to(store.folder))
 
 
@@ -97,9 +97,9 @@ def _train_until(state: TrainingState, goal: int) -> bool:
     check = CHECK_EVERY[state.device.type]
     while state.images < goal:
         step(state, state.batches.next(state.randomness), state.randomness)
-        if state.step % check == 0 or state.images >= goal:
-            if not (state.window_d.finite() and state.window_g.finite()):
-                return False
+        look = state.step % check == 0 or state.images >= goal
+        if look and not (state.window_d.finite() and state.window_g.finite()):
+            return False
     return True
 
 

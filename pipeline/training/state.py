@@ -110,7 +110,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     for network in (game.generator, game.discriminator):
         network.to(device)
         if image:
-            network.to(memory_format=layout)  # type: ignore[call-overload]
+            network.to(memory_format=layout)
     ema = copy.deepcopy(game.generator).requires_grad_(False) if spec.ema.half_life else game.generator
     optimiser = spec.optimiser
     betas_d = (

@@ -35,7 +35,8 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     loss_d = losses.total()
     norm_d = _update(state.optimiser_d, game.discriminator, loss_d)
     measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
-    assert losses.real_scores is not None and losses.fake_scores is not None
+    assert losses.real_scores is not None
+    assert losses.fake_scores is not None
     measured["discriminator_win_rate"] = win_rate(losses.real_scores, losses.fake_scores)
     state.window_d.add(list(measured.values()))
 
@@ -68,7 +69,7 @@ def win_rate(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 def _update(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> Tensor:
     """One step of the optimiser down the gradient of `loss`; returns the gradient's norm over all parameters."""
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
     optimiser.step()
     return norm.detach()
@@ -101,7 +102,7 @@ def _average(state: TrainingState, images: int) -> None:
             trained.append(theirs)  # type: ignore[arg-type]
         else:
             ours[1].copy_(theirs)
-    get_ema_multi_avg_fn(decay)(averaged, trained, None)  # type: ignore[arg-type]
+    get_ema_multi_avg_fn(decay)(averaged, trained, None)
 
 
 def _precision(state: TrainingState) -> AbstractContextManager[object]:

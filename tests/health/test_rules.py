@@ -58,26 +58,32 @@ def test_a_healthy_run_whose_fid_moves_by_a_factor_of_2_is_left_alone(seed: int)
     assert ended(run(fid)) is None
 
 
-def test_an_early_run_without_diversity_or_coverage_is_left_alone() -> None:
-    slow = [min(0.9, 0.15 * i) for i in range(20)]
-    assert ended(run(diversity_ratio=slow, coverage=slow, sample_variance_ratio=[0.001, 0.2])) is None
+def test_a_slow_run_that_goes_on_gaining_is_left_alone() -> None:
+    slow = [0.012 * (i + 1) for i in range(20)]
+    flat = [0.0004 * (i + 1) for i in range(20)]
+    assert ended(run(diversity_ratio=slow, coverage=slow, sample_variance_ratio=flat, modes_share=slow)) is None
 
 
-SICK = {
+def test_a_run_that_never_had_coverage_did_not_lose_it() -> None:
+    assert ended(run(coverage=[0.0, 0.1, 0.05])) is None
+
+
+SICK: dict[str, tuple[dict[str, list[float]], int]] = {
     "non_finite": ({"finite": [*[1.0] * 6, 0.0]}, 7),
     "flat_output": ({"sample_variance_ratio": [0.5, 0.5, 1e-4]}, 4),
     "low_diversity": ({"diversity_ratio": [*[0.8] * 8, 0.1]}, 11),
+    "low_diversity, never any": ({"diversity_ratio": [0.1]}, 7),
     "lost_coverage": ({"coverage": [*[0.6] * 5, 0.1]}, 8),
-    "no_coverage": ({"coverage": [0.0]}, 10),
     "few_modes": ({"modes_share": [0.25]}, 8),
     "discriminator_won": ({"discriminator_win_rate": [1.0], "generator_gradient_norm": [1.0, 0.5, 0.001]}, 5),
     "diverged": ({"fid": [*[20 + 200 * math.exp(-i / 2) + i % 3 for i in range(12)], 300.0]}, 14),
 }
 
 
-@pytest.mark.parametrize("name", SICK)
-def test_each_default_rule_ends_the_run_it_is_for(name: str) -> None:
-    series, evaluation = SICK[name]
+@pytest.mark.parametrize("case", SICK)
+def test_each_default_rule_ends_the_run_it_is_for(case: str) -> None:
+    series, evaluation = SICK[case]
+    name = case.partition(",")[0]
     found = ended(run(**series))
     assert found is not None
     index, end = found
@@ -85,12 +91,13 @@ def test_each_default_rule_ends_the_run_it_is_for(name: str) -> None:
 
 
 def test_every_default_rule_is_tried_above() -> None:
-    assert SICK.keys() == DEFAULTS.keys()
+    assert {case.partition(",")[0] for case in SICK} == DEFAULTS.keys()
 
 
 def test_the_evidence_says_what_was_seen() -> None:
     found = ended(run(coverage=[*[0.6] * 5, 0.1, 0.11, 0.12]))
     assert found is not None
+    drops = ((6000, -0.5), (7000, -0.49), (8000, -0.48))
     assert found[1].evidence == {
         "rule": "lost_coverage",
         "signal": "coverage",
@@ -99,12 +106,10 @@ def test_the_evidence_says_what_was_seen() -> None:
         "values": [{"images": 6000, "value": 0.1}, {"images": 7000, "value": 0.11}, {"images": 8000, "value": 0.12}],
         "also": [
             {
-                "signal": "coverage_drop",
-                "comparison": ">",
-                "threshold": 0.3,
-                "values": [
-                    {"images": i, "value": pytest.approx(v)} for i, v in ((6000, 0.5), (7000, 0.49), (8000, 0.48))
-                ],
+                "signal": "coverage_gain",
+                "comparison": "<",
+                "threshold": -0.25,
+                "values": [{"images": i, "value": pytest.approx(v)} for i, v in drops],
             }
         ],
     }

@@ -74,10 +74,16 @@ def test_the_gradients_share_is_of_the_largest_so_far() -> None:
 
 @pytest.mark.parametrize(
     ("signal", "source"),
-    [("diversity_drop", "diversity_ratio"), ("coverage_drop", "coverage"), ("modes_drop", "modes_share")],
+    [
+        ("diversity_gain", "diversity_ratio"),
+        ("coverage_gain", "coverage"),
+        ("sample_variance_gain", "sample_variance_ratio"),
+        ("modes_gain", "modes_share"),
+    ],
 )
-def test_a_drop_is_from_the_best_so_far(signal: str, source: str) -> None:
-    assert values(signal, run(**{source: [0.25, 0.75, 0.5, 1.0]})) == [0.0, 0.0, 0.25, 0.0]
+def test_a_gain_is_over_the_best_of_the_evaluations_before(signal: str, source: str) -> None:
+    found = curve(signal, run(**{source: [0.25, 0.75, 0.5, 0.75, 1.0]}), FID)
+    assert found == [(200, 0.5), (300, -0.25), (400, 0.0), (500, 0.25)]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -93,15 +99,17 @@ def test_finite_is_0_where_any_value_is_not(bad: float) -> None:
         ("excess", "fid"),
         ("excess_in_noise", "fid"),
         ("generator_gradient_share", "generator_gradient_norm"),
-        ("coverage_drop", "coverage"),
-        ("loss_g", "loss_g"),
+        ("coverage_gain", "coverage"),
     ],
 )
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_nan_is_never_hidden_by_a_best_or_a_largest(signal: str, source: str, at: int) -> None:
-    series: list[float | None] = [20.0, 30.0, 25.0]
+    series: list[float | None] = [20.0, 30.0, 25.0, 20.0]
     series[at] = math.nan
-    assert math.isnan(values(signal, run(**{source: series}))[at])
+    found = dict(curve(signal, run(**{source: series}), FID))
+    from_then_on = [value for images, value in found.items() if images > at * 100]
+    assert from_then_on
+    assert all(map(math.isnan, from_then_on))
 
 
 def test_a_curve_does_not_look_ahead() -> None:

@@ -23,10 +23,14 @@ class Sweep:
         self.record = Record(self.folder / "events.jsonl")
         self._chance = random.Random(name)
         spec = SweepSpec(objective="fid").model_dump(mode="json")
-        self.record.append("sweep", name=name, space={}, spec=spec, seed=7, source="clothes.yaml", versions={"gansweep": "0.1.0"})
+        self.record.append(
+            "sweep", name=name, space={}, spec=spec, seed=7, source="clothes.yaml", versions={"gansweep": "0.1.0"}
+        )
         self.driver("started")
         data = {"name": "fashion_mnist", "fingerprint": "ab12cd34", "resolution": 28}
-        self.record.append("prepared", data=data, floor={"fid": 2.5}, floor_spread={"fid": 0.12}, features="classifier-9f3a")
+        self.record.append(
+            "prepared", data=data, floor={"fid": 2.5}, floor_spread={"fid": 0.12}, features="classifier-9f3a"
+        )
 
     def driver(self, state: str) -> None:
         launch = {"trials": 12, "tracking_uri": None}
