@@ -171,9 +171,8 @@ def distribution(kind: str, body: Any, where: str) -> Distribution:
     whole = kind in ("int", "log_int")
     for value in body:
         if not (is_integer(value) if whole else is_number(value)):
-            raise InputError(
-                f"{where}: found {show(value)} in {kind}: {show(body)}; valid: {'integers' if whole else 'numbers'}"
-            )
+            valid = "integers" if whole else "finite numbers"
+            raise InputError(f"{where}: found {show(value)} in {kind}: {show(body)}; valid: {valid}")
     low, high = body[0], body[1]
     if low >= high:
         raise InputError(f"{where}: found {kind}: {show(body)}; valid: a low end less than the high end")
@@ -201,10 +200,10 @@ def _steps(low: float, high: float, step: float, where: str) -> Steps:
 
 
 def _choice(options: Any, where: str) -> Choice:
+    if options is None or options == []:
+        raise InputError(f"{where}: found an empty choice; valid: at least one option")
     if not isinstance(options, list):
         raise InputError(f"{where}: found choice: {show(options)}; valid: [a, b, ...] or {{label: {{...}}, ...}}")
-    if not options:
-        raise InputError(f"{where}: found an empty choice; valid: at least one option")
     for at, option in enumerate(options):
         if isinstance(option, (list, Mapping)):
             raise InputError(
@@ -239,6 +238,13 @@ def _integer_within(low: int, high: int, value: Any) -> int:
     if not is_integer(value) or not low <= value <= high:
         raise ValueError(value)
     return int(value)
+
+
+def quoted(value: Any) -> str:
+    """A value that was found, told apart from the words around it: text in quotes, 16.0 not as 16."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return repr(value) if isinstance(value, float) else show(value)
 
 
 def is_integer(value: Any) -> bool:

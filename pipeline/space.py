@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.distributions import KINDS, Distribution, distribution, show
+from pipeline.distributions import KINDS, Distribution, distribution, quoted, show
 from pipeline.errors import InputError, one_of
 from pipeline.spec.base import flatten
 
@@ -179,7 +179,7 @@ def _realise(node: _Node, choose: Callable[[Parameter], Any], point: Point, sour
     try:
         value = parameter.distribution.take(found)
     except ValueError:
-        line = f"{parameter.key}: found {show(found)}; valid: {parameter.distribution.describe()}"
+        line = f"{parameter.key}: found {quoted(found)}; valid: {parameter.distribution.describe()}"
         raise InputError(f"{source}: {line}") from None
     point[parameter.name] = value
     return value if isinstance(node, _Leaf) else _realise(node.options[value], choose, point, source)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.distributions import quoted
 from pipeline.errors import InputError, one_of
 
 
@@ -86,14 +87,19 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
     path = [str(part) for part in first["loc"]]
     parts: list[type[BaseModel]] = [model]
     key: list[str] = []
+    named = False  # the step before led to a mapping whose keys are names of the user's own
     for part in path:
         tagged = [m for m in parts if _tag(m) == part]
         if tagged:  # the tag of a union: a step in the error's place, not in the key
             parts = tagged
             continue
         key.append(part)
-        if part != path[-1] or first["type"] != "extra_forbidden":
-            parts = [sub for m in parts if part in m.model_fields for sub in _models(m.model_fields[part].annotation)]
+        if named or part.isdigit():
+            named = False
+        elif part != path[-1] or first["type"] != "extra_forbidden":
+            steps = [m.model_fields[part].annotation for m in parts if part in m.model_fields]
+            named = any(get_origin(step) is dict for step in steps)
+            parts = [sub for step in steps for sub in _models(step)]
     name, found, kind = ".".join(key), first.get("input"), first["type"]
     if kind == "extra_forbidden":
         known = sorted({field for m in parts for field in m.model_fields})
@@ -102,7 +108,7 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
         return f"{name}: missing; it must be given"
     if kind == "literal_error":
         known = [str(v).strip() for v in first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(",")]
-        return f"{name}: found {found!r}, {one_of(found, known)}"
+        return f"{name}: found {quoted(found)}, {one_of(found, known)}"
     if kind == "union_tag_invalid":
         known = [v.strip(" '") for v in first["ctx"]["expected_tags"].split(",")]
         tag = first["ctx"]["discriminator"].strip("'")
@@ -112,9 +118,14 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
     if kind == "value_error":
         message = first["msg"].removeprefix("Value error, ")
         return f"{name}: {message}" if name else message
-    message = first["msg"].replace("Input should be", "valid:").replace("valid: a valid", "valid:")
-    shown = "a mapping" if isinstance(found, Mapping) else repr(found)
-    return f"{name}: found {shown}; {message[0].lower() + message[1:]}" if name else message
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        fields = [] if named else sorted({field for m in parts for field in m.model_fields})
+        return f"{name}: found {quoted(found)}; valid: a mapping" + (f" of {', '.join(fields)}" if fields else "")
+    message = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    message = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}.get(
+        message, message[0].lower() + message[1:]
+    )
+    return f"{name}: found {quoted(found)}; valid: {message}" if name else message
 
 
 def _tag(model: type[BaseModel]) -> str | None:

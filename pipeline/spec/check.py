@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.distributions import KINDS, show
+from pipeline.distributions import KINDS, Choice, show
 from pipeline.errors import InputError, one_of
 from pipeline.space import Parameter, Space
 from pipeline.spec.base import parse
@@ -14,9 +14,9 @@ from pipeline.spec.trial import TrialSpec
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
 
-def check(space: Space) -> None:
-    """Raises InputError where some value of the space cannot be in a TrialSpec: each end of a range and each
-    option is tried, with the others at their first option or low end."""
+def check(space: Space) -> tuple[str, ...]:
+    """What a user should be told of the space; InputError where some value of it cannot be in a TrialSpec. Each
+    end of a range and each option is tried, with the others at their first option or low end."""
     parameters = space.parameters()
     for parameter in parameters:
         section = parameter.key.split(".")[0]
@@ -26,27 +26,49 @@ def check(space: Space) -> None:
                 f"trials that differ in {section} cannot be compared"
             )
     _misspelt(space.tree, "", space.source)
-    parse(TrialSpec, space.realise(lambda p: p.distribution.ends[0])[1], space.source)
+    specs = [_try(space, parameters, {})]
     for parameter in parameters:
         for value in parameter.distribution.ends:
-            _try(space, parameter, value)
+            specs.append(_try(space, [parameter], {**dict(parameter.branch), parameter.name: value}))
+    return _warnings(specs, space.source)
 
 
-def _try(space: Space, parameter: Parameter, value: Any) -> None:
-    forced = {**dict(parameter.branch), parameter.name: value}
-    _, tree = space.realise(lambda p: forced.get(p.name, p.distribution.ends[0]))
+def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
+    penalties = {name for spec in specs for name, value in spec.regularisers if value is not None}
+    if penalties and any(spec.discriminator.norm == "batch" for spec in specs):
+        line = (
+            "the gradient is then of the batch's sum, not of each sample (layer, instance and spectral keep them apart)"
+        )
+        return (
+            f"{source}: discriminator.norm: batch under a gradient penalty ({', '.join(sorted(penalties))}): {line}",
+        )
+    return ()
+
+
+def _try(space: Space, suspects: Sequence[Parameter], forced: Mapping[str, Any]) -> TrialSpec:
+    """Puts the point with `forced` into a TrialSpec; an error says which of `suspects` it came with."""
+    point, tree = space.realise(lambda p: forced.get(p.name, p.distribution.ends[0]))
     try:
-        parse(TrialSpec, tree, space.source)
+        return parse(TrialSpec, tree, space.source)
     except InputError as error:
-        raise InputError(f"{error} (with {parameter.key}: {show(value)})") from None
+        line = str(error)
+        for suspect in suspects:
+            if line.startswith(f"{space.source}: {suspect.key}: ") and not isinstance(suspect.distribution, Choice):
+                raise InputError(f"{line} (searched: {suspect.distribution.describe()})") from None
+            if suspect.name in forced and not line.startswith(f"{space.source}: {suspect.key}: "):
+                raise InputError(f"{line} (with {suspect.key}: {show(point[suspect.name])})") from None
+        raise
 
 
 def _misspelt(tree: Mapping[str, Any], prefix: str, source: str) -> None:
-    """A mapping that was meant as a distribution: one key, a list of values, and a name that is nearly one."""
+    """A mapping that was meant as a distribution: a list of values under a name that is nearly one, or beside
+    other keys."""
     for key, value in tree.items():
         if not isinstance(value, Mapping):
             continue
-        name, body = next(iter(value.items()), ("", None))
-        if len(value) == 1 and isinstance(body, list) and name not in KINDS:
-            raise InputError(f'{source}: {prefix}{key}: found "{name}: {show(body)}", {one_of(name, KINDS)}')
+        for name, body in value.items():
+            if isinstance(body, list) and len(value) == 1 and name not in KINDS:
+                raise InputError(f'{source}: {prefix}{key}: found "{name}: {show(body)}", {one_of(name, KINDS)}')
+            if isinstance(body, list) and len(value) > 1 and name in KINDS:
+                raise InputError(f"{source}: {prefix}{key}: found {show(value)}; valid: {name} alone")
         _misspelt(value, f"{prefix}{key}.", source)

@@ -127,7 +127,7 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
         raise InputError(f"{source}: about: found {show(about)}; valid: a line of text")
     sweep = parse(SweepSpec, {key: value for key, value in tree.items() if key in SWEEP_KEYS}, source)
     space = Space.parse(_trial_part(tree), source)
-    check(space)
+    warnings = check(space)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,
@@ -135,7 +135,7 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
         **copy.deepcopy(space.tree),
         "known_good": [dict(p) for p in points],
     }
-    return SweepFile(name, about, source, sweep, space, tuple(points), tuple(notices), resolved)
+    return SweepFile(name, about, source, sweep, space, tuple(points), (*warnings, *notices), resolved)
 
 
 def _sweep_tree(sweep: SweepSpec) -> dict[str, Any]:

@@ -52,8 +52,7 @@ def _set(tree: Any, steps: list[str], value: Any, setting: str) -> None:
     key, rest = steps[0], steps[1:]
     labelled = options(tree.get(key))
     if not rest:
-        chosen = labelled is not None and isinstance(value, str) and value in labelled
-        tree[key] = labelled[value] if labelled is not None and chosen else value
+        tree[key] = value if labelled is None else _option(labelled, value, setting)
     elif labelled is not None:
         _set_in_options(tree[key]["choice"], rest, value, setting)
     elif rest[0].startswith("["):
@@ -64,6 +63,15 @@ def _set(tree: Any, steps: list[str], value: Any, setting: str) -> None:
         _set(tree[key], rest, value, setting)
 
 
+def _option(labelled: dict[str, Any], value: Any, setting: str) -> Any:
+    """What a choice becomes that is set to `value`: the option of that label, or the value itself."""
+    if isinstance(value, str) and value in labelled:
+        return labelled[value]
+    if isinstance(value, str) and all(isinstance(option, dict) for option in labelled.values()):
+        raise InputError(f'--set {setting}: found the option "{value}", {one_of(value, labelled)}')
+    return value
+
+
 def _set_in_options(labelled: dict[str, Any], steps: list[str], value: Any, setting: str) -> None:
     if steps[0].startswith("["):
         label, rest = steps[0][1:-1], steps[1:]
@@ -72,8 +80,12 @@ def _set_in_options(labelled: dict[str, Any], steps: list[str], value: Any, sett
         chosen = [label]
     else:
         rest = steps
-        chosen = [label for label, option in labelled.items() if _has(option, rest)]
-        chosen = chosen or [label for label, option in labelled.items() if _has(option, rest[:-1])]
+        chosen = [label for label, option in labelled.items() if _reach(option, rest)]
+        chosen = chosen or [
+            label
+            for label, option in labelled.items()
+            if any(isinstance(place, dict) for place in _reach(option, rest[:-1]))
+        ]
     if not chosen:
         known = "; ".join(f"{label}: {show(option)}" for label, option in labelled.items())
         raise InputError(
@@ -88,17 +100,14 @@ def _set_in_options(labelled: dict[str, Any], steps: list[str], value: Any, sett
         labelled[label] = holder["option"]
 
 
-def _has(tree: Any, steps: list[str]) -> bool:
-    """Whether the path leads somewhere in `tree`, through any option of a choice on its way."""
-    labelled = options(tree)
-    if labelled is not None:
-        if steps and steps[0].startswith("["):
-            return steps[0][1:-1] in labelled and _has(labelled[steps[0][1:-1]], steps[1:])
-        return any(_has(option, steps) for option in labelled.values())
+def _reach(tree: Any, steps: list[str]) -> list[Any]:
+    """What the path leads to, through every option of a choice on its way that has it."""
     if not steps:
-        return isinstance(tree, dict) or tree is not None
-    return isinstance(tree, dict) and steps[0] in tree and _has_value(tree[steps[0]], steps[1:])
-
-
-def _has_value(tree: Any, steps: list[str]) -> bool:
-    return not steps or _has(tree, steps)
+        return [tree]
+    labelled = options(tree)
+    if labelled is not None and steps[0].startswith("["):
+        label = steps[0][1:-1]
+        return _reach(labelled[label], steps[1:]) if label in labelled else []
+    if labelled is not None:
+        return [value for option in labelled.values() for value in _reach(option, steps)]
+    return _reach(tree[steps[0]], steps[1:]) if isinstance(tree, dict) and steps[0] in tree else []

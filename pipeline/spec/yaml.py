@@ -130,7 +130,7 @@ def _value(node: yaml.Node, source: str) -> Any:
             raise InputError(f'{where}: found "{node.value}" tagged as {kind}') from None
         except KeyError:
             pass
-    raise InputError(f"{where}: found the tag {node.tag}; valid: no tags")
+    raise InputError(f"{where}: found the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}; valid: no tags")
 
 
 def _boolean(text: str) -> bool:
