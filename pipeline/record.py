@@ -97,11 +97,12 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[Line, int]]:
             offset += len(raw)
             try:
                 line = _decode(json.loads(raw))
-            except ValueError:
+                version = int(line["v"])
+            except (ValueError, TypeError, KeyError):
                 raise InputError(f"{path}: the line that ends at byte {offset} is damaged: {raw[:60]!r}") from None
-            if line["v"] > FORMAT:
+            if version > FORMAT:
                 raise InputError(
-                    f"{path}: written in format {line['v']}; this gansweep reads up to {FORMAT}, install a newer one"
+                    f"{path}: written in format {version}; this gansweep reads up to {FORMAT}, install a newer one"
                 )
             yield line, offset
 
