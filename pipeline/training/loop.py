@@ -53,8 +53,9 @@ def training(spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, obj
             yield Measurement(state.images, {}, {"finite": 0.0, **_signals(state)}, state.seconds, timings)
             return
         with _timed(timings, "evaluate"):
-            metrics, signals = evaluator.evaluate(sample(state.game, state.ema, latents, spec))
-            picture = save_samples(state, evaluator.dataset, latents, store)
+            samples = sample(state.game, state.ema, latents, spec)
+            metrics, signals = evaluator.evaluate(samples)
+            picture = _save_samples(state, evaluator.dataset, samples, store)
         signals = _signals(state) | signals
         state.window_d.reset()
         state.window_g.reset()
@@ -81,14 +82,12 @@ def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpe
     return torch.cat(chunks)
 
 
-def save_samples(state: TrainingState, dataset: Dataset, latents: Tensor, store: Store) -> str | None:
-    """Writes the sample picture, from the same latents all along; its name relative to the run's folder."""
-    count = state.spec.evaluation.grid**2 if dataset.kind == "image" else len(latents)
-    shown = sample(state.game, state.ema, latents[:count], state.spec)
-    if not bool(shown.isfinite().all()):
-        return None
+def _save_samples(state: TrainingState, dataset: Dataset, samples: Tensor, store: Store) -> str:
+    """Writes the sample picture, of the same latents all along; its name relative to the run's folder."""
+    grid = state.spec.evaluation.grid
+    shown = samples[: grid**2] if dataset.kind == "image" else samples
     path = store.samples / f"images-{state.images:012d}.png"
-    save_grid(shown, path, state.spec.evaluation.grid, dataset.means)
+    save_grid(shown, path, grid, dataset.means)
     return str(path.relative_to(store.folder))
 
 

@@ -46,7 +46,7 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
             loss_g = game.generator_loss(game.discriminator, batch.real, fake).total()
         norm_g = _update(state.optimiser_g, game.generator, loss_g)
         game.discriminator.requires_grad_(True)
-        _average(state, batch.real.shape[0] * spec.optimiser.discriminator_steps)
+        _average(state, batch.real.shape[0])
         of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
         state.window_g.add(list(of_g.values()))
         measured |= of_g
@@ -88,13 +88,13 @@ def _schedule(state: TrainingState) -> None:
 
 
 @torch.no_grad()
-def _average(state: TrainingState, images: int) -> None:
-    """The EMA update for `images` further ones: parameters and batch norm's statistics averaged, the rest copied."""
+def _average(state: TrainingState, batch_size: int) -> None:
+    """The EMA update: parameters and batch norm's statistics averaged, the rest copied."""
     generator, ema = state.game.generator, state.ema
     if ema is generator:
         return
-    half_life = min(state.spec.ema.half_life, EMA_RAMP_UP * (state.images + images))
-    decay = 0.5 ** (images / half_life)
+    half_life = min(state.spec.ema.half_life, EMA_RAMP_UP * (state.images + batch_size))
+    decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life)
     averaged, trained = list(ema.parameters()), list(generator.parameters())
     for ours, theirs in zip(ema.named_buffers(), generator.buffers(), strict=True):
         if ours[0].endswith(("running_mean", "running_var")):

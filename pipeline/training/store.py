@@ -34,7 +34,8 @@ class Store:
         self._hook = hook
 
     def save(self, images: int, content: dict[str, Any]) -> str:
-        """Writes a checkpoint and returns its name, relative to the run's folder."""
+        """Writes a checkpoint and returns its name, relative to the run's folder. What else is there of as many
+        images or more is removed: the run went back to before it, because it was damaged."""
         import torch
 
         buffer = io.BytesIO()
@@ -51,6 +52,9 @@ class Store:
         os.replace(temporary, path)
         if self._hook:
             self._hook(path, "after")
+        for other in self._paths():
+            if other != path and other.name >= f"images-{images:012d}":
+                other.unlink(missing_ok=True)
         return str(path.relative_to(self.folder))
 
     def newest(self) -> tuple[str, dict[str, Any]] | None:
@@ -96,7 +100,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise DamagedCheckpoint(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise DamagedCheckpoint(f"{path}: cannot be read ({(str(error) or repr(error)).splitlines()[0]})") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DamagedCheckpoint(f"{path}: not a checkpoint of this version of gansweep")
     return content

@@ -31,7 +31,7 @@ def build_discriminator(spec: NetworkSpec, shape: tuple[int, ...], seed: int) ->
 def _finish(family: Any, arguments: tuple[Any, ...], seed: int) -> nn.Module:
     spec = arguments[0]
     with torch.random.fork_rng(devices=[]):  # spectral norm draws its first vectors from the global generator
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed CUDA's generators too
         network: nn.Module = family(*arguments)
         initialise(network, spec.init, torch.Generator().manual_seed(seed))
         if spec.norm == "spectral":
