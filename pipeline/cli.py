@@ -126,7 +126,7 @@ def drive(sweep: Any, as_json: bool) -> None:
             traceback.print_exc()  # into the log
             said = str(error).strip().splitlines() or [""]
             raise GansweepError(f"{type(error).__name__}: {said[-1][:200]}; the traceback is in {log}") from None
-        console.print(leaderboard(state))
+        console.print(leaderboard(state, console.width))
         for line in [*summary(state), *next_commands(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
@@ -184,7 +184,7 @@ def status(
         print(json.dumps(document(sweep)))
         return
     console = Console()
-    console.print(leaderboard(sweep.state, rows=50))
+    console.print(leaderboard(sweep.state, console.width, rows=50))
     console.print(f"state: {sweep_state(sweep.state, sweep.folder)}", highlight=False)
     for line in summary(sweep.state):
         console.print(line, highlight=False, soft_wrap=True)

@@ -146,27 +146,24 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
     return Group(*lines)
 
 
-def leaderboard(state: SweepState, rows: int = 12) -> Table:
-    """Best first; unhealthy ones with their end reason at the end. The last column is what was searched, in short."""
+COLUMNS = {"trial": 5, "ended": 17, "tail": 6, "best": 6, "vs default": 10, "kimg": 5, "s": 4}
+
+
+def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
+    """Best first; unhealthy ones with their end reason at the end. The last column is what was searched, in short,
+    as far as `width` characters go; all of it is in `status --json` and in MLflow."""
     found = trial_rows(state)
     floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
-    table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, pad_edge=False)
-    for name, justify in (
-        ("trial", "right"),
-        ("ended", "left"),
-        ("tail", "right"),
-        ("best", "right"),
-        ("vs default", "right"),
-        ("kimg", "right"),
-        ("s", "right"),
-    ):
-        width = 17 if name == "ended" else max(len(name), 5)
-        table.add_column(name, justify=justify, no_wrap=True, min_width=width)  # type: ignore[arg-type]
-    table.add_column("searched", no_wrap=True, overflow="ellipsis")
+    table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name, wide in COLUMNS.items():
+        table.add_column(name, justify="left" if name == "ended" else "right", width=wide, no_wrap=True)
+    left = width - sum(COLUMNS.values()) - 2 * len(COLUMNS)
+    if left >= 20:
+        table.add_column("searched", no_wrap=True, overflow="ellipsis", width=left)
     for row in found[:rows]:
         reason = str(row["end_reason"] or row["state"])
         default = row["trial"] == 0 and row["source"] == "known_good"
-        table.add_row(
+        cells = [
             str(row["trial"]),
             Text(reason, style=style(reason)),
             number(row["tail"]),
@@ -175,9 +172,10 @@ def leaderboard(state: SweepState, rows: int = 12) -> Table:
             f"{row['images'] / 1000:.0f}",
             f"{row['seconds']:.0f}",
             short(state.trials[row["trial"]].params),
-        )
+        ]
+        table.add_row(*cells[: len(table.columns)])
     if len(found) > rows:
-        table.add_row("…", f"{len(found) - rows} more", *[""] * 6)
+        table.add_row("…", f"{len(found) - rows} more")
     return table
 
 

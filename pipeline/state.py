@@ -63,10 +63,10 @@ class Run:
         return values[-1][1] if values else None
 
     def best(self, metric: str) -> tuple[int, float] | None:
-        """(images, value) of the best evaluation."""
+        """(images, value) of the best evaluation, NaN only where all of them are."""
         values = self.values(metric)
         sign = 1 if METRICS[metric].minimise else -1
-        return min(values, key=lambda at: sign * at[1]) if values else None
+        return min(values, key=lambda at: _nan_last(sign * at[1])) if values else None
 
 
 @dataclass
@@ -194,27 +194,33 @@ class SweepState:
         sign = 1 if METRICS[self.metric].minimise else -1
         order = {"completed": 0, "rung": 1, None: 2}
         scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
-        keyed = [((order.get(t.end_reason, 3), sign * s, t.number), t) for t, s in scored if s is not None]
+        keyed = [((order.get(t.end_reason, 3), _nan_last(sign * s), t.number), t) for t, s in scored if s is not None]
         return [trial for _, trial in sorted(keyed, key=lambda pair: pair[0])]
 
     @property
     def best_trial(self) -> Trial | None:
-        """The completed trial with the best tail."""
-        ranked = self.ranking()
-        return ranked[0] if ranked and ranked[0].end_reason == "completed" else None
+        """The completed trial with the best tail, which is a number."""
+        first = next(iter(self.ranking()), None)
+        tail = first.tail(self.metric) if first and first.end_reason == "completed" else None
+        return first if tail is not None and not math.isnan(tail) else None
 
 
 def tail(values: list[float]) -> float | None:
     """The median of the last 3 values; None without any, NaN where one of them is NaN."""
-    last = values[-TAIL:]
-    if any(math.isnan(value) for value in last):  # a median would depend on where it stands
-        return math.nan
-    return statistics.median(last) if last else None
+    return median(values[-TAIL:])
 
 
 def median(values: Iterable[float | None]) -> float | None:
+    """Of the values that are there; None without any, NaN where one of them is NaN."""
     there = [value for value in values if value is not None]
+    if any(math.isnan(value) for value in there):  # a median would depend on where it stands
+        return math.nan
     return statistics.median(there) if there else None
+
+
+def _nan_last(key: float) -> tuple[bool, float]:
+    """To sort by: a NaN compares with nothing, so that where it stood would decide."""
+    return math.isnan(key), 0.0 if math.isnan(key) else key
 
 
 def params(point: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def r1(discriminator: Discriminator, real: Tensor, fake: Tensor, randomness: tor
 
 def wgan_gp(discriminator: Discriminator, real: Tensor, fake: Tensor, randomness: torch.Generator) -> Tensor:
     """(|grad D(mix)| - 1)^2 at a random point between each real and its fake (Gulrajani et al. 2017, eq. 3)."""
-    share = torch.rand((real.shape[0], *[1] * (real.dim() - 1)), generator=randomness, device=real.device)
+    shape = (real.shape[0], *[1] * (real.dim() - 1))
+    share = torch.rand(shape, generator=randomness, device=real.device, dtype=real.dtype)
     mix = torch.lerp(real, fake.detach().to(real.dtype), share)
     # The root has no finite gradient at 0: the smallest normal number keeps it finite and changes no other value.
     norm = (squared_norm(input_gradient(discriminator, mix)) + torch.finfo(torch.float32).tiny).sqrt()

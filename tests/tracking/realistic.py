@@ -91,7 +91,7 @@ class Sweep:
 
 def evidence(reason: str, images: int) -> dict[str, Any]:
     if reason == "collapsed":
-        values = [{"images": images - k * EVERY, "value": 0.05 - k / 100} for k in (2, 1, 0)]
+        values = [{"images": images - k * EVERY, "value": round(0.05 - k / 100, 2)} for k in (2, 1, 0)]
         return {"rule": "low", "signal": "coverage", "comparison": "<", "threshold": 0.15, "values": values}
     if reason == "crashed":
         return {"error": "ValueError: bad shape", "traceback": "traceback.txt"}
