@@ -98,7 +98,7 @@ def evidence(reason: str, images: int) -> dict[str, Any]:
     return {}
 
 
-def finished(home: Path, name: str = "clothes", trials: int = 12) -> Sweep:
+def finished(home: Path, name: str = "clothes", trials: int = 8) -> Sweep:
     """A finished sweep: completed, rung, collapsed, crashed, one trial with two further seeds."""
     sweep = Sweep(home, name)
     for number in range(trials):

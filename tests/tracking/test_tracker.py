@@ -1,0 +1,380 @@
+"""The tracker against trackers that come, go and never were: nothing is lost, nothing doubles, nothing is raised."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.errors import GansweepError, InputError, Unreachable
+from pipeline.tracking import projector
+from pipeline.tracking.client import locked
+from pipeline.tracking.server import SERVER
+from pipeline.tracking.tracker import LOCK, Tracker, check, default_uri, run_ids, sync, ui
+from tests.tracking.reading import points_in, runs_in
+from tests.tracking.realistic import EVERY, SEED, Sweep, finished
+
+
+def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def small(home: Path, trials: int = 3) -> Sweep:
+    """An unfinished sweep of short runs, the last one in the middle of its own."""
+    sweep = Sweep(home)
+    for number in range(trials):
+        sweep.trial(number)
+        if number < trials - 1:
+            sweep.whole(number, images=3 * EVERY)
+    sweep.attempt(trials - 1)
+    sweep.measurement(trials - 1, EVERY)
+    return sweep
+
+
+def once(home: Path, sweep: Sweep) -> None:
+    """Every measurement of the record is in the tracker exactly once, and every trial is one run."""
+    text = (sweep.folder / "events.jsonl").read_text()
+    points = points_in(home)
+    assert sum(p[1] == "fid" for p in points) == text.count('"event": "measurement"')
+    assert len({p[:4] for p in points}) == len(points)
+    assert len(runs_in(home)) == 1 + text.count('"event": "trial"')
+
+
+def test_a_tracker_sends_what_a_record_gets(empty_home: Path) -> None:
+    sweep = small(empty_home)
+    tracker = Tracker(sweep.folder, default_uri(empty_home))
+    assert tracker.backlog() > 0
+    tracker.start()
+    until(lambda: tracker.backlog() == 0)
+    sweep.measurement(2, 2 * EVERY)
+    sweep.ended(2, "completed")
+    sweep.driver("finished")
+    assert tracker.close(60) == 0
+    assert tracker.error is None
+    once(empty_home, sweep)
+    assert runs_in(empty_home)["clothes"].info.status == "FINISHED"
+
+
+def test_what_was_sent_is_not_sent_again_and_without_memory_all_is(empty_home: Path) -> None:
+    sweep, uri = small(empty_home), default_uri(empty_home)
+    lines = len((sweep.folder / "events.jsonl").read_text().splitlines())
+    assert sync(sweep.folder, uri) == lines
+    assert sync(sweep.folder, uri) == 0
+    ids, points = run_ids(sweep.folder), points_in(empty_home)
+    (sweep.folder / "tracking.json").unlink()
+    assert sync(sweep.folder, uri) == lines
+    assert run_ids(sweep.folder) == ids
+    assert sorted(points_in(empty_home)) == sorted(points)
+    once(empty_home, sweep)
+
+
+def test_nan_sent_again_is_one_point(empty_home: Path) -> None:
+    sweep, uri = Sweep(empty_home), default_uri(empty_home)
+    sweep.trial(0)
+    sweep.attempt(0)
+    sweep.measurement(0, EVERY, recall=float("nan"))
+    for _ in range(2):
+        sync(sweep.folder, uri)
+        (sweep.folder / "tracking.json").unlink()
+    assert sum(p[1] == "recall" for p in points_in(empty_home)) == 1
+
+
+def test_interrupted_between_any_two_calls_it_goes_on(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call in ten fails, before or after it took effect, as when a connection breaks."""
+    from mlflow import MlflowClient
+
+    sweep = small(empty_home)
+    monkeypatch.setattr(projector, "BATCH", 7)
+    chance, failures = random.Random(0), []
+
+    def breaking(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            if chance.random() > 0.1:
+                return real(*args, **kwargs)
+            if chance.random() > 0.5:
+                real(*args, **kwargs)
+            failures.append(real.__name__)
+            raise ConnectionError("the line broke")
+
+        return call
+
+    for name in ("create_run", "log_batch", "set_terminated", "set_tag", "log_artifact"):
+        monkeypatch.setattr(MlflowClient, name, breaking(getattr(MlflowClient, name)))
+    for _ in range(500):
+        try:
+            sync(sweep.folder, default_uri(empty_home))
+            break
+        except Unreachable:
+            continue
+    assert {"create_run", "log_batch", "log_artifact"} <= set(failures)
+    assert sync(sweep.folder, default_uri(empty_home)) == 0
+    once(empty_home, sweep)
+
+
+def test_another_tracker_gets_everything(empty_home: Path) -> None:
+    elsewhere = empty_home / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(empty_home / "mlflow.db", elsewhere)
+    sweep = small(empty_home)
+    sync(sweep.folder, default_uri(empty_home))
+    assert sync(sweep.folder, default_uri(elsewhere)) > 0
+    once(elsewhere, sweep)
+
+
+def test_a_run_deleted_in_mlflow_is_made_again(empty_home: Path) -> None:
+    from mlflow import MlflowClient
+
+    sweep, uri = small(empty_home), default_uri(empty_home)
+    sync(sweep.folder, uri)
+    MlflowClient(uri).delete_run(run_ids(sweep.folder)[1, None])
+    sync(sweep.folder, uri)
+    assert sorted(runs_in(empty_home)) == ["clothes", "trial 0", "trial 1", "trial 2"]
+
+
+def test_another_sweep_of_the_same_name_gets_runs_of_its_own(empty_home: Path) -> None:
+    uri = default_uri(empty_home)
+    first = small(empty_home)
+    sync(first.folder, uri)
+    ids = set(run_ids(first.folder).values())
+    shutil.move(first.folder, empty_home / "old")
+    second = small(empty_home)
+    sync(second.folder, uri)
+    assert not ids & set(run_ids(second.folder).values())
+
+
+def test_run_ids_name_a_trials_first_run_twice(empty_home: Path) -> None:
+    sweep = Sweep(empty_home)
+    assert run_ids(sweep.folder) == {}
+    sweep.trial(0)
+    sweep.attempt(0)
+    sweep.attempt(0, seed=11)
+    sync(sweep.folder, default_uri(empty_home))
+    found = run_ids(sweep.folder)
+    assert found.keys() == {(0, None), (0, SEED), (0, 11)}
+    assert found[0, None] == found[0, SEED] != found[0, 11]
+
+
+def test_nothing_stays_running_after_the_driver(empty_home: Path) -> None:
+    sweep, uri = small(empty_home), default_uri(empty_home)
+    sweep.trial(3)
+
+    def status() -> dict[str, str]:
+        return {name: run.info.status for name, run in runs_in(empty_home).items()}
+
+    tracker = Tracker(sweep.folder, uri)
+    tracker.start()
+    until(lambda: tracker.backlog() == 0)
+    assert status() == {
+        "clothes": "RUNNING",
+        "trial 0": "FINISHED",
+        "trial 1": "FINISHED",
+        "trial 2": "RUNNING",
+        "trial 3": "SCHEDULED",
+    }
+    assert tracker.close(60) == 0
+    sync(sweep.folder, uri)  # no word of the driver's end, and none is at work: it was killed
+    assert [status()[name] for name in ("clothes", "trial 2", "trial 3")] == ["KILLED"] * 3
+    sweep.driver("started")
+    tracker = Tracker(sweep.folder, uri)
+    tracker.start()
+    until(lambda: tracker.backlog() == 0)
+    assert [status()[name] for name in ("clothes", "trial 2", "trial 3")] == ["RUNNING", "RUNNING", "SCHEDULED"]
+    sweep.driver("interrupted")
+    assert tracker.close(60) == 0
+    assert [status()[name] for name in ("clothes", "trial 2", "trial 3")] == ["KILLED"] * 3
+
+
+def test_while_a_driver_sends_nobody_else_does(empty_home: Path) -> None:
+    sweep = small(empty_home)
+    with locked(sweep.folder / LOCK), pytest.raises(GansweepError, match="is running and sends"):
+        sync(sweep.folder, default_uri(empty_home))
+    with locked(sweep.folder / LOCK):
+        tracker = Tracker(sweep.folder, default_uri(empty_home))
+        tracker.start()
+        until(lambda: tracker.error is not None)
+        assert "another process" in str(tracker.error)
+        assert tracker.close(1) == tracker.backlog() > 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_tracker_that_is_never_there_only_grows_a_backlog(tmp_path: Path) -> None:
+    sweep = small(tmp_path)
+    tracker = Tracker(sweep.folder, f"http://127.0.0.1:{free_port()}")
+    tracker.start()
+    until(lambda: tracker.error is not None)
+    sweep.ended(2, "completed")
+    lines = len((sweep.folder / "events.jsonl").read_text().splitlines())
+    assert tracker.close(2) == lines
+    assert "\n" not in str(tracker.error)
+
+
+def test_a_closed_port_is_unreachable(tmp_path: Path) -> None:
+    sweep, uri = small(tmp_path), f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(Unreachable, match=uri):
+        check(uri)
+    with pytest.raises(Unreachable, match=uri):
+        sync(sweep.folder, uri)
+    with pytest.raises(Unreachable, match=uri):
+        ui(tmp_path, uri)
+
+
+@contextmanager
+def answering(code: int, body: bytes) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "told"),
+    [
+        (403, b"Invalid Host header", "--allowed-hosts"),
+        (401, b"", "MLFLOW_TRACKING_USERNAME"),
+        (404, b"nothing here", "no MLflow server"),
+        (200, b"<html>hello</html>", "no MLflow server"),
+    ],
+)
+def test_a_server_that_will_not_do_says_what_to_do(code: int, body: bytes, told: str) -> None:
+    with answering(code, body) as uri, pytest.raises(Unreachable, match=told):
+        check(uri)
+
+
+def test_a_server_whose_default_experiment_is_gone_will_do() -> None:
+    with answering(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}') as uri:
+        check(uri)
+
+
+@pytest.mark.slow
+def test_a_host_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
+        began = time.monotonic()
+        with pytest.raises(Unreachable):
+            check(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - began < 20
+
+
+def test_a_database_that_cannot_be_written_is_unreachable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(Unreachable, match="cannot be written"):
+        check(f"sqlite:///{tmp_path}/file/mlflow.db")
+    (tmp_path / "mlflow.db").write_text("no database, but longer than the head of one. " * 50)
+    with pytest.raises(Unreachable, match="not a database"):
+        check(default_uri(tmp_path))
+    check(default_uri(tmp_path / "new"))
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "postgresql://host/db", "sqlite:///", "databricks"])
+def test_a_uri_of_another_kind_is_an_input_error(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="valid: sqlite:///FILE"):
+        check(uri)
+    with pytest.raises(InputError):
+        Tracker(tmp_path, uri)
+
+
+@contextmanager
+def server(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", default_uri(home), "--artifacts-destination", str(home / "mlartifacts")]
+    with (home / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, env={**os.environ, **SERVER}, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            each.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_server_killed_and_started_again_gets_every_point_once(empty_home: Path) -> None:
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+
+    def up() -> bool:
+        try:
+            check(uri)
+        except Unreachable:
+            return False
+        return True
+
+    sweep = Sweep(empty_home)
+    tracker = Tracker(sweep.folder, uri)
+    with server(empty_home, port):
+        until(up)
+        tracker.start()
+        for number in range(4):
+            sweep.trial(number)
+            sweep.whole(number, images=3 * EVERY)
+        until(lambda: sum(p[1] == "fid" for p in points_in(empty_home)) > 0)
+    for number in range(4, 8):
+        sweep.trial(number)
+        sweep.whole(number, images=3 * EVERY)
+    until(lambda: tracker.error is not None)
+    assert tracker.backlog() > 0
+    with server(empty_home, port):
+        until(up)
+        sweep.driver("finished")
+        assert tracker.close(120) == 0
+        assert sync(sweep.folder, uri) == 0
+    once(empty_home, sweep)
+    pictures = list(empty_home.glob("mlartifacts/**/samples/*.png"))
+    assert len(pictures) == 8 * 3
+
+
+@pytest.mark.slow
+def test_the_page_of_a_sweep_comes_from_one_local_server(empty_home: Path) -> None:
+    sweep, uri = finished(empty_home, trials=2), default_uri(empty_home)
+    with pytest.raises(InputError, match="gansweep sync clothes"):
+        ui(empty_home, uri, "clothes")
+    sync(sweep.folder, uri)
+    address = ui(empty_home, uri, "clothes")
+    noted = json.loads((empty_home / "ui.json").read_text())
+    try:
+        assert address.startswith(f"http://127.0.0.1:{noted['port']}/#/experiments/1/runs?")
+        with urllib.request.urlopen(address, timeout=10) as page:
+            assert b"MLflow" in page.read()
+        assert ui(empty_home, uri).startswith(f"http://127.0.0.1:{noted['port']}/#/experiments")
+        assert json.loads((empty_home / "ui.json").read_text()) == noted
+        psutil.Process(noted["pid"]).kill()
+        psutil.Process(noted["pid"]).wait(10) if psutil.pid_exists(noted["pid"]) else None
+        assert ui(empty_home, uri, "clothes") != address
+    finally:
+        last = psutil.Process(json.loads((empty_home / "ui.json").read_text())["pid"])
+        for each in [*last.children(recursive=True), last]:
+            each.kill()
