@@ -1,0 +1,188 @@
+"""Every option of every axis, beside every option of each other axis, trains and resumes to the bit."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.data.dataset import Dataset, load
+from pipeline.games.networks.layers import ACTIVATIONS
+from pipeline.games.objectives import OBJECTIVES
+from pipeline.games.regularisers import REGULARISERS
+from pipeline.spec.trial import DataSpec, Init, Norm, TrialSpec
+from pipeline.training.state import TrainingState, initial
+from pipeline.training.step import step
+from pipeline.training.store import Store
+
+# Each axis with its options; what the code lists joins by itself.
+AXES: dict[str, list[Any]] = {
+    "network": [("ring8", "mlp"), ("digits", "mlp"), ("digits", "dcgan")],
+    "objective": list(OBJECTIVES),
+    "regularisers": [
+        {},
+        *({name: {"weight": 0.1}} for name in REGULARISERS),
+        *({name: {"weight": 0.1, "interval": 3}} for name in REGULARISERS),
+        {name: {"weight": 0.1} for name in REGULARISERS},
+    ],
+    "norm_g": list(get_args(Norm)),
+    "norm_d": list(get_args(Norm)),
+    "activation": [None, *ACTIVATIONS],
+    "init": list(get_args(Init)),
+    "optimiser": [{}, {"beta1": 0.0, "beta2": 0.9}, {"beta1_d": 0.0, "beta2_d": 0.99, "weight_decay": 1e-3}],
+    "discriminator_steps": [1, 2, 3],
+    "schedule": ["constant", "linear"],
+    "latent": [{"distribution": "gaussian", "size": 4}, {"distribution": "uniform", "size": 4}],
+    "ema": [0.0, 50.0, 10_000.0],
+    "precision": ["fp32", "bf16"],
+    "memory_format": ["contiguous", "channels_last"],
+}
+STEPS = 7  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
+
+
+def tree(case: dict[str, Any]) -> dict[str, Any]:
+    data, family = case["network"]
+    sides = {
+        side: {
+            "network": family,
+            "width": 4,
+            "depth": 2,
+            "norm": case[norm],
+            "activation": case["activation"],
+            "init": case["init"],
+        }
+        for side, norm in (("generator", "norm_g"), ("discriminator", "norm_d"))
+    }
+    chosen = {"discriminator_steps": case["discriminator_steps"], "schedule": case["schedule"]}
+    return sides | {
+        "data": {"name": data},
+        "budget": {"images": 2 * STEPS * 16},
+        "evaluation": {"every": 16},
+        "game": {"objective": case["objective"]},
+        "regularisers": case["regularisers"],
+        "optimiser": {"lr_g": 1e-3, "lr_d": 1e-3} | case["optimiser"] | chosen,
+        "latent": case["latent"],
+        "ema": {"half_life": case["ema"]},
+        "batch_size": 16,
+        "device": "cpu",
+        "precision": case["precision"],
+        "memory_format": case["memory_format"],
+    }
+
+
+Pair = tuple[tuple[str, int], tuple[str, int]]
+
+
+def pairs(case: dict[str, int]) -> set[Pair]:
+    """Every two options of a case that can be met together: an mlp has no instance norm."""
+    return set(itertools.combinations(sorted(case.items()), 2))
+
+
+def possible(case: dict[str, int]) -> bool:
+    mlp = case.get("network", 2) != 2
+    return not (mlp and any(AXES[side][case.get(side, 0)] == "instance" for side in ("norm_g", "norm_d")))
+
+
+def wanted() -> set[Pair]:
+    names = sorted(AXES)
+    every = {
+        ((a, i), (b, j))
+        for a, b in itertools.combinations(names, 2)
+        for i in range(len(AXES[a]))
+        for j in range(len(AXES[b]))
+    }
+    return {pair for pair in every if possible(dict(pair))}
+
+
+def covering() -> list[dict[str, int]]:
+    """Cases in which every possible pair of options is met: greedy, the best of some draws at a time."""
+    draw, left, cases = random.Random(0), wanted(), []
+    while left:
+        seeds = draw.sample(sorted(left), min(len(left), 60))
+        drawn = [{name: draw.randrange(len(options)) for name, options in AXES.items()} | dict(pair) for pair in seeds]
+        best = max((case for case in drawn if possible(case)), key=lambda case: len(pairs(case) & left), default=None)
+        if best is not None:
+            cases.append(best)
+            left -= pairs(best)
+    return cases
+
+
+CASES = [{name: AXES[name][at] for name, at in case.items()} for case in covering()]
+
+
+def title(case: dict[str, Any]) -> str:
+    first = "-".join(map(str, (*case["network"], case["objective"], *case["regularisers"])))
+    return f"{first}-{case['norm_g']}-{case['norm_d']}"
+
+
+def test_every_axis_is_an_axis_of_the_spec() -> None:
+    """What the spec has is in the table above, by a key of its own or within one."""
+    keys = set(tree(CASES[0]))
+    assert TrialSpec.model_fields.keys() == keys
+
+
+@pytest.mark.parametrize("case", CASES, ids=title)
+def test_trains_and_resumes_to_the_bit(case: dict[str, Any], tmp_path: Path) -> None:
+    spec = TrialSpec.model_validate(tree(case))
+    state = initial(spec, data(spec.data.name), seed=3)
+    start = copied(state.tensors())
+    train(state)
+    moved(start, state)
+
+    name = Store(tmp_path).save(state.images, {"state": state.tensors()})
+    train(state)
+    found = Store(tmp_path).newest()
+    assert found is not None
+    assert found[0] == name
+    resumed = initial(spec, data(spec.data.name), seed=4)
+    resumed.restore(found[1]["state"])
+    train(resumed)
+    assert difference(state.tensors(), resumed.tensors()) == []
+    assert (state.ema is state.game.generator) == (case["ema"] == 0)
+
+
+@cache
+def data(name: str) -> Dataset:
+    with TemporaryDirectory() as folder:
+        return load(DataSpec(name=name), None, Path(folder))
+
+
+def train(state: TrainingState) -> None:
+    for _ in range(STEPS):
+        measured = step(state, state.batches.next(state.randomness), state.randomness)
+        turn = state.step % state.spec.optimiser.discriminator_steps == 0
+        assert ("loss_g" in measured) == turn
+        assert all(value.dim() == 0 and bool(value.isfinite()) for value in measured.values())
+
+
+def moved(before: dict[str, Any], state: TrainingState) -> None:
+    """Every weight of both sides, and of the average, went somewhere and is a number."""
+    after = state.tensors()
+    for side in ("generator", "discriminator", "ema"):
+        assert all(bool(value.isfinite().all()) for value in after[side].values())
+        weights = [name for name, value in after[side].items() if value.dim() > 1]
+        assert [name for name in weights if torch.equal(before[side][name], after[side][name])] == []
+
+
+def copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def difference(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two states are not the same to the bit."""
+    if isinstance(one, dict):
+        if one.keys() != other.keys():
+            return [path]
+        return [found for key in one for found in difference(one[key], other[key], f"{path}/{key}")]
+    if isinstance(one, Tensor):
+        return [] if one.dtype == other.dtype and torch.equal(one, other) else [path]
+    return [] if one == other else [path]

@@ -1,0 +1,131 @@
+"""The network families: shapes, seeds, and what spectral norm bounds."""
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.games.networks import FAMILIES, build_discriminator, build_generator
+from pipeline.games.networks.layers import ACTIVATIONS
+from pipeline.spec.trial import Activation, DcganSpec, Init, MlpSpec, Norm, check_network
+
+RESOLUTIONS = (8, 12, 16, 28, 32, 64)
+NORMS = get_args(Norm)
+SPECS = {"mlp": MlpSpec, "dcgan": DcganSpec}
+
+
+def small(family: str, **changes: object) -> MlpSpec | DcganSpec:
+    return SPECS[family].model_validate({"network": family, "width": 4, **changes})
+
+
+def allowed(spec: MlpSpec | DcganSpec, kind: str, resolution: int | None) -> bool:
+    try:
+        check_network("generator", spec, kind, resolution)
+    except ValueError:
+        return False
+    return True
+
+
+CASES = [
+    (family, norm, resolution, depth)
+    for family in FAMILIES
+    for norm in NORMS
+    for resolution in RESOLUTIONS
+    for depth in ([2] if family == "mlp" else [None, 1, 2, 3, 4, 5])
+    if allowed(small(family, norm=norm, depth=depth), "image", resolution)
+]
+
+
+def test_the_cases_cover_every_family_norm_and_resolution() -> None:
+    expected = {(f, n, r) for f in FAMILIES for n in NORMS for r in RESOLUTIONS} - {
+        ("mlp", "instance", r) for r in RESOLUTIONS
+    }
+    assert {case[:3] for case in CASES} == expected
+    assert {depth for family, _, r, depth in CASES if (family, r) == ("dcgan", 64)} == {None, 1, 2, 3, 4, 5}
+    assert {depth for family, _, r, depth in CASES if (family, r) == ("dcgan", 28)} == {None, 1, 2}
+
+
+@pytest.mark.parametrize(("family", "norm", "resolution", "depth"), CASES)
+def test_shapes_and_gradients(family: str, norm: str, resolution: int, depth: int | None) -> None:
+    spec, shape = small(family, norm=norm, depth=depth), (3, resolution, resolution)
+    generator, discriminator = build_generator(spec, 5, shape, seed=1), build_discriminator(spec, shape, seed=2)
+    fakes = generator(torch.randn(2, 5, generator=torch.Generator().manual_seed(0)))
+    scores = discriminator(fakes)
+    assert fakes.shape == (2, *shape)
+    assert scores.shape == (2,)
+    assert fakes.abs().max() <= 1
+    scores.square().sum().backward()
+    for side in (generator, discriminator):
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in side.parameters())
+
+
+@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "instance"])
+def test_points(norm: str) -> None:
+    spec = small("mlp", norm=norm, depth=2)
+    fakes = build_generator(spec, 3, (2,), seed=1)(torch.randn(6, 3))
+    assert fakes.shape == (6, 2)
+    assert build_discriminator(spec, (2,), seed=1)(fakes).shape == (6,)
+
+
+def test_points_are_not_bounded() -> None:
+    generator = build_generator(small("mlp"), 3, (2,), seed=1)
+    assert generator(1000 * torch.ones(1, 3)).abs().max() > 1
+
+
+@pytest.mark.parametrize(("side", "default"), [("generator", "relu"), ("discriminator", "leaky_relu")])
+@pytest.mark.parametrize("name", [None, *get_args(Activation)])
+def test_the_activation_is_the_specs(name: str | None, side: str, default: str) -> None:
+    spec = small("dcgan", activation=name, norm="none")
+    build = {
+        "generator": build_generator(spec, 5, (1, 16, 16), 1),
+        "discriminator": build_discriminator(spec, (1, 16, 16), 1),
+    }
+    kinds = tuple(type(make()) for make in ACTIVATIONS.values())
+    found = [type(layer) for layer in build[side].modules() if isinstance(layer, kinds)]
+    assert len(found) == (3 if side == "generator" else 2)
+    assert set(found[:2]) == {type(ACTIVATIONS[name or default]())}
+
+
+@pytest.mark.parametrize("init", get_args(Init))
+@pytest.mark.parametrize("norm", ["none", "batch", "spectral"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_seed_alone_decides_the_weights(family: str, norm: str, init: str) -> None:
+    spec, before = small(family, norm=norm, init=init), torch.get_rng_state()
+    first = build_discriminator(spec, (1, 8, 8), seed=1).state_dict()
+    torch.manual_seed(99)
+    torch.rand(3)
+    disturbed = torch.get_rng_state()
+    same = build_discriminator(spec, (1, 8, 8), seed=1).state_dict()
+    other = build_discriminator(spec, (1, 8, 8), seed=2).state_dict()
+    assert torch.equal(torch.get_rng_state(), disturbed)
+    assert first.keys() == same.keys()
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+    torch.set_rng_state(before)
+
+
+@pytest.mark.parametrize(
+    ("init", "deviation"),
+    [("normal", 0.02), ("xavier", (2 / 512) ** 0.5), ("orthogonal", 1 / 16), ("kaiming", (2 / 1.04 / 256) ** 0.5)],
+)
+def test_initial_weights_have_their_spread(init: str, deviation: float) -> None:
+    """The standard deviation of a 256 x 256 layer's weights; kaiming for leaky_relu with slope 0.2."""
+    network = build_discriminator(small("mlp", width=256, init=init), (2,), seed=1)
+    hidden = [m for m in network.modules() if isinstance(m, nn.Linear)][1]
+    assert float(hidden.weight.detach().std()) == pytest.approx(deviation, rel=0.02)
+    assert not hidden.bias.any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_spectral_norm_bounds_each_layer(family: str) -> None:
+    """After some steps of its power iteration, which is of the weight as a matrix (Miyato et al. 2018, sec. 2.1)."""
+    network = build_discriminator(small(family, norm="spectral", width=8), (1, 16, 16), seed=1)
+    for _ in range(100):
+        network(torch.zeros(2, 1, 16, 16))
+    network.eval()
+    layers = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    assert len(layers) > 2
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), ord=2)
+        assert float(largest) == pytest.approx(1, abs=0.02)
