@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -12,11 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import filelock
 import psutil
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Unreachable
 
 NAME = "driver.lock"
+GUARD = ".driver.guard"  # held for the moment in which the lock changes hands
 BEAT = 1.0  # seconds
 STALE = 15.0  # seconds without a beat, for a holder on another host
 
@@ -27,46 +30,49 @@ def holder(folder: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text())
         age = time.time() - path.stat().st_mtime
-    except (OSError, ValueError):
+        if found["host"] == socket.gethostname():
+            return found if _alive(found["pid"], found["born"]) else None
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    if found["host"] == socket.gethostname():
-        return found if _alive(found["pid"], found["born"]) else None
     return found if age < STALE else None
 
 
 class Lock:
-    """Held from acquire() to release(). `each_beat` is called about once a second by the heartbeat's thread."""
+    """Held from acquire() to release(). `each_beat` is called about once a second by the heartbeat's thread.
+    `lost`: another driver holds it by now (this host slept, or the file was removed): nothing more may be written."""
 
     def __init__(self, folder: Path, each_beat: Callable[[], None] = lambda: None) -> None:
         self.path = folder / NAME
         self.session = uuid.uuid4().hex[:12]
         self.taken_over: dict[str, Any] | None = None
+        self.lost = False
         self._each_beat = each_beat
         self._released = threading.Event()
 
     def acquire(self) -> None:
         """Raises InputError, naming the holder, where another driver is alive. A stale lock is taken over."""
-        for _ in range(3):
-            try:
-                self._create()
-                break
-            except FileExistsError:
-                other = holder(self.path.parent)
-                if other is not None:
-                    raise InputError(
-                        f"{self.path.parent.name}: driven by process {other['pid']} on {other['host']} since "
-                        f"{other['since']}; wait for it, or end it with: gansweep stop {self.path.parent.name}"
-                    ) from None
-                self.taken_over = self._remove_stale()
-        else:
-            raise InputError(f"{self.path}: another driver took it at the same moment; try again")
+        try:
+            guard = filelock.FileLock(self.path.with_name(GUARD), timeout=10)
+            with guard:  # of two that find a lock stale one takes it over, and the other finds a fresh one
+                self._acquire()
+        except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError
+            raise Unreachable(f"{self.path.parent}: files cannot be locked there ({error})") from None
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def release(self) -> None:
         self._released.set()
-        self.path.unlink(missing_ok=True)
+        if self._mine():
+            self.path.unlink(missing_ok=True)
 
-    def _create(self) -> None:
+    def _acquire(self) -> None:
+        other, name = holder(self.path.parent), self.path.parent.name
+        if other is not None:
+            raise InputError(
+                f"{name}: driven by process {other['pid']} on {other['host']} since {other['since']}; "
+                f"wait for it, or end it with: gansweep stop {name}"
+            )
+        if self.path.exists():
+            self.taken_over = _read(self.path)
         me = {
             "pid": os.getpid(),
             "born": psutil.Process().create_time(),
@@ -76,31 +82,36 @@ class Lock:
         }
         temporary = self.path.with_name(f"{NAME}.{self.session}")
         temporary.write_text(json.dumps(me))
-        try:
-            os.link(temporary, self.path)  # fails where it exists: whole or not there, also on NFS
-        finally:
-            temporary.unlink()
+        os.replace(temporary, self.path)
 
-    def _remove_stale(self) -> dict[str, Any] | None:
-        """Moves the stale lock away; of several takers one moves it, the others find it gone."""
-        aside = self.path.with_name(f"{NAME}.stale-{self.session}")
+    def _mine(self) -> bool:
+        """A storage that does not answer for a moment takes nothing away."""
         try:
-            os.rename(self.path, aside)
-            found: dict[str, Any] = json.loads(aside.read_text())
-        except (OSError, ValueError):
-            return None
-        finally:
-            aside.unlink(missing_ok=True)
-        return found
+            return bool(json.loads(self.path.read_text())["session"] == self.session)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        except (ValueError, TypeError, KeyError):
+            return False
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT):
-            try:
-                os.utime(self.path)
-            except OSError:
-                if self._released.is_set():
-                    return
+            if self._mine():
+                with contextlib.suppress(OSError):
+                    os.utime(self.path)
+            elif not self._released.is_set():
+                self.lost = True
             self._each_beat()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a lock file says; nothing where it is not there or damaged."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _alive(pid: int, born: float) -> bool:

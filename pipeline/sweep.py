@@ -90,7 +90,7 @@ class Sweep:
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         changed = {key: value for key, value in launch.items() if value is not None}
-        return cls(folder, from_tree(first["space"], first["source"]), replace(before, max_time=None, **changed))
+        return cls(folder, from_tree(first["space"], first["source"]), replace(before, **{"max_time": None, **changed}))
 
     @property
     def name(self) -> str:
@@ -154,7 +154,7 @@ class Sweep:
                 trials=trials,
                 cuda=launch.gpus_per_trial > 0,
             )
-            stop.append(self._stopper(driver, launch.max_time or spec.search.max_time))
+            stop.append(self._stopper(driver, held, launch.max_time or spec.search.max_time))
             tracker = Tracker(self.folder, self.tracking_uri)
             tracker.start()
             stack.enter_context(cluster.interruptible(driver))
@@ -215,12 +215,14 @@ class Sweep:
             )
         return lines
 
-    def _stopper(self, driver: Driver, max_time: float | None) -> Callable[[], None]:
-        """What each heartbeat looks at: the stop file of another terminal, and the time."""
+    def _stopper(self, driver: Driver, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
+        """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
         began, path = time.monotonic(), self.folder / STOP
         path.unlink(missing_ok=True)
 
         def look() -> None:
+            if held.lost:
+                driver.stopping = driver.stopping or "interrupted"
             if path.exists():
                 path.unlink(missing_ok=True)
                 driver.stopping = driver.stopping or "stopped"
@@ -240,7 +242,8 @@ class Sweep:
     def _remove_if_nothing_began(self) -> None:
         """Leaves no name behind for a sweep that failed before its first line; its log stays."""
         if not (self.folder / EVENTS).exists() and not any(self.folder.glob("log.txt")):
-            (self.folder / lock.NAME).unlink(missing_ok=True)
+            for name in (lock.NAME, lock.GUARD):
+                (self.folder / name).unlink(missing_ok=True)
             self.folder.rmdir()
 
     @property
