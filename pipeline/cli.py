@@ -118,7 +118,7 @@ def drive(sweep: Any, as_json: bool) -> None:
             console.print(f"sweep {sweep.name} in {sweep.folder}; everything else is in its log.txt", highlight=False)
             state = sweep.run(Progress(console))
         except KeyboardInterrupt:
-            console.print(f"interrupted; go on with: gansweep resume {sweep.name}{home_option(sweep)}", highlight=False)
+            console.print(interrupted(sweep), highlight=False, soft_wrap=True)
             raise typer.Exit(130) from None
         except GansweepError:
             raise
@@ -131,6 +131,14 @@ def drive(sweep: Any, as_json: bool) -> None:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(json.dumps(document(sweep)), file=stdout)
+
+
+def interrupted(sweep: Any) -> str:
+    from pipeline.sweep import EVENTS
+
+    if not (sweep.folder / EVENTS).exists():
+        return "interrupted before the first trial; nothing was begun"
+    return f"interrupted; go on with: gansweep resume {sweep.name}{home_option(sweep)}"
 
 
 def next_commands(sweep: Any) -> list[str]:

@@ -193,6 +193,8 @@ def summary(state: SweepState) -> list[str]:
     lines = [
         f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())
     ]
+    if reasons["unfinished"]:
+        lines.append(f"{reasons['unfinished']} unfinished; go on with: gansweep resume {state.name}")
     best = state.best_trial
     if best is None:
         return lines

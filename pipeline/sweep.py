@@ -73,6 +73,8 @@ class Sweep:
         """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch."""
         file = load(str(space), overrides, trials=trials, seed=seed)
         folder = folder_of(name or file.name, storage or home)
+        if launch.get("data_root"):  # a resume may come from another working folder
+            launch["data_root"] = str(Path(launch["data_root"]).absolute())
         if (folder / EVENTS).exists():
             free = free_name(folder.parent, folder.name)
             raise InputError(
@@ -138,7 +140,7 @@ class Sweep:
             stack.callback(held.release)
             stack.callback(self._remove_if_nothing_began)
             stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial))
-            root = Path(launch.data_root).absolute() if launch.data_root else None
+            root = Path(launch.data_root) if launch.data_root else None
             prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)

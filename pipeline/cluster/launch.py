@@ -26,7 +26,8 @@ os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # one thread a run: facts of contended cores
+PINS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # one thread a run: two gain nothing and suffer where cores are shared
+for pin in PINS:
     os.environ.setdefault(pin, "1")
 
 import ray  # noqa: E402
@@ -50,7 +51,8 @@ def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.WARNING)
     try:
         if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+            pinned = {"env_vars": {name: os.environ[name] for name in PINS}}  # a local Ray's workers inherit them
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env=pinned)
         else:
             ray.init(
                 num_cpus=cpus(),

@@ -17,9 +17,10 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
     """The document of the design; values that are not there are null."""
     metric = state.metric
     best = state.best_trial
+    now = sweep_state(state, folder)
     return {
         "name": state.name,
-        "state": sweep_state(state, folder),
+        "state": now,
         "space": state.source,
         "objective": {
             "metric": metric,
@@ -28,7 +29,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
             "floor_spread": state.floor_spread,
             "features": state.prepared.get("features"),
         },
-        "trials": [_trial(trial, run_ids) for trial in state.trials.values()],
+        "trials": [_trial(trial, run_ids, now == "running") for trial in state.trials.values()],
         "best_trial": best.number if best else None,
         "seconds": state.seconds,
         "tracker_backlog": backlog,
@@ -76,13 +77,14 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     return rows
 
 
-def _trial(trial: Trial, run_ids: RunIds) -> dict[str, Any]:
+def _trial(trial: Trial, run_ids: RunIds, driven: bool) -> dict[str, Any]:
+    """`driven`: a driver is at work; without one a run that has not ended waits for a resume."""
     runs = list(trial.runs.values())
     worst = next((run for run in runs if run.end_reason == trial.end_reason), None)
     first = trial.first
     return {
         "number": trial.number,
-        "state": trial.state,
+        "state": _state(trial, driven),
         "end_reason": trial.end_reason,
         "evidence": worst.evidence if worst else None,
         "params": trial.params,
@@ -93,14 +95,18 @@ def _trial(trial: Trial, run_ids: RunIds) -> dict[str, Any]:
         "tail": {name: trial.tail(name) for name in _metrics(first)} if first else {},
         "seconds": sum(run.seconds for run in runs),
         "mlflow_run_id": run_ids.get((trial.number, None)),
-        "runs": [_run(run, run_ids) for run in runs],
+        "runs": [_run(run, run_ids, driven) for run in runs],
     }
 
 
-def _run(run: Run, run_ids: RunIds) -> dict[str, Any]:
+def _state(of: Trial | Run, driven: bool) -> str:
+    return of.state if driven or of.state != "running" else "waiting"
+
+
+def _run(run: Run, run_ids: RunIds, driven: bool) -> dict[str, Any]:
     return {
         "seed": run.seed,
-        "state": run.state,
+        "state": _state(run, driven),
         "end_reason": run.end_reason,
         "evidence": run.evidence,
         "attempt": run.attempt,

@@ -36,6 +36,11 @@ class Outcome:
             return "non_finite"
         return None
 
+    @property
+    def result(self) -> float | None:
+        """The value that it tells as it is."""
+        return self.value if self.failure is None and self.reason not in FAILED else None
+
 
 def outcome(run: Run, metric: str) -> Outcome:
     """What an ended run tells. Raises ValueError for one that runs still."""

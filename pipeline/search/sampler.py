@@ -112,7 +112,7 @@ class Sampler:
 
     def _penalty(self) -> float:
         """A finite value worse than any that is told as a result, by as much as those spread."""
-        values = [told.value for told in self._outcomes.values() if told.value is not None and told.failure is None]
+        values = [told.result for told in self._outcomes.values() if told.result is not None]
         if not values:
             return 1.0 if self._minimise else -1.0
         worst = max(values) if self._minimise else min(values)
@@ -133,13 +133,13 @@ def _trial(
         return optuna.trial.create_trial(state=TrialState.RUNNING, **fields)
     if told.reason in FAILED:
         return optuna.trial.create_trial(state=TrialState.FAIL, **fields)
-    if told.failure is None and told.reason == "rung":
+    if told.result is not None and told.reason == "rung":
         return optuna.trial.create_trial(
-            state=TrialState.PRUNED, value=told.value, intermediate_values=dict(told.rungs), **fields
+            state=TrialState.PRUNED, value=told.result, intermediate_values=dict(told.rungs), **fields
         )
     broken = (told.failure, ANY_FAILURE) if told.failure else ()
     constraints = {failure: 1.0 if failure in broken else -1.0 for failure in failures}
-    value = penalty if told.failure else told.value
+    value = penalty if told.result is None else told.result
     return optuna.trial.create_trial(state=TrialState.COMPLETE, value=value, constraints=constraints, **fields)
 
 

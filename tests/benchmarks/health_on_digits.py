@@ -30,9 +30,7 @@ def main() -> None:
     arguments.add_argument("--space", default="digits")
     given = arguments.parse_args()
     sweeps = [_sweep(given.home, given.space, seed) for seed in range(given.seeds)]
-    jobs = [
-        (sweep.folder, run.trial, run.seed) for sweep in sweeps for run in sweep.state.runs if _stopped(run)
-    ]
+    jobs = [(sweep.folder, run.trial, run.seed) for sweep in sweeps for run in sweep.state.runs if _stopped(run)]
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         ends = pool.starmap(_to_the_end, jobs)
     rows = [_row(job, end) for job, end in zip(jobs, ends, strict=True)]
@@ -99,8 +97,15 @@ def _sweep_row(state: SweepState) -> str:
     tails, floor = sorted(_completed(state)), state.floor or float("nan")
     stopped = sum(_stopped(run) for run in state.runs)
     default = state.default_tail
-    cells = [state.name, f"{tails[0]:.1f}", f"{tails[0] / floor:.2f}", f"{default:.1f}" if default else "–", len(tails),
-             f"{statistics.median(tails):.1f}", stopped]
+    cells = [
+        state.name,
+        f"{tails[0]:.1f}",
+        f"{tails[0] / floor:.2f}",
+        f"{default:.1f}" if default else "–",
+        len(tails),
+        f"{statistics.median(tails):.1f}",
+        stopped,
+    ]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 

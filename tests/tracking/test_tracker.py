@@ -96,16 +96,16 @@ def test_nan_sent_again_is_one_point(empty_home: Path) -> None:
 
 
 def test_interrupted_between_any_two_calls_it_goes_on(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call in ten fails, before or after it took effect, as when a connection breaks."""
+    """One call in eight fails, before or after it took effect, as when a connection breaks."""
     from mlflow import MlflowClient
 
     sweep = small(empty_home)
-    monkeypatch.setattr(projector, "BATCH", 7)
-    chance, failures = random.Random(0), []
+    monkeypatch.setattr(projector, "BATCH", 3)
+    chance, failures = random.Random(1), list[str]()
 
     def breaking(real: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object, **kwargs: object) -> object:
-            if chance.random() > 0.1:
+            if chance.random() > 0.125:
                 return real(*args, **kwargs)
             if chance.random() > 0.5:
                 real(*args, **kwargs)
@@ -122,7 +122,7 @@ def test_interrupted_between_any_two_calls_it_goes_on(empty_home: Path, monkeypa
             break
         except Unreachable:
             continue
-    assert {"create_run", "log_batch", "log_artifact"} <= set(failures)
+    assert {"create_run", "log_batch", "log_artifact"} <= set(failures), failures
     assert sync(sweep.folder, default_uri(empty_home)) == 0
     once(empty_home, sweep)
 
