@@ -163,7 +163,7 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     for row in found[:rows]:
         reason = str(row["end_reason"] or row["state"])
         default = row["trial"] == 0 and row["source"] == "known_good"
-        cells = [
+        cells: list[Any] = [
             str(row["trial"]),
             Text(reason, style=style(reason)),
             number(row["tail"]),
