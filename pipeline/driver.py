@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import rungs
 from pipeline.errors import InputError
-from pipeline.health.rules import Context, verdict
+from pipeline.health.rules import DEFAULT_RULES, Context, verdict
 from pipeline.measurement import Measurement
 from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line, Record
@@ -17,9 +17,12 @@ from pipeline.search.sampler import Sampler, outcome
 from pipeline.seeds import run_seed
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile
+from pipeline.spec.sweep import RuleSpec
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.state import Run, SweepState
 from pipeline.training.store import Store
+
+_NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,9 @@ class Driver:
         sweep, metric = self._file.sweep, METRICS[self._file.sweep.objective]
         trial = self.state.trials[run.trial]
         budget, every = trial.spec["budget"]["images"], trial.spec["evaluation"]["every"]
-        end = verdict(sweep.health, run.measurements, budget, context(self.state))
+        # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
+        rules = sweep.health if run.measurements[-1].metrics else {**sweep.health, **_NON_FINITE}
+        end = verdict(rules, run.measurements, budget, context(self.state))
         if end is not None:
             return end.reason, end.evidence
         if run.images >= budget:
