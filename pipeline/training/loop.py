@@ -66,7 +66,7 @@ def training(spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, obj
         with _timed(timings, "checkpoint"):
             name = _save(state, store, measurement, objective)
         state.seconds += timings["checkpoint"]
-        yield dataclasses.replace(measurement, checkpoint=name)
+        yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name)
 
 
 def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpec) -> Tensor:
