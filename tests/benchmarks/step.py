@@ -1,0 +1,181 @@
+"""The training step beside a loop of the same networks written by hand, with fused Adam, lazy R1 and EMA.
+
+python -m tests.benchmarks.step [--pairs 11] [--steps 20]
+
+Both train in this process on one thread, in turns, and must come to the same weights. A pair's ratio is ours by
+theirs; the median over all pairs is what counts, for the machine's speed changes from one second to the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from pipeline import games
+from pipeline.data.dataset import Dataset
+from pipeline.seeds import derive
+from pipeline.spec.trial import TrialSpec
+from pipeline.training.loop import _train_until
+from pipeline.training.state import initial
+
+SEED, IMAGES, BATCH, R1, INTERVAL, LR, BETAS, HALF_LIFE = 1, 10_000, 64, 1.0, 16, 2e-4, (0.5, 0.999), 10_000.0
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    resolution: int
+    channels: int
+    width: int
+    depth: int | None = None
+
+
+CASES = (Case("DCGAN 32x32x3, width 64", 32, 3, 64), Case("DCGAN 8x8x1, width 32 (digits)", 8, 1, 32, 2))
+
+
+def spec_of(case: Case) -> TrialSpec:
+    tree: dict[str, Any] = {
+        "data": {"name": "cifar10", "resolution": case.resolution},
+        "budget": {"images": 1_000_000},
+        "evaluation": {"every": 1_000_000},
+        "latent": {"size": 64},
+        "generator": {"network": "dcgan", "width": case.width, "depth": case.depth, "norm": "batch"},
+        "discriminator": {"network": "dcgan", "width": case.width, "depth": case.depth, "norm": "none"},
+        "regularisers": {"r1": {"weight": R1, "interval": INTERVAL}},
+        "optimiser": {"lr_g": LR, "lr_d": LR, "beta1": BETAS[0], "beta2": BETAS[1]},
+        "ema": {"half_life": HALF_LIFE},
+        "batch_size": BATCH,
+        "device": "cpu",
+        "precision": "fp32",
+        "memory_format": "contiguous",
+    }
+    return TrialSpec.model_validate(tree)
+
+
+class Ours:
+    """As the loop runs it: step(), its signals, and the look at whether all is finite."""
+
+    def __init__(self, case: Case, images: Tensor) -> None:
+        empty = images[:0]
+        dataset = Dataset(
+            "noise", "image", images, empty, empty, None, None, None, 0, "none", case.channels, case.resolution
+        )
+        self.state = initial(spec_of(case), dataset, SEED)
+        self.generator, self.discriminator = self.state.game.generator, self.state.game.discriminator
+
+    def train(self, steps: int) -> None:
+        assert _train_until(self.state, self.state.images + steps * BATCH)
+
+
+class ByHand:
+    """What a careful researcher writes: the same fakes for both updates, D frozen in G's, R1 on the scores that
+    are there anyway, one foreach call for the average, nothing measured."""
+
+    def __init__(self, case: Case, images: Tensor) -> None:
+        shape = (case.channels, case.resolution, case.resolution)
+        game = games.build(spec_of(case), shape, SEED)
+        self.generator, self.discriminator = game.generator, game.discriminator
+        self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        self.opt_g = torch.optim.Adam(self.generator.parameters(), lr=LR, betas=BETAS, fused=True)
+        self.opt_d = torch.optim.Adam(self.discriminator.parameters(), lr=LR, betas=BETAS, fused=True)
+        self.averaged, self.weights = list(self.ema.parameters()), list(self.generator.parameters())
+        self.buffers = list(zip(self.ema.buffers(), self.generator.buffers(), strict=True))
+        self.images, self.at, self.step = images, len(images), 0
+        self.random = torch.Generator().manual_seed(derive(SEED, "training"))
+
+    def batch(self) -> Tensor:
+        if self.at + BATCH > len(self.images):
+            self.order = torch.randperm(len(self.images), generator=self.random, dtype=torch.int32)
+            self.at = 0
+        self.at += BATCH
+        return self.images[self.order[self.at - BATCH : self.at]].float().mul_(2 / 255).sub_(1)
+
+    def train(self, steps: int) -> None:
+        generator, discriminator = self.generator, self.discriminator
+        for _ in range(steps):
+            real = self.batch()
+            lazy = self.step % INTERVAL == 0
+            fake = generator(torch.randn(BATCH, 64, generator=self.random))
+            scores = discriminator(real.requires_grad_(lazy))
+            loss_d = softplus(-scores).mean() + softplus(discriminator(fake.detach())).mean()
+            if lazy:
+                (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+                loss_d = loss_d + INTERVAL * R1 / 2 * gradient.square().sum((1, 2, 3)).mean()
+            self.opt_d.zero_grad()
+            loss_d.backward()
+            self.opt_d.step()
+
+            discriminator.requires_grad_(False)
+            loss_g = softplus(-discriminator(fake)).mean()
+            self.opt_g.zero_grad()
+            loss_g.backward()
+            self.opt_g.step()
+            discriminator.requires_grad_(True)
+
+            self.step += 1
+            decay = 0.5 ** (BATCH / min(HALF_LIFE, 0.05 * self.step * BATCH))
+            with torch.no_grad():
+                torch._foreach_lerp_(self.averaged, self.weights, 1 - decay)
+                for ours, theirs in self.buffers:
+                    ours.copy_(theirs)
+
+
+def same_weights(ours: nn.Module, theirs: nn.Module) -> bool:
+    """On average to a twentieth of a step: Adam makes a whole step of the sign of a gradient that is all rounding."""
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    return all(float((a - b).detach().abs().mean()) < 0.05 * LR for a, b in pairs)
+
+
+def timed(call: Callable[[], None]) -> tuple[float, float]:
+    """(wall clock, processor time), seconds."""
+    wall, processor = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def compare(case: Case, pairs: int, steps: int) -> str:
+    images = torch.randint(
+        0,
+        256,
+        (IMAGES, case.channels, case.resolution, case.resolution),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(0),
+    )
+    ours, theirs = Ours(case, images), ByHand(case, images)
+    for side in (ours, theirs):
+        side.train(3)
+    if not (same_weights(ours.generator, theirs.generator) and same_weights(ours.discriminator, theirs.discriminator)):
+        raise SystemExit(f"{case.name}: the two loops do not train the same")
+    found: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    for number in range(pairs):
+        sides = (ours, theirs) if number % 2 == 0 else (theirs, ours)
+        first, second = (timed(lambda side=side: side.train(steps)) for side in sides)  # type: ignore[misc]
+        found.append((first, second) if number % 2 == 0 else (second, first))
+    cells = []
+    for clock in (0, 1):
+        ratios = sorted(a[clock] / b[clock] for a, b in found)
+        cells.append(f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})")
+    mine, hand = (1000 / steps * statistics.median(pair[side][1] for pair in found) for side in (0, 1))
+    return f"| {case.name} | {mine:.1f} | {hand:.1f} | {cells[1]} | {cells[0]} |"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--steps", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| | step(), ms | by hand, ms | ratio of processor time (range) | ratio of wall clock (range) |")
+    print("|---|---|---|---|---|")
+    for case in CASES:
+        steps = arguments.steps if case.resolution > 8 else 5 * arguments.steps
+        print(compare(case, arguments.pairs, steps), flush=True)
