@@ -7,6 +7,7 @@ over what it does not know.
 from __future__ import annotations
 
 import json
+import statistics
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -48,7 +49,7 @@ def saved_view(state: SweepState) -> str:
         "compareRunSections": [
             _section("Objective", columns=2),
             _section("Search", columns=1),
-            _section("Samples", columns=1, cardHeight=480),
+            _section("Samples", columns=1, cardHeight=600),
             _section("Model metrics", columns=3),
         ],
         "isAccordionReordered": True,
@@ -77,12 +78,20 @@ def _charts(state: SweepState, params: list[str]) -> list[dict[str, Any]]:
     step: dict[str, Any] = {"xAxisKey": "step", "useGlobalXaxisKey": False}
     step |= {"lineSmoothness": 0, "useGlobalLineSmoothing": False}
     axes = {"selectedParams": params[:SHOWN], "selectedMetrics": [f"tail.{metric}"], "showAllRuns": True}
-    images = max((run.images for run in state.runs), default=0)
+    reached = [run.images for run in state.runs if run.images]
+    step_shown = statistics.median_low(reached) if reached else 0
     return [
         _chart("LINE", "Objective", f"{metric} by images", **line, **step),
         _chart("BAR", "Objective", f"tail.{metric}", metricKey=f"tail.{metric}"),
         _chart("PARALLEL", "Search", "What was searched", **axes),
-        _chart("IMAGE", "Samples", "Samples", imageKeys=["samples"], step=images, showRunParams=False),
+        _chart(
+            "IMAGE",
+            "Samples",
+            "Samples",
+            imageKeys=["samples"],
+            step=step_shown,
+            showRunParams=False,
+        ),
     ]
 
 

@@ -86,19 +86,20 @@ def test_trials_are_compared(home: Path, page: Chrome, screenshots: Path) -> Non
     ids = run_ids(home / "clothes")
     runs = quote(json.dumps([ids[number, None] for number in (0, 1, 3, 5)]))
     page.open(f"{server(home)}/#/compare-runs?runs={runs}&experiments={quote(json.dumps(['1']))}")
-    shown = page.wait_for("Comparing 4 Runs from 1 Experiment", "trial 5", "optimiser.lr_g", "tail.fid")
+    shown = page.wait_for("Comparing 4 Runs from 1 Experiment", "trial 5", "optimiser.lr_g", "best.fid")
     assert all(f"trial {number}" in shown for number in (0, 1, 3, 5))
     page.picture(screenshots / "compare.png")
 
 
 def test_charts_and_sample_grids_stand_side_by_side(home: Path, page: Chrome, screenshots: Path) -> None:
     page.open(address(home) + "&compareRunsMode=CHART")
-    page.wait_for("Objective (2)", "Search (1)")
-    page.wait_until("document.querySelectorAll('.js-plotly-plot .lines, .js-plotly-plot .bars').length > 0")
+    page.wait_for("Objective", "Search", "tail.fid")
+    page.wait_until("document.querySelectorAll('.js-plotly-plot').length >= 2")
     page.picture(screenshots / "charts.png")
-    into_view = """[...document.querySelectorAll('*')].filter(e => e.innerText && e.innerText.trim().startsWith('Samples ('))
-        .at(-1).scrollIntoView()"""
-    page.evaluate(into_view)
+    headings = (
+        "[...document.querySelectorAll('*')].filter(e => e.innerText && e.innerText.trim().startsWith('Samples'))"
+    )
+    page.evaluate(f"{headings}.at(-1).scrollIntoView()")
     page.wait_until("[...document.images].filter(i => i.naturalWidth == 224).length >= 4")
     page.picture(screenshots / "grids.png")
 
