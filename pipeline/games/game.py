@@ -24,7 +24,8 @@ class Losses:
 
     def total(self) -> Tensor:
         """The scalar that is minimised."""
-        return torch.stack([term.float().mean() for term in self.terms.values()]).sum()
+        first, *others = (term.float().mean() for term in self.terms.values())
+        return sum(others, first)
 
 
 class Game(Protocol):

@@ -19,6 +19,7 @@ from pipeline.spec.trial import TrialSpec
 # What a step measures of each side; a window sums them up between two evaluations, on the device.
 DISCRIMINATOR_MEASURES = ("loss_d", "discriminator_gradient_norm", "discriminator_win_rate")
 GENERATOR_MEASURES = ("loss_g", "generator_gradient_norm")
+AVERAGED_BUFFERS = ("running_mean", "running_var")
 
 
 @dataclass
@@ -48,14 +49,33 @@ class Window:
         self.steps = 0
 
 
+@dataclass(frozen=True)
+class Averaging:
+    """What the average's update reads and writes, listed once: to walk the modules takes longer than the update."""
+
+    ours: list[Tensor]  # the average's parameters and batch norm's statistics
+    theirs: list[Tensor]  # what they are the average of
+    copied: list[tuple[Tensor, Tensor]]  # the other buffers, as (the average's, the generator's)
+
+    @classmethod
+    def between(cls, ema: nn.Module, generator: nn.Module) -> Averaging:
+        names = [name for name, _ in ema.named_buffers()]
+        buffers = list(zip(names, ema.buffers(), generator.buffers(), strict=True))
+        averaged = [(ours, theirs) for name, ours, theirs in buffers if name.endswith(AVERAGED_BUFFERS)]
+        copied = [(ours, theirs) for name, ours, theirs in buffers if not name.endswith(AVERAGED_BUFFERS)]
+        pairs = [*zip(ema.parameters(), generator.parameters(), strict=True), *averaged]
+        return cls([ours for ours, _ in pairs], [theirs for _, theirs in pairs], copied)
+
+
 @dataclass
 class TrainingState:
-    """spec, shape and game do not change; everything else is what step() and the loop update in place."""
+    """spec, shape, game and averaging do not change; everything else is what step() and the loop update in place."""
 
     spec: TrialSpec
     shape: tuple[int, ...]  # of one sample
     game: Game
     ema: nn.Module  # the generator that is sampled; without averaging the trained one itself
+    averaging: Averaging | None
     optimiser_g: torch.optim.Optimizer
     optimiser_d: torch.optim.Optimizer
     batches: Batches
@@ -122,6 +142,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
         shape=shape,
         game=game,
         ema=ema,
+        averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,
         optimiser_g=_adam(game.generator, optimiser.lr_g, (optimiser.beta1, optimiser.beta2), optimiser.weight_decay),
         optimiser_d=_adam(game.discriminator, optimiser.lr_d, betas_d, optimiser.weight_decay),
         batches=Batches(dataset.train, dataset.train_labels, device, spec.batch_size, layout),

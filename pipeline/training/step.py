@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -33,7 +33,7 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     with _precision(state):
         losses = game.discriminator_loss(game.discriminator, batch.real, fake.detach(), randomness, due)
     loss_d = losses.total()
-    norm_d = _update(state.optimiser_d, game.discriminator, loss_d)
+    norm_d = _update(state.optimiser_d, loss_d)
     measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
     assert losses.real_scores is not None
     assert losses.fake_scores is not None
@@ -41,11 +41,11 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     state.window_d.add(list(measured.values()))
 
     if generator_turn:
-        game.discriminator.requires_grad_(False)  # the generator's update needs no gradient of D's weights
+        _require_gradient(state.optimiser_d, False)  # the generator's update needs no gradient of D's weights
         with _precision(state):
             loss_g = game.generator_loss(game.discriminator, batch.real, fake).total()
-        norm_g = _update(state.optimiser_g, game.generator, loss_g)
-        game.discriminator.requires_grad_(True)
+        norm_g = _update(state.optimiser_g, loss_g)
+        _require_gradient(state.optimiser_d, True)
         _average(state, batch.real.shape[0])
         of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
         state.window_g.add(list(of_g.values()))
@@ -66,13 +66,23 @@ def win_rate(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     return 0.5 + 0.5 * difference.sign().mean() + 0 * difference.sum()
 
 
-def _update(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> Tensor:
+def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     """One step of the optimiser down the gradient of `loss`; returns the gradient's norm over all parameters."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    norm = get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+    norm = get_total_norm([p.grad for p in _parameters(optimiser) if p.grad is not None])
     optimiser.step()
-    return norm.detach()
+    return norm
+
+
+def _require_gradient(optimiser: torch.optim.Optimizer, required: bool) -> None:
+    for parameter in _parameters(optimiser):
+        parameter.requires_grad_(required)
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+    """A side's parameters, without the walk through its modules that each call of parameters() is."""
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
 def _schedule(state: TrainingState) -> None:
@@ -90,19 +100,13 @@ def _schedule(state: TrainingState) -> None:
 @torch.no_grad()
 def _average(state: TrainingState, batch_size: int) -> None:
     """The EMA update: parameters and batch norm's statistics averaged, the rest copied."""
-    generator, ema = state.game.generator, state.ema
-    if ema is generator:
+    if state.averaging is None:
         return
     half_life = min(state.spec.ema.half_life, EMA_RAMP_UP * (state.images + batch_size))
     decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life)
-    averaged, trained = list(ema.parameters()), list(generator.parameters())
-    for ours, theirs in zip(ema.named_buffers(), generator.buffers(), strict=True):
-        if ours[0].endswith(("running_mean", "running_var")):
-            averaged.append(ours[1])  # type: ignore[arg-type]
-            trained.append(theirs)  # type: ignore[arg-type]
-        else:
-            ours[1].copy_(theirs)
-    get_ema_multi_avg_fn(decay)(averaged, trained, None)
+    get_ema_multi_avg_fn(decay)(state.averaging.ours, state.averaging.theirs, None)
+    for ours, theirs in state.averaging.copied:
+        ours.copy_(theirs)
 
 
 def _precision(state: TrainingState) -> AbstractContextManager[object]:
