@@ -13,6 +13,8 @@ import typer
 
 from pipeline.errors import GansweepError
 
+UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
+
 app = typer.Typer(
     name="gansweep",
     help="GAN hyperparameters that hold.",
@@ -251,9 +253,20 @@ def train(
     """Train one configuration, without a search; a preset's is its first known-good one."""
     from pipeline.training.single import train as train_one
 
-    train_one(
-        spec, seed=seed, budget=budget, overrides=overrides or [], root=data_root, out=out, home=home, as_json=as_json
-    )
+    try:
+        train_one(
+            spec,
+            seed=seed,
+            budget=budget,
+            overrides=overrides or [],
+            root=data_root,
+            out=out,
+            home=home,
+            as_json=as_json,
+        )
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on where it stopped", err=True)
+        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -312,12 +325,22 @@ def main() -> None:
 
 
 def guarded(command: Callable[..., Any]) -> Callable[[], None]:
+    """`command`, an app of typer or what calls one, must take standalone_mode and hand back its exit code."""
+
     def call() -> None:
         try:
-            command()
+            code = command(standalone_mode=False)
+            sys.exit(code if isinstance(code, int) else 0)
         except GansweepError as error:
             print(f"gansweep: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
+        except UsageError as error:  # standalone, it would be four lines
+            said, command_path = error.format_message(), error.ctx.command_path
+            if said.startswith("Usage:"):  # no verb at all: the whole help is of more use than a line
+                print(said, file=sys.stderr)
+            else:
+                print(f"gansweep: {' '.join(said.split())} (see: {command_path} --help)", file=sys.stderr)
+            sys.exit(2)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(130)

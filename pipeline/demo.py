@@ -28,7 +28,7 @@ def arguments() -> list[str]:
 def main() -> None:
     command = arguments()
     print(f"$ gansweep {' '.join(command)}", file=sys.stderr)
-    guarded(lambda: app(command))()
+    guarded(lambda **how: app(command, **how))()
 
 
 if __name__ == "__main__":
