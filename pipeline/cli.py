@@ -113,11 +113,12 @@ def resume(
 def drive(sweep: Any, as_json: bool) -> None:
     """Runs the sweep with everything but its progress in its log, and says at the end what came out."""
     from pipeline.console import Progress, leaderboard, logged_to, summary
+    from pipeline.sweep import LOG
 
-    log = sweep.folder / "log.txt"
+    log = sweep.folder / LOG
     with logged_to(log) as (console, stdout):
         try:
-            console.print(f"sweep {sweep.name} in {sweep.folder}; everything else is in its log.txt", highlight=False)
+            console.print(f"sweep {sweep.name} in {sweep.folder}; everything else is in its {LOG}", highlight=False)
             state = sweep.run(Progress(console))
         except KeyboardInterrupt:
             console.print(interrupted(sweep), highlight=False, soft_wrap=True)

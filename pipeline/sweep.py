@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipeline import lock
+from pipeline.data.catalogue import check_path
 from pipeline.driver import Driver
-from pipeline.errors import InputError, NoHealthyTrial, Unreachable
+from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
 from pipeline.record import Line, Record, read
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile, from_tree, load
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 EVENTS = "events.jsonl"
 STOP = "stop"
+LOG = "log.txt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 # What a watcher (the live display) is given once a run of the driver begins: the driver and a backlog to ask.
@@ -130,15 +132,16 @@ class Sweep:
         from pipeline import cluster
         from pipeline.tracking.tracker import Tracker, check
 
-        self._make_folder()
-        check(self.tracking_uri)
         spec, launch, samples = self.file.sweep, self.launch, self._evaluation.samples
         stop: list[Callable[[], None]] = []
         with ExitStack() as stack:
+            stack.push(self._clear_if_nothing_began)
+            check_path(self._data.name)
+            self._make_folder()
+            check(self.tracking_uri)
             held = lock.Lock(self.folder, each_beat=lambda: stop[0]() if stop else None)
             held.acquire()
             stack.callback(held.release)
-            stack.callback(self._remove_if_nothing_began)
             stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial))
             root = Path(launch.data_root) if launch.data_root else None
             prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
@@ -191,6 +194,8 @@ class Sweep:
                 )
             )
         known = next((line for line in lines if line["event"] == "prepared"), None)
+        if known is not None:
+            self._check_same(known, prepared)
         lines.append(
             record.append(
                 "driver",
@@ -205,17 +210,20 @@ class Sweep:
         )
         if known is None:
             lines.append(record.append("prepared", **prepared))
-        elif known["data"]["fingerprint"] != prepared["data"]["fingerprint"]:
+        return lines
+
+    def _check_same(self, known: Line, prepared: dict[str, Any]) -> None:
+        """Raises InputError where data or features are not those that the sweep was started with."""
+        if known["data"]["fingerprint"] != prepared["data"]["fingerprint"]:
             raise InputError(
                 f"{self.name}: the data set {known['data']['name']} is not the one it was started with "
                 f"({known['data']['fingerprint']}, now {prepared['data']['fingerprint']}); start another sweep"
             )
-        elif known["features"] != prepared["features"]:
+        if known["features"] != prepared["features"]:
             raise InputError(
                 f"{self.name}: its distances were measured with the features {known['features']}, which the "
                 f"cache no longer has (now {prepared['features']}); start another sweep"
             )
-        return lines
 
     def _stopper(self, driver: Driver, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
         """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
@@ -241,12 +249,13 @@ class Sweep:
         except OSError as error:
             raise Unreachable(f"{self.folder}: cannot be written ({error.strerror}); choose another --home") from None
 
-    def _remove_if_nothing_began(self) -> None:
-        """Leaves no name behind for a sweep that failed before its first line; its log stays."""
-        if not (self.folder / EVENTS).exists() and not any(self.folder.glob("log.txt")):
-            for name in (lock.NAME, lock.GUARD):
+    def _clear_if_nothing_began(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Leaves no folder behind where a sweep was refused before its first line; a failure's log stays."""
+        if isinstance(error, GansweepError) and self.folder.is_dir() and not (self.folder / EVENTS).exists():
+            for name in (lock.NAME, lock.GUARD, LOG):
                 (self.folder / name).unlink(missing_ok=True)
-            self.folder.rmdir()
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
     @property
     def _data(self) -> DataSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.errors import InputError, one_of
 
@@ -40,3 +41,15 @@ def lookup(name: str) -> Known | None:
     if ".py:" in name:
         return None
     raise InputError(f'found "{name}", {one_of(name, [*KNOWN, "imagefolder:PATH", "file.py:function"])}')
+
+
+def check_path(name: str) -> None:
+    """InputError where a data set's folder or file is not there, before anything else is started for it."""
+    if name.startswith("imagefolder:"):
+        folder = Path(name.removeprefix("imagefolder:"))
+        if not folder.is_dir():
+            raise InputError(f"{folder}: there is no such folder; valid: a folder of images, or of a folder a class")
+    elif ".py:" in name:
+        file = Path(name.rpartition(":")[0])
+        if not file.is_file():
+            raise InputError(f"{file}: there is no such file; valid: FILE.py:FUNCTION")

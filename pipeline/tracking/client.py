@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tracking.content import View
 from pipeline.tracking.files import Upload
 from pipeline.tracking.location import artifact_root, database
-from pipeline.tracking.projection import SWEEP, Key, Point, View
+from pipeline.tracking.projection import SWEEP, Key, Point
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line
-from pipeline.spec.base import flatten
-from pipeline.state import HEALTH_REASONS, Run, SweepState, Trial
-from pipeline.tracking.words import describe, evidence_line, leaderboard, outcome
+from pipeline.state import Run, SweepState, Trial
 
 Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""
 
 SWEEP: Key = (None, None)
-RESULTS = ("completed", "rung", *HEALTH_REASONS)  # ends that say something of the configuration
 
 
 @dataclass(frozen=True)
@@ -31,19 +25,6 @@ class Point:
     value: float
     time: int
     step: int
-
-
-@dataclass(frozen=True)
-class View:
-    """All of an MLflow run but its curves. status: MLflow's word; started and ended: ms since 1970."""
-
-    name: str
-    parent: Key | None
-    started: int
-    ended: int | None
-    status: str
-    params: dict[str, str]
-    tags: dict[str, str]
 
 
 def identity(line: Line) -> str:
@@ -106,7 +87,7 @@ def _measured(run: Run, time: int) -> list[Point]:
 
 def summary(runs: list[Run], objective: str) -> dict[str, float]:
     """best.*, all metrics where the objective was best; final.*; tail.*: each the median over the runs."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float | None]] = {}
     for run in runs:
         best = run.best(objective)
         for m in run.measurements:
@@ -114,26 +95,28 @@ def summary(runs: list[Run], objective: str) -> dict[str, float]:
                 for name, value in m.metrics.items():
                     found.setdefault(f"best.{name}", []).append(value)
                 found.setdefault("best.images", []).append(m.images)
-        for name in run.measurements[-1].metrics if run.measurements else ():
-            tail = run.tail(name)
-            if tail is not None:
-                found.setdefault(f"tail.{name}", []).append(tail)
+        for name in dict.fromkeys(name for m in run.measurements for name in m.metrics):
+            found.setdefault(f"tail.{name}", []).append(run.tail(name))
             if run.end_reason is not None:
-                found.setdefault(f"final.{name}", []).append(run.measurements[-1].metrics[name])
-    return {name: _median(values) for name, values in found.items()}
+                found.setdefault(f"final.{name}", []).append(run.final(name))
+    there = {name: [value for value in values if value is not None] for name, values in found.items()}
+    return {name: _unless_nan(statistics.median, values) for name, values in there.items() if values}
 
 
-def _median(values: list[float]) -> float:
+def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -> float:
     """Of values with a NaN among them: NaN, not whatever sorting makes of it."""
-    return math.nan if any(math.isnan(value) for value in values) else float(statistics.median(values))
+    return math.nan if any(math.isnan(value) for value in values) else float(function(values))
 
 
 def _summary(runs: list[Run], objective: str, time: int) -> list[Point]:
     step = max((run.images for run in runs), default=0)
     values = summary(runs, objective)
+    tails = [tail for run in runs if (tail := run.tail(objective)) is not None]
     if len(runs) > 1:
-        tails = [tail for run in runs if (tail := run.tail(objective)) is not None]
-        values |= {"seeds": len(runs), f"tail_lowest.{objective}": min(tails), f"tail_highest.{objective}": max(tails)}
+        values["seeds"] = len(runs)
+    if len(runs) > 1 and tails:
+        values[f"tail_lowest.{objective}"] = _unless_nan(min, tails)
+        values[f"tail_highest.{objective}"] = _unless_nan(max, tails)
     return [Point(name, float(value), time, step) for name, value in values.items()]
 
 
@@ -151,95 +134,6 @@ def _progress(state: SweepState, time: int) -> list[Point]:
     return [Point(name, float(value), time, len(ended)) for name, value in values.items()]
 
 
-def view(state: SweepState, key: Key, alive: bool = True) -> View:
-    """The run `key` as the record has it. alive False: the driver that wrote the last line is dead."""
-    number, seed = key
-    if number is None:
-        return _sweep_view(state, alive)
-    trial = state.trials[number]
-    run = trial.first if seed is None else trial.runs[seed]
-    runs = list(trial.runs.values()) if seed is None else [trial.runs[seed]]
-    reason = trial.end_reason if seed is None else trial.runs[seed].end_reason
-    params = {name: text(value) for name, value in trial.params.items()}
-    if run:
-        params["seed"] = text(run.seed)
-    ends = [r.ended for r in runs if r.ended is not None]
-    working = alive and _at_work(state)
-    return View(
-        name=f"trial {number}" if seed is None else f"trial {number} seed {seed}",
-        parent=SWEEP if seed is None else (number, None),
-        started=milliseconds(run.started if seed is not None and run else trial.proposed),
-        ended=milliseconds(max(ends)) if reason and ends else None if working else milliseconds(state.updated),
-        status=_status(reason, bool(run), working),
-        params=params,
-        tags=_tags(state, trial, runs, reason, working),
-    )
-
-
-def _tags(state: SweepState, trial: Trial, runs: list[Run], reason: str | None, working: bool) -> dict[str, str]:
-    waiting = "running" if any(r.state == "running" for r in runs) else "waiting"
-    tags = {
-        "state": "finished" if reason else waiting if working else "interrupted",
-        "source": trial.source,
-        "mlflow.note.content": describe(state, trial, runs),
-    }
-    if reason:
-        tags["end_reason"] = reason
-        ended = next(r for r in runs if r.end_reason == reason)
-        tags["evidence"] = cut(evidence_line(reason, ended.evidence))
-        if ended.evidence:
-            tags["evidence.json"] = cut(json.dumps(_plain(ended.evidence)))
-    features = {m.features for r in runs for m in r.measurements if m.features}
-    if features:
-        tags["features"] = ", ".join(sorted(features))
-    infinite = [
-        f"{name}: {value} at {m.images:,} images" + (f" (seed {r.seed})" if len(runs) > 1 else "")
-        for r in runs
-        for m in r.measurements
-        for name, value in {**m.metrics, **m.signals}.items()
-        if math.isinf(value)
-    ]
-    if infinite:
-        tags["infinite"] = cut("; ".join(infinite))
-    if runs:
-        tags["gansweep.seed"] = str(runs[0].seed)
-    if len(runs) > 1:
-        tags["seeds"] = ", ".join(str(r.seed) for r in runs)
-    return tags
-
-
-def _sweep_view(state: SweepState, alive: bool) -> View:
-    driver = str(state.driver.get("state", "started"))
-    status = {"started": "RUNNING" if alive else "KILLED", "finished": "FINISHED", "failed": "FAILED"}
-    settings = flatten({k: v for k, v in state.spec.items() if k != "health"})
-    changing = {"launch": state.driver.get("launch") or {}, "data": state.prepared.get("data") or {}}
-    tags = {
-        name: cut(text(value)) for name, value in flatten(changing).items() if value is not None
-    }  # params are final
-    tags |= {
-        "state": {"started": "running" if alive else "interrupted"}.get(driver, driver),
-        "objective": f"{state.metric}, {'less' if METRICS[state.metric].minimise else 'more'} is better",
-        "end_reasons": outcome(state),
-        "mlflow.note.content": leaderboard(state, limit=5000),
-    }
-    if state.best_trial:
-        tags["best_trial"] = str(state.best_trial.number)
-    working = alive and _at_work(state)
-    return View(
-        name=state.name,
-        parent=None,
-        started=milliseconds(state.started),
-        ended=None if working else milliseconds(state.updated),
-        status=status.get(driver, "KILLED"),
-        params={**{name: text(value) for name, value in settings.items()}, "sweep.seed": text(state.seed)},
-        tags=tags,
-    )
-
-
-def _at_work(state: SweepState) -> bool:
-    return bool(state.driver.get("state", "started") == "started")
-
-
 def _unfinished(state: SweepState, key: Key) -> bool:
     number, seed = key
     if number is None:
@@ -248,34 +142,5 @@ def _unfinished(state: SweepState, key: Key) -> bool:
     return trial.state != "finished" if seed is None else trial.runs[seed].end_reason is None
 
 
-def _status(reason: str | None, begun: bool, working: bool) -> str:
-    if reason:
-        return "FINISHED" if reason in RESULTS else "FAILED"
-    if not working:
-        return "KILLED"
-    return "RUNNING" if begun else "SCHEDULED"
-
-
-def text(value: Any) -> str:
-    """A param's value: floats at 6 digits, to be read and compared; the exact ones are in the artifact spec.yaml."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else json.dumps(_plain(value))
-
-
-def cut(value: str, limit: int = 5000) -> str:
-    """MLflow holds 5000 characters of a tag on every store; what is longer says that it was cut."""
-    return value if len(value) <= limit else value[: limit - 40] + " ... (cut; whole in the record)"
-
-
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _plain(value: Any) -> Any:
-    """JSON without NaN and infinities, which are no JSON."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value

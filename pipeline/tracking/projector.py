@@ -8,9 +8,10 @@ from pipeline import record
 from pipeline.state import SweepState
 from pipeline.tracking import views
 from pipeline.tracking.client import Runs
+from pipeline.tracking.content import view
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
-from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys, view
+from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys
 from pipeline.tracking.words import leaderboard
 
 BATCH = 200  # lines sent at a time

@@ -80,6 +80,8 @@ def _start(home: Path, uri: str) -> int:
         if process.poll() is not None:
             raise Unreachable(f"MLflow's server ended with code {process.returncode}; see {home / 'ui.log'}")
         if time.monotonic() > end:
+            for each in psutil.Process(process.pid).children(recursive=True):
+                each.terminate()
             process.terminate()
             raise Unreachable(f"MLflow's server did not come up within {START:.0f} s; see {home / 'ui.log'}")
         time.sleep(0.2)

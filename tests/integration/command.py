@@ -21,10 +21,10 @@ from pipeline.state import SweepState
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0  # seconds; only a test that fails waits that long
-SEED, TRIALS = 3, 4
+SEED, TRIALS = 3, 6
 # Some 5 evaluations and a few seconds a run.
 TINY = (
-    *("--set", "budget.images=10000", "--set", "evaluation.every=2000", "--set", "evaluation.samples=100"),
+    *("--set", "budget.images=12000", "--set", "evaluation.every=2000", "--set", "evaluation.samples=100"),
     *("--set", "generator.width=8", "--set", "discriminator.width=8"),
 )
 SWEEP = ("digits", *TINY, "--seed", str(SEED), "--trials", str(TRIALS), "--concurrency", "1")

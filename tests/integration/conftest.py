@@ -34,5 +34,5 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole(home: Path) -> Finished:
-    """A sweep of 4 trials, one at a time, with nothing in its way."""
+    """A sweep of a few trials, one at a time, with nothing in its way."""
     return Finished(home, "whole", gansweep(home, "run", *SWEEP, "--name", "whole", "--json"))

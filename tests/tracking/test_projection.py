@@ -172,6 +172,32 @@ def test_values_that_are_not_finite(empty_home: Path) -> None:
     assert max(p[4] for p in points_in(empty_home)) < 1e300
 
 
+def test_a_run_that_ended_before_it_could_be_evaluated_keeps_its_tail(empty_home: Path) -> None:
+    sweep = Sweep(empty_home)
+    sweep.trial(0)
+    sweep.attempt(0)
+    for images, fid in ((4000, 9.0), (8000, 8.0), (12000, 8.5)):
+        sweep.measurement(0, images, fid=fid)
+    last = {"images": 12500, "metrics": {}, "signals": {"finite": 0.0}, "seconds": 30.0}
+    sweep.record.append("measurement", trial=0, seed=SEED, attempt=0, **last)
+    sweep.ended(0, "non_finite")
+    sync(sweep.folder, default_uri(empty_home))
+    found = runs_in(empty_home)["trial 0"].data.metrics
+    assert (found["tail.fid"], found["final.fid"], found["best.fid"], found["best.images"]) == (8.5, 8.5, 8.0, 8000)
+
+
+def test_seeds_without_any_measurement_are_ends_all_the_same(empty_home: Path) -> None:
+    sweep = Sweep(empty_home)
+    sweep.trial(0)
+    for seed in (SEED, 11):
+        sweep.attempt(0, seed)
+        sweep.ended(0, "crashed", {"error": "no data"}, seed)
+    sync(sweep.folder, default_uri(empty_home))
+    runs = runs_in(empty_home)
+    assert [runs[name].info.status for name in ("trial 0", "trial 0 seed 11")] == ["FAILED", "FAILED"]
+    assert runs["trial 0"].data.metrics == {"seeds": 2}
+
+
 def test_a_picture_that_is_gone_is_told_and_holds_nothing_up(empty_home: Path) -> None:
     sweep = Sweep(empty_home)
     sweep.trial(0)

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -314,6 +313,14 @@ def test_a_uri_of_another_kind_is_an_input_error(uri: str, tmp_path: Path) -> No
         Tracker(tmp_path, uri)
 
 
+def stop(pid: int) -> None:
+    """SIGKILL for a server and what it started."""
+    process = psutil.Process(pid)
+    for each in [*process.children(recursive=True), process]:
+        each.kill()
+    process.wait(10)
+
+
 @contextmanager
 def server(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -323,9 +330,7 @@ def server(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-            each.send_signal(signal.SIGKILL)
-        process.wait()
+        stop(process.pid)
 
 
 @pytest.mark.slow
@@ -378,10 +383,7 @@ def test_the_page_of_a_sweep_comes_from_one_local_server(empty_home: Path) -> No
             assert b"MLflow" in page.read()
         assert ui(empty_home, uri).startswith(f"http://127.0.0.1:{noted['port']}/#/experiments")
         assert json.loads((empty_home / "ui.json").read_text()) == noted
-        psutil.Process(noted["pid"]).kill()
-        psutil.Process(noted["pid"]).wait(10) if psutil.pid_exists(noted["pid"]) else None
+        stop(noted["pid"])
         assert ui(empty_home, uri, "clothes") != address
     finally:
-        last = psutil.Process(json.loads((empty_home / "ui.json").read_text())["pid"])
-        for each in [*last.children(recursive=True), last]:
-            each.kill()
+        stop(json.loads((empty_home / "ui.json").read_text())["pid"])
