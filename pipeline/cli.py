@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import GansweepError
+from pipeline.record import dumps
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
 
@@ -133,7 +133,7 @@ def drive(sweep: Any, as_json: bool) -> None:
         for line in [*summary(state), *next_commands(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
-            print(json.dumps(document(sweep)), file=stdout)
+            print(dumps(document(sweep)), file=stdout)
 
 
 def interrupted(sweep: Any) -> str:
@@ -186,13 +186,13 @@ def status(
     if name is None:
         sweeps = [Sweep.open(each, home=home) for each in names(home)]
         if as_json:
-            print(json.dumps([document(sweep) for sweep in sweeps]))
+            print(dumps([document(sweep) for sweep in sweeps]))
         else:
             Console().print(overview([(sweep.state, sweep_state(sweep.state, sweep.folder)) for sweep in sweeps]))
         return
     sweep = Sweep.open(name, home=home)
     if as_json:
-        print(json.dumps(document(sweep)))
+        print(dumps(document(sweep)))
         return
     console = Console()
     console.print(leaderboard(sweep.state, console.width, rows=50))
@@ -333,7 +333,7 @@ def guarded(command: Callable[..., Any]) -> Callable[[], None]:
             code = command(standalone_mode=False)
             sys.exit(code if isinstance(code, int) else 0)
         except GansweepError as error:
-            print(f"gansweep: {error}", file=sys.stderr)
+            print(f"gansweep: {' '.join(str(error).splitlines())}", file=sys.stderr)
             sys.exit(error.exit_code)
         except UsageError as error:  # standalone, it would be four lines
             said, command_path = error.format_message(), error.ctx.command_path

@@ -65,7 +65,7 @@ class Record:
             line = {"v": FORMAT, "n": self._number, "time": time.time(), "event": event, **fields}
             if self._hook:
                 self._hook(line, "before")
-            self._file.write(json.dumps(_encode(line), allow_nan=False).encode() + b"\n")
+            self._file.write(dumps(line).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
             self._number += 1
@@ -107,8 +107,12 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[Line, int]]:
             yield line, offset
 
 
+def dumps(value: Any, indent: int | None = None) -> str:
+    """JSON that any reader takes: it has no NaN and no infinity, so they are the strings "NaN" and "Infinity"."""
+    return json.dumps(_encode(value), allow_nan=False, indent=indent)
+
+
 def _encode(value: Any) -> Any:
-    """JSON has no NaN and no infinity: they are written as strings, so that any reader can parse the log."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     if isinstance(value, dict):

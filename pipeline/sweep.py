@@ -19,6 +19,7 @@ from pipeline import lock
 from pipeline.data.catalogue import check_path
 from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
+from pipeline.metrics.catalogue import check_objective
 from pipeline.record import Line, Record, read
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile, from_tree, load
@@ -74,7 +75,7 @@ class Sweep:
     ) -> Sweep:
         """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch."""
         file = load(str(space), overrides, trials=trials, seed=seed)
-        folder = folder_of(name or file.name, storage or home)
+        folder = folder_of(file.name if name is None else name, storage or home)
         if launch.get("data_root"):  # a resume may come from another working folder
             launch["data_root"] = str(Path(launch["data_root"]).absolute())
         if (folder / EVENTS).exists():
@@ -145,6 +146,8 @@ class Sweep:
             stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial))
             root = Path(launch.data_root) if launch.data_root else None
             prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
+            kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
+            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source)
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
             trials = launch.trials or spec.search.trials

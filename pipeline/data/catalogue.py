@@ -10,13 +10,14 @@ from pipeline.errors import InputError, one_of
 
 @dataclass(frozen=True)
 class Known:
-    """kind: "image" or "points"; resolution and channels are None where the files decide."""
+    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide."""
 
     kind: str
     resolution: int | None = None
     channels: int | None = None
-    labelled: bool = False
+    labelled: bool | None = False
     downloaded: bool = False
+    mixture: bool = False
 
 
 KNOWN: dict[str, Known] = {
@@ -24,8 +25,8 @@ KNOWN: dict[str, Known] = {
     "mnist": Known("image", 28, 1, labelled=True, downloaded=True),
     "fashion_mnist": Known("image", 28, 1, labelled=True, downloaded=True),
     "cifar10": Known("image", 32, 3, labelled=True, downloaded=True),
-    "ring8": Known("points"),
-    "grid25": Known("points"),
+    "ring8": Known("points", mixture=True),
+    "grid25": Known("points", mixture=True),
 }
 
 
@@ -37,7 +38,7 @@ def lookup(name: str) -> Known | None:
     if name in KNOWN:
         return KNOWN[name]
     if name.startswith("imagefolder:") and name != "imagefolder:":
-        return Known("image")
+        return Known("image", labelled=None)
     if ".py:" in name:
         return None
     raise InputError(f'found "{name}", {one_of(name, [*KNOWN, "imagefolder:PATH", "file.py:function"])}')

@@ -128,6 +128,7 @@ class Evaluator:
         facts = {
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
+        facts["mixture"] = data.means is not None
         facts |= {part: len(data.part(part)) for part in ("train", "validation", "test")}
         noise = {}
         if data.means is not None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.catalogue import lookup
 from pipeline.distributions import show
 from pipeline.errors import InputError, one_of
 from pipeline.health.rules import DEFAULT_RULES
+from pipeline.metrics.catalogue import check_objective
 from pipeline.space import Point, Space, is_distribution
 from pipeline.spec import yaml
 from pipeline.spec.base import flatten, parse
@@ -128,6 +130,9 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     sweep = parse(SweepSpec, {key: value for key, value in tree.items() if key in SWEEP_KEYS}, source)
     space = Space.parse(_trial_part(tree), source)
     warnings = check(space)
+    data = tree["data"]["name"]  # fixed and known: checked just now
+    if (known := lookup(data)) is not None:
+        check_objective(sweep.objective, data, known.kind, known.mixture, source)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,
@@ -186,8 +191,6 @@ def _point(space: Space, flat: Mapping[str, Any], where: str) -> Point:
 
 
 def _default_objective(tree: Mapping[str, Any], source: str) -> str:
-    from pipeline.data.catalogue import lookup
-
     data = tree.get("data")
     name = data.get("name") if isinstance(data, Mapping) else None
     known = lookup(name) if isinstance(name, str) and not is_distribution(name) else None

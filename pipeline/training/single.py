@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from pipeline import games
 from pipeline.driver import classify
 from pipeline.errors import GansweepError, InputError
 from pipeline.health.rules import Context, verdict
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import METRICS, check_objective
 from pipeline.metrics.evaluator import prepare
 from pipeline.metrics.samples import save_grid
+from pipeline.record import dumps
 from pipeline.seeds import derive
 from pipeline.spec.base import parse
 from pipeline.spec.load import load_trial
@@ -49,10 +50,11 @@ def train(
     for notice in notices:
         say(f"note: {notice}")
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
-    _claim(folder, spec, seed)
-    cache = home_of(home) / "cache"
+    claim = _claim(folder, spec, seed)
+    cache, metric = home_of(home) / "cache", sweep.objective
     found = prepare(spec.data, spec.evaluation.samples, cache, root)
-    metric = sweep.objective
+    check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path)
+    claim()
     context = Context(metric, METRICS[metric].minimise, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed)
     try:
@@ -83,22 +85,26 @@ def train(
         "floor": found["floor"],
         "seconds": done.seconds,
     }
-    (folder / "result.json").write_text(json.dumps(result, indent=1))
+    (folder / "result.json").write_text(dumps(result, indent=1))
     if as_json:
-        print(json.dumps(result))
+        print(dumps(result))
     if done.end_reason != "completed":
-        raise GansweepError(f"ended as {done.end_reason}: {json.dumps(done.evidence)[:400]}")
+        raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
     say(f"{metric} tail {done.tail(metric):.4g}; samples and checkpoints in {folder}")
 
 
-def _claim(folder: Path, spec: TrialSpec, seed: int) -> None:
-    """The run's folder with its spec; InputError where it holds a run of another spec or seed."""
+def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
+    """What makes the run's folder with its spec; InputError where it holds a run of another spec or seed."""
     tree = {"spec": spec.model_dump(mode="json"), "seed": seed}
     path = folder / "run.yaml"
     if path.exists() and yaml.safe_load(path.read_text()) != tree:
         raise InputError(f"{folder}: holds a run of another configuration or seed; choose another folder with --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+    def claim() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+    return claim
 
 
 def generate(path: Path, count: int, seed: int, out: Path) -> str:
@@ -111,7 +117,7 @@ def generate(path: Path, count: int, seed: int, out: Path) -> str:
     except DamagedCheckpoint as error:
         raise InputError(str(error)) from None
     spec, shape = parse(TrialSpec, content["spec"], str(file)), tuple(content["shape"])
-    game = games.build(spec, shape, seed=0)
+    game = games.build(spec, shape, seed=0, classes=content["classes"])
     game.generator.load_state_dict(content["state"]["ema"])
     inputs = game.inputs(count, torch.Generator().manual_seed(derive(seed, "generate")))
     samples = sample(game, game.generator, inputs, spec)

@@ -42,7 +42,7 @@ def test_the_summary_is_json_and_says_what_was_prepared(cache: Path) -> None:
     found = prepare(DIGITS, None, cache, None)
     assert json.loads(json.dumps(found)) == found
     sizes = {"train": 1077, "validation": 360, "test": 360}
-    kinds = {"name": "digits", "kind": "image", "classes": 10, "channels": 1, "resolution": 8}
+    kinds = {"name": "digits", "kind": "image", "classes": 10, "channels": 1, "resolution": 8, "mixture": False}
     assert {key: value for key, value in found["data"].items() if key != "fingerprint"} == kinds | sizes
     assert found["samples"] == 360
     assert found["floor"].keys() == found["floor_spread"].keys() == {"fid"}
