@@ -25,6 +25,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "attempt": ("trial", "seed", "attempt"),
     "attempt_ended": ("trial", "seed", "attempt", "why"),
     "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
+    "pick": ("top", "seeds", "finalists"),
     "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
 }
 

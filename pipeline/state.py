@@ -21,11 +21,13 @@ END_REASONS = ("completed", "rung", *HEALTH_REASONS, "out_of_memory", "invalid",
 
 @dataclass
 class Run:
-    """One training of a trial's configuration with one seed."""
+    """One training of a trial's configuration with one seed. replicate: the number of the seed, of a run that
+    confirms a finalist (see picking/); None in the search."""
 
     trial: int
     seed: int
     attempt: int = 0
+    replicate: int | None = None
     started: float = 0.0
     ended: float | None = None
     end_reason: str | None = None
@@ -71,7 +73,8 @@ class Run:
 
 @dataclass
 class Trial:
-    """One configuration that the sampler (or known_good) proposed."""
+    """One configuration that the sampler (or known_good) proposed. runs: those of the search, by seed, which alone
+    are compared, ranked and told to the sampler; confirmations: those on fresh seeds, which confirm it."""
 
     number: int
     point: dict[str, Any]
@@ -79,6 +82,7 @@ class Trial:
     source: str
     proposed: float
     runs: dict[int, Run] = field(default_factory=dict)
+    confirmations: dict[int, Run] = field(default_factory=dict)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -119,6 +123,8 @@ class SweepState:
     prepared: dict[str, Any] = field(default_factory=dict)
     trials: dict[int, Trial] = field(default_factory=dict)
     driver: dict[str, Any] = field(default_factory=dict)
+    pick: dict[str, Any] = field(default_factory=dict)  # what is confirmed: the last such line
+    picker: dict[str, Any] = field(default_factory=dict)  # the last line of a driver that confirms
     started: float = 0.0
     updated: float = 0.0
     seconds: float = 0.0  # with a driver at work
@@ -138,7 +144,12 @@ class SweepState:
             self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
         elif event == "driver":
-            self.driver = line
+            if line.get("doing") == "pick":
+                self.picker = line
+            else:
+                self.driver = line
+        elif event == "pick":
+            self.pick = line
         elif event == "prepared":
             self.prepared = line
         elif event == "trial":
@@ -152,8 +163,10 @@ class SweepState:
         self.lines += 1
 
     def _apply_run(self, line: Line) -> None:
-        runs = self.trials[line["trial"]].runs
-        run = runs.setdefault(line["seed"], Run(line["trial"], line["seed"], started=line["time"]))
+        trial, seed = self.trials[line["trial"]], line["seed"]
+        confirms = seed in trial.confirmations or line.get("replicate") is not None
+        runs = trial.confirmations if confirms else trial.runs
+        run = runs.setdefault(seed, Run(trial.number, seed, started=line["time"], replicate=line.get("replicate")))
         run.attempt = line["attempt"]
         if line["event"] == "measurement" and line["images"] > run.images:
             run.measurements.append(Measurement.from_dict(line))
@@ -184,8 +197,19 @@ class SweepState:
             return None
         return first.tail(self.metric)
 
+    def run(self, trial: int, seed: int) -> Run | None:
+        """The run of a trial with a seed, whether it searched or confirmed."""
+        found = self.trials[trial]
+        return found.runs.get(seed) or found.confirmations.get(seed)
+
+    @property
+    def confirmations(self) -> list[Run]:
+        """The runs that confirm finalists."""
+        return [run for trial in self.trials.values() for run in trial.confirmations.values()]
+
     @property
     def runs(self) -> list[Run]:
+        """The runs of the search."""
         return [run for trial in self.trials.values() for run in trial.runs.values()]
 
     def ranking(self) -> list[Trial]:

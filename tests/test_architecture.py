@@ -13,8 +13,8 @@ FILES = sorted((ROOT / "pipeline").rglob("*.py"))
 FENCES = {"ray": "cluster", "optuna": "search", "mlflow": "tracking"}
 # What the driver imports, as the first part of a module's name after `pipeline.`
 DRIVER = (
-    *("cli", "demo", "errors", "health", "measurement", "plugin", "record", "rungs", "search", "seeds"),
-    *("space", "spec", "state", "status", "sweep", "tracking"),
+    *("cli", "demo", "driver", "errors", "health", "measurement", "picking", "plugin", "record", "rungs", "runs"),
+    *("search", "seeds", "space", "spec", "state", "status", "sweep", "tracking"),
 )
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, Unreachable
+from pipeline.runs import Runner
 
 RETRIES = 3  # of a run whose worker was lost
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
@@ -106,7 +106,7 @@ def _prepare(data: dict[str, Any], samples: int | None, cache: str, root: str | 
         return {"error": str(error)}
 
 
-def run(driver: Driver, folder: Path, cache: Path, root: Path | None, gpus_per_trial: float) -> None:
+def run(driver: Runner, folder: Path, cache: Path, root: Path | None, gpus_per_trial: float) -> None:
     """Tune's loop until the driver is exhausted or stopping. Its own files go to a scratch folder of the sweep."""
     scratch = folder / "ray"
     try:
@@ -130,7 +130,7 @@ def run(driver: Driver, folder: Path, cache: Path, root: Path | None, gpus_per_t
 
 
 @contextmanager
-def interruptible(driver: Driver) -> Iterator[None]:
+def interruptible(driver: Runner) -> Iterator[None]:
     """SIGINT and SIGTERM ask the driver to stop, once; a second one acts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -13,14 +13,14 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from pipeline.cluster.trainable import REPORT
-from pipeline.driver import Driver, Job
 from pipeline.measurement import Measurement
+from pipeline.runs import Job, Runner
 
 
 class Jobs(Searcher):
     """Hands the driver's jobs to Tune. Nothing is told here: a stopped result never reaches a searcher."""
 
-    def __init__(self, driver: Driver, cache: Path, root: Path | None) -> None:
+    def __init__(self, driver: Runner, cache: Path, root: Path | None) -> None:
         super().__init__()
         self._driver = driver
         self._places = {"cache": str(cache), "root": str(root) if root else None}
@@ -44,7 +44,7 @@ class Jobs(Searcher):
 class Decisions(FIFOScheduler):
     """Appends to the record first and decides then, through the driver."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Runner) -> None:
         super().__init__()
         self._driver = driver
 
@@ -71,7 +71,7 @@ class Decisions(FIFOScheduler):
 class Interruption(Stopper):
     """Ends Tune's loop as soon as the driver is stopping."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Runner) -> None:
         self._driver = driver
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ray import tune
 
-from pipeline.driver import Job, classify
 from pipeline.measurement import Measurement
+from pipeline.runs import Job, classify
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 

@@ -12,13 +12,13 @@ import torch
 import yaml
 
 from pipeline import games
-from pipeline.driver import classify
 from pipeline.errors import GansweepError, InputError
 from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import METRICS, check_objective
 from pipeline.metrics.evaluator import prepare
 from pipeline.metrics.samples import save_grid
 from pipeline.record import dumps
+from pipeline.runs import classify
 from pipeline.seeds import derive
 from pipeline.spec.base import parse
 from pipeline.spec.load import load_trial

@@ -1,0 +1,79 @@
+"""Which finalist is run on which seed next: a pure function of what their runs came to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from pipeline.picking.ranking import Outcome, Outcomes, differences, ranking, scores, share
+
+FIRST = 3  # seeds that every finalist is run on
+SCORE = 0.95  # how sure it must be that a finalist's score is worse, to take it out of the race
+HEALTH = 0.95  # how sure it must be that a finalist's share of healthy seeds is less
+
+
+@dataclass(frozen=True)
+class Plan:
+    """wanted: the runs (finalist, replicate) that are to be made before anything is decided again, empty at the
+    end. outcomes: what counts so far. racing: the finalists that can still win."""
+
+    wanted: tuple[tuple[int, int], ...]
+    outcomes: Outcomes
+    racing: frozenset[int]
+
+
+def plan(finalists: Sequence[int], results: Mapping[tuple[int, int], Outcome], seeds: int) -> Plan:
+    """Where the race of `finalists` over `seeds` replicates stands, given the runs that ended.
+
+    All are run on 3 seeds; then, a seed at a time, those that can still win, paired by seed, until the one that
+    leads has been run on all seeds. Who can win is decided when a whole batch of runs has ended, from batches alone:
+    the order in which runs end, and where somebody was killed, make no difference.
+    """
+    outcomes: dict[int, list[Outcome]] = {finalist: [] for finalist in finalists}
+    racing = frozenset(finalists)
+    batch = [(finalist, replicate) for replicate in range(min(FIRST, seeds)) for finalist in finalists]
+    while batch:
+        wanted = tuple(run for run in batch if run not in results)
+        if wanted:
+            return Plan(wanted, outcomes, racing)
+        for finalist, replicate in batch:
+            outcomes[finalist].append(results[finalist, replicate])
+        racing = still_racing(outcomes, racing)
+        left = [finalist for finalist in finalists if finalist in racing and len(outcomes[finalist]) < seeds]
+        if len(racing) == 1:  # nothing is left to be decided between its runs
+            batch = [(finalist, at) for finalist in left for at in range(len(outcomes[finalist]), seeds)]
+        else:
+            batch = [(finalist, len(outcomes[finalist])) for finalist in left]
+    return Plan((), outcomes, racing)
+
+
+def still_racing(outcomes: Outcomes, racing: frozenset[int]) -> frozenset[int]:
+    """The finalists that can still win: not those with a share of healthy seeds that is surely less than the
+    leader's, nor those with a score that is surely worse while the share is no better. One that was out comes back
+    when the leader fails on later seeds."""
+    leader = next(each for each in ranking(outcomes) if each in racing)
+    worse = {finalist for finalist, d in differences(outcomes, leader).items() if d.above(0.0, SCORE)}
+
+    def can_win(finalist: int) -> bool:
+        if _surely_less_healthy(outcomes[finalist], outcomes[leader]):
+            return False
+        return share(outcomes[finalist]) > share(outcomes[leader]) or finalist not in worse
+
+    return frozenset(each for each in outcomes if each == leader or can_win(each))
+
+
+def _surely_less_healthy(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
+    healthy, seeds = len(scores(one)), len(one)
+    return _probability_less(healthy, seeds, len(scores(other)), len(other)) > HEALTH
+
+
+@functools.cache
+def _probability_less(healthy: int, seeds: int, other_healthy: int, other_seeds: int) -> float:
+    """That a share is less than another one, by Jeffreys' posteriors of both."""
+    quantiles = (np.arange(2000) + 0.5) / 2000
+    other = special.betaincinv(other_healthy + 0.5, other_seeds - other_healthy + 0.5, quantiles)
+    return float(special.betainc(healthy + 0.5, seeds - healthy + 0.5, other).mean())

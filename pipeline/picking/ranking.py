@@ -1,0 +1,94 @@
+"""Who is best: the share of healthy seeds first, then the pessimistic end of the score's interval."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from pipeline.picking.intervals import LEVEL, Estimate, estimates
+
+# What a finalist's run with one seed came to, on the scale where less is better; None: it was not healthy.
+Outcome = float | None
+# By finalist (a trial's number), in the order of the replicates, so that equal places are equal seeds.
+Outcomes = Mapping[int, Sequence[Outcome]]
+
+DRAWS = 20_000
+
+
+def share(outcomes: Sequence[Outcome]) -> float:
+    """Of the seeds that stayed healthy; 0 without any."""
+    return len(scores(outcomes)) / len(outcomes) if outcomes else 0.0
+
+
+def scores(outcomes: Sequence[Outcome]) -> list[float]:
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def score_estimates(outcomes: Outcomes) -> dict[int, Estimate]:
+    """Of each finalist that has a healthy seed."""
+    there = {finalist: found for finalist, each in outcomes.items() if (found := scores(each))}
+    return dict(zip(there, estimates(list(there.values())), strict=True))
+
+
+def ranking(outcomes: Outcomes, racing: Collection[int] | None = None) -> list[int]:
+    """The finalists, best first. Those out of the race (not in `racing`; None: all are in it) come after those in
+    it: they were run on fewer seeds, and a share of 3 out of 3 is not more than one of 9 out of 10."""
+    found = score_estimates(outcomes)
+
+    def key(finalist: int) -> tuple[bool, float, float, float, int]:
+        out = racing is not None and finalist not in racing
+        return out, -share(outcomes[finalist]), *_pessimistic(found.get(finalist)), finalist
+
+    return sorted(outcomes, key=key)
+
+
+def _pessimistic(estimate: Estimate | None) -> tuple[float, float]:
+    """To sort by: the worse end of the interval, then the mean where there is no interval."""
+    if estimate is None:
+        return np.inf, np.inf
+    interval = estimate.interval()
+    return (interval[1] if interval else np.inf), estimate.mean
+
+
+def differences(outcomes: Outcomes, reference: int) -> dict[int, Estimate]:
+    """Each finalist's score less that of `reference`, paired by seed: over the seeds on which both were healthy.
+    Without those that share no such seed. Their variances are pooled as scores' are."""
+    pairs = {}
+    for finalist, each in outcomes.items():
+        both = zip(each, outcomes[reference], strict=False)  # one may have been run on more seeds
+        found = [mine - other for mine, other in both if mine is not None and other is not None]
+        if finalist != reference and found:
+            pairs[finalist] = found
+    return dict(zip(pairs, estimates(list(pairs.values())), strict=True))
+
+
+def within_noise(difference: Estimate | None, level: float = LEVEL) -> bool:
+    """Whether the paired difference can be none at all."""
+    interval = difference.interval(level) if difference else None
+    return interval is None or interval[0] <= 0 <= interval[1]
+
+
+def probability_best(outcomes: Outcomes, seed: int) -> dict[int, float]:
+    """How probable it is that each finalist is the best, in the order of the ranking: first by its true share of
+    healthy seeds, then by its true mean score.
+
+    A finalist of which no seed failed counts as one that never fails: `share_interval` says how far that holds.
+    The others' shares are drawn from Jeffreys' posterior, mean scores from Student's t around their estimates.
+    """
+    random = np.random.default_rng(seed)
+    found = score_estimates(outcomes)
+    finalists = list(outcomes)
+    shares, means = np.zeros((len(finalists), DRAWS)), np.full((len(finalists), DRAWS), np.inf)
+    for at, finalist in enumerate(finalists):
+        healthy, seeds = len(scores(outcomes[finalist])), len(outcomes[finalist])
+        if seeds and healthy == seeds:
+            shares[at] = 1.0
+        elif seeds:
+            shares[at] = random.beta(healthy + 0.5, seeds - healthy + 0.5, DRAWS)
+        if (estimate := found.get(finalist)) is not None and not np.isnan(estimate.variance):
+            means[at] = estimate.mean + estimate.error * random.standard_t(estimate.freedom, DRAWS)
+        elif estimate is not None:
+            means[at] = estimate.mean
+    best = np.where(shares == shares.max(axis=0), means, np.inf).argmin(axis=0)
+    return {finalist: float((best == at).mean()) for at, finalist in enumerate(finalists)}

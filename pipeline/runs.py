@@ -1,0 +1,142 @@
+"""What every driver of runs does: hand them out, and record what they do before anyone acts on it."""
+
+from __future__ import annotations
+
+import traceback
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.health.rules import DEFAULT_RULES, Context, verdict
+from pipeline.measurement import Measurement
+from pipeline.metrics.catalogue import METRICS
+from pipeline.record import Line, Record
+from pipeline.spec.load import SweepFile
+from pipeline.spec.sweep import RuleSpec
+from pipeline.state import Run, SweepState
+
+_NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run as a worker gets it: the resolved spec, the seed, and the folder for checkpoints and samples.
+    replicate: the number of the seed where the run confirms a finalist (see picking/): its last evaluations are then
+    made on the test part too."""
+
+    trial: int
+    seed: int
+    spec: dict[str, Any]
+    objective: str
+    folder: str
+    replicate: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.trial}-{self.seed}"
+
+
+class Runner(ABC):
+    """Abstract. Made anew at each start from the record alone; Ray's hooks (cluster/) call its methods, one at a
+    time. A subclass says which run is next and what becomes of one that is well."""
+
+    def __init__(self, folder: Path, record: Record, lines: list[Line], file: SweepFile) -> None:
+        """`lines`: what the record held when it was opened."""
+        self.state = SweepState.fold(lines)
+        self.stopping: str | None = None
+        self._folder, self._record, self._file = folder, record, file
+        self._live: dict[tuple[int, int], Job] = {}
+        record.listen(self.state.apply)
+
+    @abstractmethod
+    def next_job(self) -> Job | None:
+        """The next run to start, None when there is none now; see `exhausted` for whether there will be one."""
+
+    @property
+    @abstractmethod
+    def exhausted(self) -> bool:
+        """Whether no further run will be started by this driver."""
+
+    @abstractmethod
+    def _after(self, job: Job, run: Run) -> None:
+        """What follows from a run's end, which is recorded."""
+
+    def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
+        """End reason and evidence for a healthy run below its budget that is not to go on; None: it goes on."""
+        return None
+
+    def started(self, job: Job) -> None:
+        """An attempt at the run begins."""
+        run = self.state.run(job.trial, job.seed)
+        confirms = {} if job.replicate is None else {"replicate": job.replicate}
+        attempt = run.attempt + 1 if run else 1
+        self._record.append("attempt", trial=job.trial, seed=job.seed, attempt=attempt, **confirms)
+
+    def measured(self, job: Job, measurement: Measurement) -> bool:
+        """Records a measurement and returns whether the run goes on."""
+        run = self._run(job)
+        if measurement.images > run.images:
+            self._record.append("measurement", **_key(run), **measurement.as_dict())
+        end = self._verdict(run)
+        if end is None:
+            return True
+        self.ended(job, *end)
+        return False
+
+    def ended(self, job: Job, reason: str, evidence: dict[str, Any]) -> None:
+        """Records the run's end, and does what follows from it."""
+        run = self._run(job)
+        self._record.append("run_ended", **_key(run), reason=reason, evidence=evidence)
+        self._live.pop((job.trial, job.seed), None)
+        self._after(job, run)
+
+    def lost(self, job: Job, why: str, final: bool) -> None:
+        """The attempt ended through no fault of the run; `final`: it is not tried again."""
+        run = self._run(job)
+        self._record.append("attempt_ended", **_key(run), why=why)
+        if final:
+            self.ended(job, "retries_spent", {"attempts": run.attempt, "last": why})
+
+    def _verdict(self, run: Run) -> tuple[str, dict[str, Any]] | None:
+        """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
+        health, budget = self._file.sweep.health, self.state.trials[run.trial].spec["budget"]["images"]
+        # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
+        rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
+        end = verdict(rules, run.measurements, budget, context(self.state))
+        if end is not None:
+            return end.reason, end.evidence
+        if run.images >= budget:
+            return "completed", {"images": run.images}
+        return self._compared(run)
+
+    def _run(self, job: Job) -> Run:
+        run = self.state.run(job.trial, job.seed)
+        assert run is not None  # its attempt is in the record
+        return run
+
+
+def _key(run: Run) -> dict[str, int]:
+    return {"trial": run.trial, "seed": run.seed, "attempt": run.attempt}
+
+
+def context(state: SweepState) -> Context:
+    """What the health rules need to know of the sweep besides a run's measurements."""
+    return Context(state.metric, METRICS[state.metric].minimise, state.floor, state.floor_spread)
+
+
+def run_folder(folder: Path, trial: int, seed: int) -> Path:
+    return folder / "trials" / str(trial) / f"seed-{seed}"
+
+
+def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
+    """The end reason and its evidence for an error out of a run; the traceback is saved in the run's folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
+    text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+    evidence = {"error": text, "traceback": "traceback.txt"}
+    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if memory or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
+        return "out_of_memory", evidence
+    return ("invalid" if isinstance(error, InputError) else "crashed"), evidence
