@@ -6,6 +6,7 @@ import fcntl
 import getpass
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,6 +93,7 @@ class Runs:
                 break
         self._sent: dict[Key, View] = {}
         self._described: dict[str, str] = {}
+        self._with_grid: set[str] = set()
 
     def _experiment(self, uri: str, known: str | None) -> str:
         from mlflow.exceptions import MlflowException
@@ -189,10 +191,12 @@ class Runs:
 
         with tempfile.TemporaryDirectory() as scratch, Image.open(path) as picture:
             name = f"samples+step+{images}+timestamp+{time}+grid"
-            picture.save(Path(scratch, f"{name}.png"))
-            picture.save(Path(scratch, f"{name}+compressed.webp"), lossless=True)
+            shutil.copy(path, Path(scratch, f"{name}.png"))
+            picture.save(Path(scratch, f"{name}+compressed.webp"), lossless=True, method=0)
             self.client.log_artifacts(run_id, scratch, "images")
-        self.client.set_tag(run_id, "mlflow.loggedImages", "True")
+        if run_id not in self._with_grid:
+            self.client.set_tag(run_id, "mlflow.loggedImages", "True")
+            self._with_grid.add(run_id)
 
 
 def _user() -> str:

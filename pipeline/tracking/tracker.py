@@ -16,7 +16,7 @@ from pipeline.tracking.server import ui
 
 __all__ = ["Tracker", "check", "default_uri", "run_ids", "sync", "ui"]
 
-POLL, SLOWEST = 0.5, 30.0  # seconds between looks at the record; the longest wait after a failure
+POLL, SLOWEST = 1.0, 30.0  # seconds between looks at the record; the longest wait after a failure
 LOCK = "tracking.lock"  # held by whoever sends: two at once would make a run twice
 
 log = logging.getLogger(__name__)

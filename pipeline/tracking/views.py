@@ -59,12 +59,12 @@ def saved_view(state: SweepState) -> str:
 
 
 def searched(state: SweepState) -> list[str]:
-    """The searched parameters, those that most trials have first."""
-    counts: dict[str, int] = {}
+    """The searched parameters: those first that most trials have, and of these the ones with the most values."""
+    values: dict[str, list[str]] = {}
     for trial in state.trials.values():
-        for name in trial.params:
-            counts[name] = counts.get(name, 0) + 1
-    return sorted(counts, key=lambda name: -counts[name])
+        for name, value in trial.params.items():
+            values.setdefault(name, []).append(str(value))
+    return sorted(values, key=lambda name: (-len(values[name]), -len(set(values[name]))))
 
 
 def _at(kind: str, name: str) -> str:

@@ -74,7 +74,14 @@ def leaderboard(state: SweepState, limit: int) -> str:
 def _row(state: SweepState, rank: int, trial: Trial) -> str:
     bests = [best for run in trial.runs.values() if (best := run.best(state.metric))]
     value = f"{number(bests[0][1])} at {bests[0][0]:,}" if bests else ""
-    params = ", ".join(f"{k} {number(v) if isinstance(v, float) else v}" for k, v in trial.params.items())
+    params = ", ".join(f"{k} {number(v) if isinstance(v, float) else v}" for k, v in _short(trial.params).items())
     images = max((run.images for run in trial.runs.values()), default=0)
     tail = score(state, trial.tail(state.metric))
     return f"| {rank} | {trial.number} | {tail} | {value} | {trial.end_reason or 'running'} | {images:,} | {params} |\n"
+
+
+def _short(params: dict[str, Any]) -> dict[str, Any]:
+    """By the last part of the dotted key alone, where that says enough: lr_g, but generator.width."""
+    last = Counter(name.rpartition(".")[2] for name in params)
+    short = {name: name.rpartition(".")[2] for name in params}
+    return {short[name] if last[short[name]] == 1 else name: value for name, value in params.items()}

@@ -24,8 +24,9 @@ def empty_home(_empty_database: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(_empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished sweep "clothes", sent once; the tests that use it change nothing."""
     home = tmp_path_factory.mktemp("home")
+    shutil.copy(_empty_database, home)
     sync(finished(home).folder, default_uri(home))
     return home
