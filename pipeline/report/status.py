@@ -29,7 +29,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
             "floor_spread": state.floor_spread,
             "features": state.prepared.get("features"),
         },
-        "trials": [_trial(trial, run_ids, now == "running") for trial in state.trials.values()],
+        "trials": [_trial(trial, metric, run_ids, now == "running") for trial in state.trials.values()],
         "best_trial": best.number if best else None,
         "seconds": state.seconds,
         "tracker_backlog": backlog,
@@ -77,7 +77,7 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     return rows
 
 
-def _trial(trial: Trial, run_ids: RunIds, driven: bool) -> dict[str, Any]:
+def _trial(trial: Trial, metric: str, run_ids: RunIds, driven: bool) -> dict[str, Any]:
     """`driven`: a driver is at work; without one a run that has not ended waits for a resume."""
     runs = list(trial.runs.values())
     worst = next((run for run in runs if run.end_reason == trial.end_reason), None)
@@ -90,12 +90,12 @@ def _trial(trial: Trial, run_ids: RunIds, driven: bool) -> dict[str, Any]:
         "params": trial.params,
         "source": trial.source,
         "images": max((run.images for run in runs), default=0),
-        "best": _best(first) if first else {},
-        "final": dict(first.measurements[-1].metrics) if first and first.measurements else {},
+        "best": _best(first, metric) if first else {},
+        "final": _final(first) if first else {},
         "tail": {name: trial.tail(name) for name in _metrics(first)} if first else {},
         "seconds": sum(run.seconds for run in runs),
         "mlflow_run_id": run_ids.get((trial.number, None)),
-        "runs": [_run(run, run_ids, driven) for run in runs],
+        "runs": [_run(run, metric, run_ids, driven) for run in runs],
     }
 
 
@@ -103,7 +103,7 @@ def _state(of: Trial | Run, driven: bool) -> str:
     return of.state if driven or of.state != "running" else "waiting"
 
 
-def _run(run: Run, run_ids: RunIds, driven: bool) -> dict[str, Any]:
+def _run(run: Run, metric: str, run_ids: RunIds, driven: bool) -> dict[str, Any]:
     return {
         "seed": run.seed,
         "state": _state(run, driven),
@@ -111,18 +111,26 @@ def _run(run: Run, run_ids: RunIds, driven: bool) -> dict[str, Any]:
         "evidence": run.evidence,
         "attempt": run.attempt,
         "images": run.images,
-        "best": _best(run),
-        "final": dict(run.measurements[-1].metrics) if run.measurements else {},
+        "best": _best(run, metric),
+        "final": _final(run),
         "tail": {name: run.tail(name) for name in _metrics(run)},
         "seconds": run.seconds,
         "mlflow_run_id": run_ids.get((run.trial, run.seed)),
     }
 
 
-def _best(run: Run) -> dict[str, Any]:
-    """{metric: {value, images}}: metrics peak at different evaluations."""
-    found = {name: run.best(name) for name in _metrics(run)}
-    return {name: {"value": at[1], "images": at[0]} for name, at in found.items() if at}
+def _best(run: Run, metric: str) -> dict[str, Any]:
+    """All metrics at the evaluation that was the objective's best, and its images."""
+    found = run.best(metric)
+    if found is None:
+        return {}
+    measurement = next(m for m in run.measurements if m.images == found[0])
+    return {**measurement.metrics, "images": measurement.images}
+
+
+def _final(run: Run) -> dict[str, float]:
+    """All metrics at the last evaluation; after a value that was not finite there was none any more."""
+    return next((dict(m.metrics) for m in reversed(run.measurements) if m.metrics), {})
 
 
 def _metrics(run: Run | None) -> list[str]:
