@@ -118,7 +118,11 @@ def drive(sweep: Any, as_json: bool) -> None:
     log = sweep.folder / LOG
     with logged_to(log) as (console, stdout):
         try:
-            console.print(f"sweep {sweep.name} in {sweep.folder}; everything else is in its {LOG}", highlight=False)
+            console.print(
+                f"sweep {sweep.name} in {sweep.folder}; everything else is in its {LOG}",
+                highlight=False,
+                soft_wrap=True,
+            )
             state = sweep.run(Progress(console))
         except KeyboardInterrupt:
             console.print(interrupted(sweep), highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import Unreachable
 from pipeline.report.status import trial_rows
 from pipeline.state import HEALTH_REASONS, SweepState
 
@@ -29,7 +30,11 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
     """Sends all that this process and its libraries print to `path`; yields the terminal's console (standard
     error) and the true standard output. Ray, Optuna and MLflow write from C++ and threads too, so the file
     descriptors themselves are turned."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise Unreachable(f"{path.parent}: cannot be written ({error.strerror}); choose another --home") from None
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     out, err = os.dup(1), os.dup(2)

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.runs import Runner
 
+PATIENCE = 10.0  # seconds in which a cluster must answer
 RETRIES = 3  # of a run whose worker was lost
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
 
@@ -49,6 +51,8 @@ def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
     Raises Unreachable where the cluster does not answer or has no GPU that was asked for.
     """
     logging.getLogger("ray").setLevel(logging.WARNING)
+    if address:
+        _check_listens(address)
     try:
         if address:
             pinned = {"env_vars": {name: os.environ[name] for name in PINS}}  # a local Ray's workers inherit them
@@ -73,6 +77,19 @@ def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_listens(address: str) -> None:
+    """Ray itself tries for minutes where nobody listens. Raises InputError for what is no address."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise InputError(f'--address: found "{address}"; valid: auto, HOST:PORT or ray://HOST:PORT')
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError as error:
+        raise Unreachable(f"the cluster at {address} cannot be reached: {error.strerror or error}") from None
 
 
 def slots(gpus_per_trial: float) -> int:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Running:
 
     def __init__(self, home: Path, *arguments: str) -> None:
         self.home = home
-        self._files = [open(home.parent / f"{time.time_ns()}.{kind}", "w+") for kind in ("out", "err")]  # noqa: SIM115
+        self._files = [tempfile.TemporaryFile("w+") for _ in ("out", "err")]  # noqa: SIM115
         environment = {**os.environ, "GANSWEEP_HOME": str(home), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", *arguments],
@@ -102,7 +103,7 @@ class Running:
 
     def left_behind(self) -> list[str]:
         """The processes of look() that are still there a while after the end."""
-        _, alive = psutil.wait_procs(self.children, timeout=20)
+        _, alive = psutil.wait_procs(self.children, timeout=60)
         return [f"{process.pid} {' '.join(process.cmdline())[:100]}" for process in alive]
 
     def end(self) -> None:

@@ -84,10 +84,10 @@ def test_data_that_fail_to_load_are_one_line_and_the_log_has_the_rest(whole: Fin
 
 
 def test_a_sweep_without_a_healthy_trial_says_what_failed_most(whole: Finished) -> None:
-    absurd = ("--set", "optimiser.lr_g=1.0", "--set", "optimiser.lr_d=1.0")
-    done = gansweep(whole.home, "run", *SWEEP, *absurd, "--trials", "2", "--name", "absurd")
+    rule = "health.hopeless={reason: collapsed, signal: diversity_ratio, comparison: <, threshold: 100}"
+    done = gansweep(whole.home, "run", *SWEEP, "--set", rule, "--trials", "2", "--name", "hopeless")
     assert done.code == 4, done.err
-    reasons = [line["reason"] for line in events(whole.home, "absurd") if line["event"] == "run_ended"]
+    reasons = [line["reason"] for line in events(whole.home, "hopeless") if line["event"] == "run_ended"]
     assert len(reasons) == 2
     assert f"{reasons[0]} ({reasons.count(reasons[0])})" in done.last
     assert "Traceback" not in done.err
