@@ -182,7 +182,7 @@ def test_a_lazy_term_is_due_every_nth_step_at_n_times_its_weight() -> None:
     seen: list[dict[str, float]] = []
     state = start(regularisers={"r1": {"weight": 1.0, "interval": 3}, "wgan_gp": {"weight": 1.0, "interval": 2}})
     original = state.game.discriminator_loss
-    state.game.discriminator_loss = lambda *a: (seen.append(dict(a[-1])), original(*a))[1]  # type: ignore[method-assign]
+    state.game.discriminator_loss = lambda *a: (seen.append(dict(a[-1].due)), original(*a))[1]  # type: ignore[method-assign]
     for _ in range(6):
         advance(state)
     r1, gp = {"r1": 3.0}, {"wgan_gp": 2.0}

@@ -66,6 +66,21 @@ def test_what_a_killed_write_left_is_removed(tmp_path: Path) -> None:
     assert images(store) == [100]
 
 
+def test_what_a_damaged_checkpoint_left_ahead_is_removed(tmp_path: Path) -> None:
+    """Else two damaged ones would be the last two, and what is written after them would not be kept."""
+    store = Store(tmp_path)
+    good, *spoilt = (store.save(count, content()) for count in (100, 300, 400))
+    for name in spoilt:
+        (tmp_path / name).write_bytes(b"")
+    newest = store.newest()
+    assert newest is not None
+    assert newest[0] == good
+    again = store.save(200, content(1.0))
+    store.keep(best=good)
+    assert images(store) == [100, 200]
+    assert store.newest()[0] == again  # type: ignore[index]
+
+
 def test_a_run_keeps_its_last_two_and_its_best(tmp_path: Path) -> None:
     measurements = []
     sign = 1 if METRICS[OBJECTIVE].minimise else -1
