@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from pipeline.games import latent
-from pipeline.games.game import Losses, Network
+from pipeline.errors import InputError
+from pipeline.games import augment, latent
+from pipeline.games.game import Auxiliary, Losses, Network, Turn
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.objectives import OBJECTIVES
-from pipeline.games.regularisers import REGULARISERS
+from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking
 from pipeline.seeds import derive
+from pipeline.spec.parts import GradientPenalty
 from pipeline.spec.trial import TrialSpec
+
+Judge = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+COUPLED = {"batch", "spectral", "conditional_batch"}  # norms that change buffers in a forward pass
 
 
 class AdversarialGame:
-    """Goodfellow et al. 2014, with any objective of OBJECTIVES and any regularisers of REGULARISERS."""
+    """Goodfellow et al. 2014, with any objective of OBJECTIVES and any regularisers of REGULARISERS.
 
-    def __init__(self, spec: TrialSpec, shape: tuple[int, ...], seed: int) -> None:
-        """`shape`: of one sample, without the batch. Networks start on the CPU."""
-        self.generator = build_generator(spec.generator, spec.latent.size, shape, derive(seed, "generator"))
-        self.discriminator = build_discriminator(spec.discriminator, shape, derive(seed, "discriminator"))
-        # Batch norm and spectral norm change buffers in a forward pass, which a stacked one cannot share.
-        norms = {spec.generator.norm, spec.discriminator.norm}
-        self.stackable = not norms & {"batch", "spectral"}
-        self._latent = spec.latent
-        self._objective = OBJECTIVES[spec.game.objective]
+    With a condition the generator's inputs are the latent and beside it the class, one-hot; the fakes of a step
+    are of the classes of its reals, so that each real and its fake are judged under one condition.
+    """
+
+    def __init__(self, spec: TrialSpec, shape: tuple[int, ...], seed: int, classes: Sequence[int] = ()) -> None:
+        """`shape`: of one sample, without the batch. `classes`: training samples of each. Networks start on the CPU."""
+        game = spec.game
+        if game.condition and len(classes) < 2:
+            raise InputError(f"game.condition: found {game.condition.kind}; {spec.data.name} has no labels")
+        self._spec, self._shape = spec, shape
+        self._classes = tuple(classes) if game.condition else ()
+        kind = game.condition.kind if game.condition else None
+        self.generator = build_generator(
+            spec.generator, spec.latent.size, shape, derive(seed, "generator"), len(self._classes)
+        )
+        packed = (shape[0] * game.packing, *shape[1:])
+        self.discriminator = build_discriminator(
+            spec.discriminator, packed, derive(seed, "discriminator"), kind, len(self._classes)
+        )
+        # A buffer that changes in a forward pass cannot be shared by a stacked one.
+        self.stackable = not {spec.generator.norm, spec.discriminator.norm} & COUPLED
+        self._objective = OBJECTIVES[game.objective]
+        self._smoothing = (game.label_smoothing,) if game.label_smoothing else ()
         chosen = {name: getattr(spec.regularisers, name) for name in REGULARISERS}
-        self._regularisers = {name: part for name, part in chosen.items() if part is not None}
+        self._terms = {name: part for name, part in chosen.items() if part is not None}
+        if len(shape) != 3 and (spec.augmentation.diffaugment or spec.augmentation.ada or "consistency" in self._terms):
+            raise InputError(f"augmentation, regularisers.consistency: {spec.data.name} has no pixels; valid: neither")
 
     def intervals(self) -> Mapping[str, int]:
-        return {name: part.interval for name, part in self._regularisers.items()}
+        parts = self._terms.items()
+        return {name: part.interval if isinstance(part, GradientPenalty) else 1 for name, part in parts}
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Any = None) -> Tensor:
-        return latent.draw(self._latent, count, randomness)
+        z = latent.draw(self._spec.latent, count, randomness)
+        if not self._classes:
+            return z
+        if batch is None:
+            shares = torch.tensor(self._classes, dtype=torch.float32, device=randomness.device)
+            labels = torch.multinomial(shares, count, replacement=True, generator=randomness)
+        else:
+            labels = batch.labels
+        return torch.cat([z, self.one_hot(labels)], 1)
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        return (labels[:, None] == torch.arange(len(self._classes), device=labels.device)).float()
 
     def generate(self, generator: Network, inputs: Tensor) -> Tensor:
         fakes: Tensor = generator(inputs)
@@ -44,17 +78,108 @@ class AdversarialGame:
 
     sample = generate
 
-    def discriminator_loss(
-        self, discriminator: Network, real: Tensor, fake: Tensor, randomness: torch.Generator, due: Mapping[str, float]
-    ) -> Losses:
-        real_scores, fake_scores = discriminator(real).float(), discriminator(fake).float()
-        terms = {"adversarial": self._objective.discriminator(real_scores, fake_scores)}
-        for name, factor in due.items():
-            penalty = REGULARISERS[name].penalty(discriminator, real, fake, randomness)
-            terms[name] = self._regularisers[name].weight * factor * penalty
+    def discriminator_loss(self, discriminator: Network, turn: Turn) -> Losses:
+        judge = self._judge(discriminator, turn)
+        real, fake = self._packs(turn.real), self._packs(turn.fake.detach())
+        (real_scores, real_classes), (fake_scores, fake_classes) = judge(real), judge(fake)
+        terms = {"adversarial": self._objective.discriminator(real_scores, fake_scores, *self._smoothing)}
+        if real_classes is not None and fake_classes is not None:
+            terms["classifier"] = self._classifier_loss(real_classes, turn) + self._classifier_loss(fake_classes, turn)
+        for name, factor in turn.due.items():
+            state = turn.auxiliary.get(name, {})
+            seen = Seen(
+                *(lambda x: judge(x)[0], real, fake, real_scores, fake_scores, turn.randomness, state, turn.step),
+                sample_axes=len(self._shape),
+            )
+            terms[name] = factor * REGULARISERS[name].penalty(seen, self._terms[name])
         return Losses(terms, real_scores, fake_scores)
 
-    def generator_loss(self, discriminator: Network, real: Tensor, fake: Tensor) -> Losses:
-        fake_scores = discriminator(fake).float()
-        real_scores = discriminator(real).float() if self._objective.paired else fake_scores
-        return Losses({"adversarial": self._objective.generator(real_scores, fake_scores)})
+    def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses:
+        judge = self._judge(discriminator, turn)
+        fake_scores, fake_classes = judge(self._packs(turn.fake))
+        real_scores = judge(self._packs(turn.real))[0] if self._objective.paired else fake_scores
+        terms = {"adversarial": self._objective.generator(real_scores, fake_scores)}
+        if fake_classes is not None:
+            terms["classifier"] = self._classifier_loss(fake_classes, turn)
+        if self._spec.regularisers.mode_seeking:
+            terms["mode_seeking"] = self._mode_seeking(generator, turn)
+        return Losses(terms)
+
+    def auxiliary(self, device: torch.device) -> Auxiliary:
+        names = {name: REGULARISERS[name].state for name in self._terms if REGULARISERS[name].state}
+        if self._spec.augmentation.ada:
+            names["ada"] = ("p", "signs")
+        return {name: {key: torch.zeros((), device=device) for key in keys} for name, keys in names.items()}
+
+    @torch.no_grad()
+    def advance(self, auxiliary: Auxiliary, losses: Losses, turn: Turn) -> Auxiliary:
+        assert losses.real_scores is not None
+        assert losses.fake_scores is not None
+        scores, advanced = (losses.real_scores, losses.fake_scores), {}
+        for name, state in auxiliary.items():
+            if name == "ada":
+                assert self._spec.augmentation.ada is not None
+                signs, shown = self._objective.signs(*scores), turn.real.shape[0]
+                advanced[name] = augment.advance_ada(state, signs, turn.step, shown, self._spec.augmentation.ada)
+            else:
+                rule = REGULARISERS[name].advance
+                assert rule is not None
+                advanced[name] = rule(state, *scores, turn.step, self._terms[name])
+        return advanced
+
+    @torch.no_grad()
+    def constrain(self, parameters: list[Tensor]) -> None:
+        clipping = self._spec.regularisers.weight_clipping
+        if clipping:
+            torch._foreach_clamp_min_(parameters, -clipping.bound)
+            torch._foreach_clamp_max_(parameters, clipping.bound)
+
+    def _judge(self, discriminator: Network, turn: Turn) -> Judge:
+        """From samples, or packs of them, to scores and (of an auxiliary classifier) the classes' logits."""
+        condition = turn.inputs[:, self._spec.latent.size :] if self._classes else None
+
+        def judge(x: Tensor) -> tuple[Tensor, Tensor | None]:
+            packing = self._spec.game.packing
+            x = self._transformed(x.flatten(0, 1), turn) if packing > 1 else self._transformed(x, turn)
+            if packing > 1:
+                x = x.unflatten(0, (-1, packing)).flatten(1, 2)
+            said = discriminator(x, condition, turn.randomness)
+            if isinstance(said, tuple):
+                return said[0].float(), said[1].float()
+            return said.float(), None
+
+        return judge
+
+    def _transformed(self, x: Tensor, turn: Turn) -> Tensor:
+        """The input transforms: augmentation, then noise."""
+        augmentation, noise = self._spec.augmentation, self._spec.regularisers.instance_noise
+        if augmentation.diffaugment:
+            x = augment.diffaugment(x, augmentation.diffaugment, turn.randomness)
+        if augmentation.ada:
+            x = augment.ada(x, turn.auxiliary["ada"]["p"], turn.randomness)
+        if noise:
+            left = 1 - turn.images / (noise.share * self._spec.budget.images)
+            if left > 0:
+                x = augment.instance_noise(x, noise.sigma * left, turn.randomness)
+        return x
+
+    def _packs(self, x: Tensor) -> Tensor:
+        """(batch / packing, packing, ...): what one score is of; x itself without packing."""
+        packing = self._spec.game.packing
+        return x if packing == 1 else x.unflatten(0, (-1, packing))
+
+    def _classifier_loss(self, logits: Tensor, turn: Turn) -> Tensor:
+        """weight * -log p(class), (batch,): Odena et al. 2017, eq. 3."""
+        assert self._spec.game.condition is not None
+        weight = self._spec.game.condition.weight
+        loss: Tensor = cross_entropy(logits, turn.inputs[:, self._spec.latent.size :], reduction="none")
+        return loss if weight is None else weight * loss
+
+    def _mode_seeking(self, generator: Network, turn: Turn) -> Tensor:
+        """Two fakes of each condition, from the latents at hand and from others."""
+        spec, size = self._spec.regularisers.mode_seeking, self._spec.latent.size
+        assert spec is not None
+        first = turn.inputs[:, :size]
+        second = latent.draw(self._spec.latent, len(first), turn.randomness)
+        other = self.generate(generator, torch.cat([second, turn.inputs[:, size:]], 1))
+        return mode_seeking((turn.fake, other), (first, second), spec)

@@ -10,6 +10,23 @@ import torch
 from torch import Tensor, nn
 
 Network = Callable[..., Any]
+Auxiliary = dict[str, dict[str, Tensor]]  # the state of each part that has one, by the part's name
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What both losses see of a step. real: a batch; inputs: what the generator made `fake` of; due: the terms of
+    the discriminator's loss in this step, each with the factor (its interval) that it is multiplied by; auxiliary:
+    the parts' state; step and images: so far."""
+
+    real: Tensor
+    inputs: Tensor
+    fake: Tensor
+    randomness: torch.Generator
+    due: Mapping[str, float] = field(default_factory=dict)
+    auxiliary: Auxiliary = field(default_factory=dict)
+    step: int = 0
+    images: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,23 +57,34 @@ class Game(Protocol):
     stackable: bool
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Any = None) -> Tensor:
-        """What the generator is fed for `count` samples: latents (count, latent size)."""
+        """What the generator is fed for `count` samples: latents (count, latent size), and beside them what the
+        condition is: of `batch`, or drawn as the training data has it."""
         ...
 
     def generate(self, generator: Network, inputs: Tensor) -> Tensor:
         """Fakes (count, ...) in the space of the data."""
         ...
 
-    def discriminator_loss(
-        self, discriminator: Network, real: Tensor, fake: Tensor, randomness: torch.Generator, due: Mapping[str, float]
-    ) -> Losses:
-        """`due`: the lazy terms of this step, each with the factor (its interval) that it is multiplied by."""
+    def discriminator_loss(self, discriminator: Network, turn: Turn) -> Losses:
+        """Of the fakes as constants: the generator gets no gradient."""
         ...
 
-    def generator_loss(self, discriminator: Network, real: Tensor, fake: Tensor) -> Losses: ...
+    def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses: ...
 
     def intervals(self) -> Mapping[str, int]:
-        """The lazy terms of the discriminator's loss, each with its interval in discriminator steps."""
+        """The terms of the discriminator's loss beside the objective, each with its interval in its steps."""
+        ...
+
+    def auxiliary(self, device: torch.device) -> Auxiliary:
+        """The parts' state before the first step; 0-dimensional or larger tensors on `device`."""
+        ...
+
+    def advance(self, auxiliary: Auxiliary, losses: Losses, turn: Turn) -> Auxiliary:
+        """The parts' state after the discriminator's step that had these losses."""
+        ...
+
+    def constrain(self, parameters: list[Tensor]) -> None:
+        """The parameter rule: changes the discriminator's parameters in place after its step."""
         ...
 
     def sample(self, generator: Network, inputs: Tensor) -> Tensor:

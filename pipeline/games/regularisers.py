@@ -1,14 +1,44 @@
-"""The regularisers of the discriminator's loss: a value per sample, through one helper for gradients at its input."""
+"""The loss terms beside the objective: a value per score, with their weight; gradients of D through one helper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import relu
+
+from pipeline.games.augment import TRANSFORMS
+from pipeline.spec.parts import (
+    ConsistencySpec,
+    DraganSpec,
+    LecamSpec,
+    ModeSeekingSpec,
+    R1Spec,
+    R2Spec,
+    WganGpSpec,
+)
 
 Discriminator = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a term of the discriminator's loss is made of. real, fake: what one score is of, (scores, ...): samples,
+    or packs of them as (scores, packing, ...). discriminator: from those to scores, with all input transforms and
+    the condition within. auxiliary: the state of the term itself. step: of the discriminator, from 0."""
+
+    discriminator: Discriminator
+    real: Tensor
+    fake: Tensor
+    real_scores: Tensor
+    fake_scores: Tensor
+    randomness: torch.Generator
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+    step: int = 0
+    sample_axes: int = 1  # of one sample: 1 for points, 3 for images
 
 
 def input_gradient(discriminator: Discriminator, x: Tensor, stacked: bool = False) -> Tensor:
@@ -31,27 +61,96 @@ def squared_norm(gradient: Tensor) -> Tensor:
     return gradient.float().flatten(1).square().sum(1)
 
 
-def r1(discriminator: Discriminator, real: Tensor, fake: Tensor, randomness: torch.Generator) -> Tensor:
-    """|grad D(real)|^2 / 2 (Mescheder et al. 2018, eq. 9, for a weight of 1), (batch,)."""
-    return 0.5 * squared_norm(input_gradient(discriminator, real))
+def r1(seen: Seen, spec: R1Spec) -> Tensor:
+    """weight / 2 * |grad D(real)|^2 (Mescheder et al. 2018, eq. 9)."""
+    return 0.5 * spec.weight * squared_norm(input_gradient(seen.discriminator, seen.real))
 
 
-def wgan_gp(discriminator: Discriminator, real: Tensor, fake: Tensor, randomness: torch.Generator) -> Tensor:
-    """(|grad D(mix)| - 1)^2 at a random point between each real and its fake (Gulrajani et al. 2017, eq. 3)."""
-    shape = (real.shape[0], *[1] * (real.dim() - 1))
-    share = torch.rand(shape, generator=randomness, device=real.device, dtype=real.dtype)
-    mix = torch.lerp(real, fake.detach().to(real.dtype), share)
+def r2(seen: Seen, spec: R2Spec) -> Tensor:
+    """weight / 2 * |grad D(fake)|^2 (Mescheder et al. 2018, eq. 10)."""
+    return 0.5 * spec.weight * squared_norm(input_gradient(seen.discriminator, seen.fake))
+
+
+def wgan_gp(seen: Seen, spec: WganGpSpec) -> Tensor:
+    """weight * (|grad D(mix)| - 1)^2 at a random point between real and fake (Gulrajani et al. 2017, eq. 3)."""
+    mix = torch.lerp(seen.real, seen.fake.detach().to(seen.real.dtype), _share(seen))
+    return spec.weight * _off_one(input_gradient(seen.discriminator, mix))
+
+
+def dragan(seen: Seen, spec: DraganSpec) -> Tensor:
+    """weight * (|grad D(near)| - 1)^2 near each real (Kodali et al. 2017, sec. 2.3), the noise as in the authors'
+    code: a random share of 0.5 * (standard deviation of the batch) * U(0, 1) in each dimension."""
+    real = seen.real
+    noise = torch.rand(real.shape, generator=seen.randomness, device=real.device, dtype=real.dtype)
+    near = real + _share(seen) * 0.5 * real.std() * noise
+    return spec.weight * _off_one(input_gradient(seen.discriminator, near))
+
+
+def lecam(seen: Seen, spec: LecamSpec) -> Tensor:
+    """weight * (relu(D(real) - a_F)^2 + relu(a_R - D(fake))^2) with the running averages a_R and a_F of the scores
+    (Tseng et al. 2021, eq. 5, rectified as in the authors' code); 0 before `start`."""
+    if seen.step < spec.start:
+        return torch.zeros_like(seen.real_scores)
+    anchors = advance_lecam(seen.auxiliary, seen.real_scores, seen.fake_scores, seen.step, spec)
+    above, below = relu(seen.real_scores - anchors["fake"]), relu(anchors["real"] - seen.fake_scores)
+    return spec.weight * (above.square() + below.square())
+
+
+def advance_lecam(
+    anchors: Mapping[str, Tensor], real_scores: Tensor, fake_scores: Tensor, step: int, spec: LecamSpec
+) -> dict[str, Tensor]:
+    """The running averages with this step's scores in them; up to `start` the last step's alone."""
+    decay = spec.decay if step > max(spec.start - 1, 0) else 0.0
+    new = {"real": real_scores, "fake": fake_scores}
+    return {side: decay * anchors[side] + (1 - decay) * scores.detach().mean() for side, scores in new.items()}
+
+
+def consistency(seen: Seen, spec: ConsistencySpec) -> Tensor:
+    """weight_real * (D(x) - D(T(x)))^2 + weight_fake * (D(G(z)) - D(T(G(z))))^2 (Zhao et al. 2020, alg. 1)."""
+
+    def moved(x: Tensor) -> Tensor:
+        images = x.reshape(-1, *x.shape[x.dim() - seen.sample_axes :])
+        return seen.discriminator(TRANSFORMS[spec.transform](images, seen.randomness).view_as(x))
+
+    of_real = (seen.real_scores - moved(seen.real)).square()
+    of_fake = (seen.fake_scores - moved(seen.fake)).square()
+    return spec.weight_real * of_real + spec.weight_fake * of_fake
+
+
+def mode_seeking(fakes: tuple[Tensor, Tensor], latents: tuple[Tensor, Tensor], spec: ModeSeekingSpec) -> Tensor:
+    """weight / (mean|G(z1) - G(z2)| / mean|z1 - z2| + 1e-5) (Mao et al. 2019, eq. 4, as in their code)."""
+    apart = (fakes[0].float() - fakes[1].float()).abs().mean() / (latents[0] - latents[1]).abs().mean()
+    return spec.weight / (apart + 1e-5)
+
+
+def _share(seen: Seen) -> Tensor:
+    """U(0, 1) for each score, to be broadcast over what it is of."""
+    shape = (seen.real.shape[0], *[1] * (seen.real.dim() - 1))
+    return torch.rand(shape, generator=seen.randomness, device=seen.real.device, dtype=seen.real.dtype)
+
+
+def _off_one(gradient: Tensor) -> Tensor:
+    """(|g| - 1)^2 of each sample."""
     # The root has no finite gradient at 0: the smallest normal number keeps it finite and changes no other value.
-    norm = (squared_norm(input_gradient(discriminator, mix)) + torch.finfo(torch.float32).tiny).sqrt()
+    norm = (squared_norm(gradient) + torch.finfo(torch.float32).tiny).sqrt()
     return (norm - 1).square()
 
 
 @dataclass(frozen=True)
 class Regulariser:
-    """gradient: it differentiates D at its input, which batch norm in D turns into the gradient of a sum."""
+    """A term of D's loss: penalty(seen, its spec). One with a state names its tensors, which begin at 0, and says
+    how a step advances them: advance(state, real scores, fake scores, step, its spec)."""
 
-    penalty: Callable[[Discriminator, Tensor, Tensor, torch.Generator], Tensor]
-    gradient: bool = True
+    penalty: Callable[[Seen, Any], Tensor]
+    state: tuple[str, ...] = ()
+    advance: Callable[..., dict[str, Tensor]] | None = None
 
 
-REGULARISERS: dict[str, Regulariser] = {"r1": Regulariser(r1), "wgan_gp": Regulariser(wgan_gp)}
+REGULARISERS: dict[str, Regulariser] = {
+    "r1": Regulariser(r1),
+    "r2": Regulariser(r2),
+    "wgan_gp": Regulariser(wgan_gp),
+    "dragan": Regulariser(dragan),
+    "lecam": Regulariser(lecam, ("real", "fake"), advance_lecam),
+    "consistency": Regulariser(consistency),
+}

@@ -11,6 +11,7 @@ from pipeline.space import Parameter, Space
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 
+MINIBATCH = ("stddev", "discrimination")
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
 
@@ -34,15 +35,23 @@ def check(space: Space) -> tuple[str, ...]:
 
 
 def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
-    penalties = {name for spec in specs for name, value in spec.regularisers if value is not None}
-    if penalties and any(spec.discriminator.norm == "batch" for spec in specs):
-        line = (
-            "the gradient is then of the batch's sum, not of each sample (layer, instance and spectral keep them apart)"
+    """What is known to go wrong, where some value of the space leads there."""
+    lines = []
+    penalties = {name for spec in specs for name in spec.regularisers.gradient_penalties()}
+    coupled = {"norm: batch": any(spec.discriminator.norm == "batch" for spec in specs)}
+    coupled |= {f"minibatch: {kind}": any(s.discriminator.minibatch == kind for s in specs) for kind in MINIBATCH}
+    for found in (found for found, there in coupled.items() if there and penalties):
+        lines.append(
+            f"discriminator.{found} under a gradient penalty ({', '.join(sorted(penalties))}): the gradient is then "
+            "of the batch's sum, not of each sample (layer, instance and spectral norm keep them apart)"
         )
-        return (
-            f"{source}: discriminator.norm: batch under a gradient penalty ({', '.join(sorted(penalties))}): {line}",
+    both = [spec.regularisers for spec in specs if spec.regularisers.r1 and spec.regularisers.r2]
+    if any(max(part.interval for part in (found.r1, found.r2) if part) > 1 for found in both):
+        lines.append(
+            "regularisers: r1 and r2 with an interval above 1: applied lazily the pair is known to fail outright "
+            "(Huang et al. 2024, on stacked MNIST and 25 Gaussians); interval 1 is safe"
         )
-    return ()
+    return tuple(f"{source}: {line}" for line in lines)
 
 
 def _try(space: Space, suspects: Sequence[Parameter], forced: Mapping[str, Any]) -> TrialSpec:

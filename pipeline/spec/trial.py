@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.catalogue import lookup
 from pipeline.errors import InputError
 from pipeline.spec.base import Strict, scalar
+from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, check_network
+from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
 
-Norm = Literal["none", "batch", "instance", "layer", "spectral"]
-Activation = Literal["relu", "leaky_relu", "silu", "tanh", "elu"]
-Init = Literal["normal", "xavier", "orthogonal", "kaiming"]
+Objective = Literal[
+    "minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average"
+]
+SMOOTHED = ("minimax", "non_saturating", "least_squares")  # the objectives whose reals have a target
 
 
 class DataSpec(Strict):
@@ -55,11 +58,44 @@ class EvaluationSpec(Strict):
     grid: int = Field(8, ge=2, le=16)
 
 
+class ConditionSpec(Strict):
+    """Classes as a condition: the generator is given a class beside the latent, and the discriminator's score is
+    of a sample and its class. concatenation: at D's input (Mirza and Osindero 2014); projection: an inner product
+    with D's features (Miyato and Koyama 2018, eq. 3); auxiliary_classifier: D also tells the class (Odena et al.
+    2017), whose loss counts `weight`."""
+
+    kind: Literal["concatenation", "projection", "auxiliary_classifier"]
+    weight: float | None = scalar(None, gt=0)
+
+    @model_validator(mode="after")
+    def _weight_of_the_classifier(self) -> ConditionSpec:
+        if self.weight is not None and self.kind != "auxiliary_classifier":
+            raise ValueError(f"weight: found one with {self.kind}; valid: with auxiliary_classifier alone")
+        return self
+
+
 class AdversarialSpec(Strict):
-    """Noise to sample (Goodfellow et al. 2014), with one of the objectives of games/objectives.py."""
+    """Noise to sample (Goodfellow et al. 2014), with one of the objectives of games/objectives.py.
+
+    label_smoothing: the reals' target is 1 - label_smoothing (one-sided, Salimans et al. 2016).
+    packing: samples that the discriminator judges together (PacGAN, Lin et al. 2018)."""
 
     name: Literal["adversarial"] = "adversarial"
-    objective: Literal["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"] = "non_saturating"
+    objective: Objective = "non_saturating"
+    label_smoothing: float = scalar(0.0, ge=0, lt=0.5)
+    packing: int = Field(1, ge=1, le=16)
+    condition: ConditionSpec | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> AdversarialSpec:
+        if self.label_smoothing and self.objective not in SMOOTHED:
+            raise ValueError(
+                f"label_smoothing: found {self.label_smoothing} with {self.objective}, whose reals have no target; "
+                f"valid: 0, or with {', '.join(SMOOTHED)}"
+            )
+        if self.condition and self.packing > 1:
+            raise ValueError(f"packing: found {self.packing} with a condition; valid: 1, a pack has no one class")
+        return self
 
 
 class LatentSpec(Strict):
@@ -67,54 +103,6 @@ class LatentSpec(Strict):
 
     distribution: Literal["gaussian", "uniform"] = "gaussian"
     size: int = Field(64, ge=1, le=4096)
-
-
-class MlpSpec(Strict):
-    """`depth` hidden layers of `width` units. activation None: as in DcganSpec."""
-
-    network: Literal["mlp"]
-    width: int = Field(128, ge=1, le=8192)
-    depth: int = Field(3, ge=1, le=16)
-    norm: Norm = "none"
-    activation: Activation | None = None
-    init: Init = "kaiming"
-
-
-class DcganSpec(Strict):
-    """Radford et al. 2016 with `depth` stages of stride 2 (None: down to 4 x 4 or the odd size above it);
-    `width` channels at the stage nearest the image, doubled at each stage away from it.
-    activation None: relu in the generator, leaky_relu (0.2) in the discriminator."""
-
-    network: Literal["dcgan"]
-    width: int = Field(64, ge=1, le=1024)
-    depth: int | None = Field(None, ge=1, le=5)
-    norm: Norm = "batch"
-    activation: Activation | None = None
-    init: Init = "normal"
-
-
-NetworkSpec = Annotated[MlpSpec | DcganSpec, Field(discriminator="network")]
-
-
-class R1Spec(Strict):
-    """weight / 2 * E|grad D(real)|^2 (Mescheder et al. 2018, eq. 9), every `interval` steps, times `interval`."""
-
-    weight: float = scalar(10.0, gt=0)
-    interval: int = Field(1, ge=1)
-
-
-class WganGpSpec(Strict):
-    """weight * E(|grad D(mix)| - 1)^2 (Gulrajani et al. 2017, eq. 3), every `interval` steps, times `interval`."""
-
-    weight: float = scalar(10.0, gt=0)
-    interval: int = Field(1, ge=1)
-
-
-class RegularisersSpec(Strict):
-    """Each one that is there is applied; null is the same as not there."""
-
-    r1: R1Spec | None = None
-    wgan_gp: WganGpSpec | None = None
 
 
 class OptimiserSpec(Strict):
@@ -147,9 +135,10 @@ class TrialSpec(Strict):
     evaluation: EvaluationSpec
     game: AdversarialSpec = AdversarialSpec()
     latent: LatentSpec = LatentSpec()
-    generator: NetworkSpec
-    discriminator: NetworkSpec
+    generator: GeneratorSpec
+    discriminator: DiscriminatorSpec
     regularisers: RegularisersSpec = RegularisersSpec()
+    augmentation: AugmentationSpec = AugmentationSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
     ema: EmaSpec = EmaSpec()
     batch_size: int = Field(64, ge=2, le=8192)
@@ -164,8 +153,15 @@ class TrialSpec(Strict):
             raise ValueError(
                 f"evaluation.every: found {self.evaluation.every}; valid: at most budget.images ({self.budget.images})"
             )
+        self._parts_go_together()
         if known is None:
             return self
+        if known.kind == "points" and (self.augmentation.diffaugment or self.augmentation.ada):
+            raise ValueError(f"augmentation: found one; {self.data.name} is points, valid: none")
+        if known.kind == "points" and self.regularisers.consistency:
+            raise ValueError(f"regularisers.consistency: found it; {self.data.name} is points, which it cannot shift")
+        if self.game.condition and known.labelled is False:
+            raise ValueError(f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels")
         if known.kind == "image" and self.data.resolution is None and known.resolution is None:
             raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from 8 to 64")
         if known.kind == "points" and self.data.resolution is not None:
@@ -174,34 +170,16 @@ class TrialSpec(Strict):
             check_network(side, getattr(self, side), known.kind, self.data.resolution or known.resolution)
         return self
 
-
-def check_network(side: str, network: MlpSpec | DcganSpec, kind: str, resolution: int | None) -> None:
-    """ValueError where `network` cannot be built for this kind of data at this resolution."""
-    if isinstance(network, MlpSpec):
-        if network.norm == "instance":
-            raise ValueError(f"{side}.norm: found instance; an mlp has no pixels, valid: none, batch, layer, spectral")
-        return
-    if kind == "points":
-        raise ValueError(f"{side}.network: found dcgan; points have no pixels, valid: mlp")
-    assert resolution is not None
-    depth = network.depth
-    if depth is None:
-        if stages(resolution) == 0:
-            raise ValueError(f"data.resolution: found {resolution}; dcgan halves it, valid: an even number")
-    elif resolution % 2**depth or resolution // 2**depth < 2:
-        valid = [d for d in range(1, 6) if resolution % 2**d == 0 and resolution // 2**d >= 2]
-        raise ValueError(
-            f"{side}.depth: found {depth}; a resolution of {resolution} cannot be halved {depth} times down to "
-            f"2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"
-        )
-
-
-def stages(resolution: int) -> int:
-    """How often a resolution can be halved without going under 4 pixels a side."""
-    count = 0
-    while resolution % 2 == 0 and resolution // 2 >= 4:
-        resolution, count = resolution // 2, count + 1
-    return count
+    def _parts_go_together(self) -> None:
+        packing, clipped = self.game.packing, self.regularisers.weight_clipping
+        if self.batch_size % packing:
+            raise ValueError(f"game.packing: found {packing}; valid: what divides batch_size ({self.batch_size})")
+        if self.batch_size == packing:
+            raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
+        if clipped and self.discriminator.norm == "spectral":
+            raise ValueError("regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it")
+        if self.generator.norm == "conditional_batch" and self.game.condition is None:
+            raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")
 
 
 def resolve(spec: TrialSpec, cuda: bool) -> TrialSpec:

@@ -117,7 +117,7 @@ def generate(path: Path, count: int, seed: int, out: Path) -> str:
     except DamagedCheckpoint as error:
         raise InputError(str(error)) from None
     spec, shape = parse(TrialSpec, content["spec"], str(file)), tuple(content["shape"])
-    game = games.build(spec, shape, seed=0, classes=content["classes"])
+    game = games.build(spec, shape, seed=0, classes=content["state"]["classes"])
     game.generator.load_state_dict(content["state"]["ema"])
     inputs = game.inputs(count, torch.Generator().manual_seed(derive(seed, "generate")))
     samples = sample(game, game.generator, inputs, spec)

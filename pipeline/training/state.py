@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline import games
 from pipeline.data.batches import Batches
 from pipeline.data.dataset import Dataset
-from pipeline.games.game import Game
+from pipeline.games.game import Auxiliary, Game
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 
@@ -69,10 +69,11 @@ class Averaging:
 
 @dataclass
 class TrainingState:
-    """spec, shape, game and averaging do not change; everything else is what step() and the loop update in place."""
+    """spec, shape, classes, game and averaging do not change; step() and the loop update everything else in place."""
 
     spec: TrialSpec
     shape: tuple[int, ...]  # of one sample
+    classes: tuple[int, ...]  # training samples of each
     game: Game
     ema: nn.Module  # the generator that is sampled; without averaging the trained one itself
     averaging: Averaging | None
@@ -82,6 +83,7 @@ class TrainingState:
     randomness: torch.Generator
     window_d: Window
     window_g: Window
+    auxiliary: Auxiliary  # of the game's parts
     images: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -101,6 +103,8 @@ class TrainingState:
             "optimiser_d": self.optimiser_d.state_dict(),
             "batches": self.batches.state(),
             "randomness": self.randomness.get_state(),
+            "auxiliary": self.auxiliary,
+            "classes": list(self.classes),
             "images": self.images,
             "step": self.step,
             "seconds": self.seconds,
@@ -116,6 +120,10 @@ class TrainingState:
         self.optimiser_d.load_state_dict(saved["optimiser_d"])
         self.batches.load(saved["batches"])
         self.randomness.set_state(saved["randomness"].cpu())
+        self.auxiliary = {
+            name: {key: value.to(self.device) for key, value in part.items()}
+            for name, part in saved["auxiliary"].items()
+        }
         self.images, self.step, self.seconds = saved["images"], saved["step"], saved["seconds"]
         self.best = saved["best"]
 
@@ -125,7 +133,9 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     device = torch.device(spec.device or "cpu")
     layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
     shape = tuple(dataset.train.shape[1:])
-    game = games.build(spec, shape, seed)
+    labels = dataset.train_labels
+    classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
+    game = games.build(spec, shape, seed, classes)
     image = dataset.kind == "image"
     for network in (game.generator, game.discriminator):
         network.to(device)
@@ -140,6 +150,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     return TrainingState(
         spec=spec,
         shape=shape,
+        classes=classes,
         game=game,
         ema=ema,
         averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,
@@ -149,6 +160,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),
         window_g=Window(GENERATOR_MEASURES, torch.zeros(len(GENERATOR_MEASURES), device=device)),
+        auxiliary=game.auxiliary(device),
     )
 
 

@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
-from torch.nn.utils import get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.data.batches import Batch
+from pipeline.games.game import Turn
+from pipeline.spec.parts import GradientClippingSpec
 from pipeline.training.state import TrainingState
 
 EMA_RAMP_UP = 0.05  # of the images so far (Karras et al. 2020)
@@ -30,10 +32,13 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
         fake = game.generate(game.generator, inputs)
 
     due = {name: float(every) for name, every in game.intervals().items() if state.step % every == 0}
+    turn = Turn(batch.real, inputs, fake, randomness, due, state.auxiliary, state.step, state.images)
     with _precision(state):
-        losses = game.discriminator_loss(game.discriminator, batch.real, fake.detach(), randomness, due)
+        losses = game.discriminator_loss(game.discriminator, turn)
     loss_d = losses.total()
-    norm_d = _update(state.optimiser_d, loss_d)
+    norm_d = _update(state.optimiser_d, loss_d, spec.regularisers.gradient_clipping)
+    game.constrain(_parameters(state.optimiser_d))
+    state.auxiliary = game.advance(state.auxiliary, losses, turn)
     measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
     assert losses.real_scores is not None
     assert losses.fake_scores is not None
@@ -43,8 +48,8 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     if generator_turn:
         _require_gradient(state.optimiser_d, False)  # the generator's update needs no gradient of D's weights
         with _precision(state):
-            loss_g = game.generator_loss(game.discriminator, batch.real, fake).total()
-        norm_g = _update(state.optimiser_g, loss_g)
+            loss_g = game.generator_loss(game.generator, game.discriminator, turn).total()
+        norm_g = _update(state.optimiser_g, loss_g, spec.regularisers.gradient_clipping)
         _require_gradient(state.optimiser_d, True)
         _average(state, batch.real.shape[0])
         of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
@@ -66,11 +71,14 @@ def win_rate(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     return 0.5 + 0.5 * difference.sign().mean() + 0 * difference.sum()
 
 
-def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """One step of the optimiser down the gradient of `loss`; returns the gradient's norm over all parameters."""
+def _update(optimiser: torch.optim.Optimizer, loss: Tensor, clipping: GradientClippingSpec | None) -> Tensor:
+    """One step of the optimiser down the gradient of `loss`; returns the gradient's norm over all parameters, as it
+    was before it is clipped."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = get_total_norm([p.grad for p in _parameters(optimiser) if p.grad is not None])
+    if clipping:
+        clip_grads_with_norm_(_parameters(optimiser), clipping.norm, norm)
     optimiser.step()
     return norm
 

@@ -16,11 +16,21 @@ from torch import Tensor
 from pipeline.data.dataset import Dataset, load
 from pipeline.games.networks.layers import ACTIVATIONS
 from pipeline.games.objectives import OBJECTIVES
-from pipeline.games.regularisers import REGULARISERS
-from pipeline.spec.trial import DataSpec, Init, Norm, TrialSpec
+from pipeline.spec.networks import Init, Minibatch, Norm
+from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
+from pipeline.spec.trial import SMOOTHED, ConditionSpec, DataSpec, TrialSpec
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
+
+# Parts whose defaults would not be seen in so few steps.
+PARTS: dict[str, dict[str, Any]] = {
+    "lecam": {"start": 3},
+    "weight_clipping": {"bound": 0.1},
+    "gradient_clipping": {"norm": 0.1},
+    **{name: {"weight": 0.1} for name in ("r1", "r2", "wgan_gp", "dragan", "mode_seeking")},
+}
+CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 
 # Each axis with its options; what the code lists joins by itself.
 AXES: dict[str, list[Any]] = {
@@ -28,10 +38,16 @@ AXES: dict[str, list[Any]] = {
     "objective": list(OBJECTIVES),
     "regularisers": [
         {},
-        *({name: {"weight": 0.1}} for name in REGULARISERS),
-        *({name: {"weight": 0.1, "interval": 3}} for name in REGULARISERS),
-        {name: {"weight": 0.1} for name in REGULARISERS},
+        *({name: PARTS.get(name, {})} for name in RegularisersSpec.model_fields),
+        {"r1": {"weight": 0.1, "interval": 3}},
+        {name: PARTS.get(name, {}) for name in RegularisersSpec.model_fields if name != "weight_clipping"},
     ],
+    "augmentation": [{}, *({name: {}} for name in AugmentationSpec.model_fields)],
+    "packing": [1, 2, 4],
+    "label_smoothing": [0.0, 0.1],
+    "condition": [None, *((kind, norm) for kind in CONDITIONS for norm in ("none", "conditional_batch"))],
+    "dropout": [0.0, 0.3],
+    "minibatch": list(get_args(Minibatch)),
     "norm_g": list(get_args(Norm)),
     "norm_d": list(get_args(Norm)),
     "activation": [None, *ACTIVATIONS],
@@ -44,28 +60,34 @@ AXES: dict[str, list[Any]] = {
     "precision": ["fp32", "bf16"],
     "memory_format": ["contiguous", "channels_last"],
 }
-STEPS = 7  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
+STEPS = 5  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
 
 
 def tree(case: dict[str, Any]) -> dict[str, Any]:
     data, family = case["network"]
+    kind, norm_of_class = case["condition"] or (None, None)
+    norms = {"generator": norm_of_class if norm_of_class == "conditional_batch" else case["norm_g"]}
+    norms["discriminator"] = case["norm_d"]
     sides = {
         side: {
             "network": family,
             "width": 4,
             "depth": 2,
-            "norm": case[norm],
+            "norm": norms[side],
             "activation": case["activation"],
             "init": case["init"],
         }
-        for side, norm in (("generator", "norm_g"), ("discriminator", "norm_d"))
+        for side in ("generator", "discriminator")
     }
+    sides["discriminator"] |= {"dropout": case["dropout"], "minibatch": case["minibatch"]}
+    game = {name: case[name] for name in ("objective", "packing", "label_smoothing")}
     chosen = {"discriminator_steps": case["discriminator_steps"], "schedule": case["schedule"]}
     return sides | {
         "data": {"name": data},
         "budget": {"images": 2 * STEPS * 16},
         "evaluation": {"every": 16},
-        "game": {"objective": case["objective"]},
+        "game": game | ({"condition": {"kind": kind}} if kind else {}),
+        "augmentation": case["augmentation"],
         "regularisers": case["regularisers"],
         "optimiser": {"lr_g": 1e-3, "lr_d": 1e-3} | case["optimiser"] | chosen,
         "latent": case["latent"],
@@ -81,36 +103,47 @@ Pair = tuple[tuple[str, int], tuple[str, int]]
 
 
 def pairs(case: dict[str, int]) -> set[Pair]:
-    """Every two options of a case that can be met together: an mlp has no instance norm."""
     return set(itertools.combinations(sorted(case.items()), 2))
 
 
 def possible(case: dict[str, int]) -> bool:
-    mlp = case.get("network", 2) != 2
-    return not (mlp and any(AXES[side][case.get(side, 0)] == "instance" for side in ("norm_g", "norm_d")))
+    """Whether a whole case can be built; what cannot is refused by the spec, which tests/spec holds."""
+    one = {name: AXES[name][at] for name, at in case.items()}
+    data, family = one["network"]
+    points, parts = data == "ring8", one["regularisers"]
+    return not (
+        (family == "mlp" and "instance" in (one["norm_g"], one["norm_d"]))
+        or (points and (one["augmentation"] or one["condition"] or "consistency" in parts))
+        or ("weight_clipping" in parts and one["norm_d"] == "spectral")
+        or (one["label_smoothing"] and one["objective"] not in SMOOTHED)
+        or (one["condition"] and one["packing"] > 1)
+    )
 
 
-def wanted() -> set[Pair]:
-    names = sorted(AXES)
-    every = {
-        ((a, i), (b, j))
-        for a, b in itertools.combinations(names, 2)
-        for i in range(len(AXES[a]))
-        for j in range(len(AXES[b]))
-    }
-    return {pair for pair in every if possible(dict(pair))}
+def drawn(pair: Pair, draw: random.Random, tries: int = 100) -> dict[str, int] | None:
+    """A possible case with both options of the pair; None where there is none."""
+    for _ in range(tries):
+        case = {name: draw.randrange(len(options)) for name, options in AXES.items()} | dict(pair)
+        if possible(case):
+            return case
+    return None
 
 
 def covering() -> list[dict[str, int]]:
     """Cases in which every possible pair of options is met: greedy, the best of some draws at a time."""
-    draw, left, cases = random.Random(0), wanted(), []
+    draw, names, cases = random.Random(0), sorted(AXES), []
+    every = (
+        ((a, i), (b, j))
+        for a, b in itertools.combinations(names, 2)
+        for i in range(len(AXES[a]))
+        for j in range(len(AXES[b]))
+    )
+    left = {pair for pair in every if drawn(pair, draw)}
     while left:
-        seeds = draw.sample(sorted(left), min(len(left), 60))
-        drawn = [{name: draw.randrange(len(options)) for name, options in AXES.items()} | dict(pair) for pair in seeds]
-        best = max((case for case in drawn if possible(case)), key=lambda case: len(pairs(case) & left), default=None)
-        if best is not None:
-            cases.append(best)
-            left -= pairs(best)
+        found = [drawn(pair, draw) for pair in draw.sample(sorted(left), min(len(left), 40))]
+        best = max((case for case in found if case), key=lambda case: len(pairs(case) & left))
+        cases.append(best)
+        left -= pairs(best)
     return cases
 
 
@@ -118,8 +151,8 @@ CASES = [{name: AXES[name][at] for name, at in case.items()} for case in coverin
 
 
 def title(case: dict[str, Any]) -> str:
-    first = "-".join(map(str, (*case["network"], case["objective"], *case["regularisers"])))
-    return f"{first}-{case['norm_g']}-{case['norm_d']}"
+    first = "-".join(map(str, (*case["network"], case["objective"], *case["regularisers"], *case["augmentation"])))
+    return f"{first}-{case['norm_g']}-{case['norm_d']}-{case['condition']}-{case['packing']}"
 
 
 def test_every_axis_is_an_axis_of_the_spec() -> None:

@@ -1,6 +1,6 @@
 """The network families: shapes, seeds, and what spectral norm bounds."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -8,14 +8,23 @@ from torch import nn
 
 from pipeline.games.networks import FAMILIES, build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS
-from pipeline.spec.trial import Activation, DcganSpec, Init, MlpSpec, Norm, check_network
+from pipeline.spec.networks import (
+    Activation,
+    DcganDiscriminatorSpec,
+    DcganSpec,
+    Init,
+    MlpDiscriminatorSpec,
+    MlpSpec,
+    Norm,
+    check_network,
+)
 
 RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
-SPECS = {"mlp": MlpSpec, "dcgan": DcganSpec}
+SPECS = {"mlp": MlpDiscriminatorSpec, "dcgan": DcganDiscriminatorSpec}
 
 
-def small(family: str, **changes: object) -> MlpSpec | DcganSpec:
+def small(family: str, **changes: object) -> Any:
     return SPECS[family].model_validate({"network": family, "width": 4, **changes})
 
 

@@ -16,7 +16,7 @@ CASES = [
         'regularisers.r1.wieght: unknown key "wieght", did you mean "weight"? (valid: interval, weight) '
         "(with regularisers: r1)",
     ),
-    ("lazy: {r1", "lazy: {r2", 'regularisers.r2: unknown key "r2", did you mean "r1"? (valid: r1, wgan_gp)'),
+    ("lazy: {r1", "lazy: {r3", 'regularisers.r3: unknown key "r3", did you mean "r2"? (valid: consistency, dragan,'),
     ("name: digits", "name: digits, size: 8", 'data.size: unknown key "size", (valid: name, resolution)'),
     ("name: digits", "name: digit", 'data.name: found "digit", did you mean "digits"? (valid: digits, mnist, '),
     ("name: digits", "name: {choice: [digits, mnist]}", "data.name: found a distribution; valid: one value, trials"),
@@ -90,7 +90,7 @@ CASES = [
     ),
     ("about: a small one", "rungs: {reduction: 1}", "rungs.reduction: found 1; valid: greater than 1"),
     ("about: a small one", "latent:", "latent: found null; valid: a mapping of distribution, size"),
-    ("about: a small one", "game: hinge", 'game: found "hinge"; valid: a mapping of name, objective'),
+    ("about: a small one", "game: hinge", 'game: found "hinge"; valid: a mapping of condition, label_smoothing, '),
     ("about: a small one", "data: {name: mnist}", 'line 3: found the key "data" twice; valid: once'),
     ("optimiser.lr_g: 2e-4", "optimiser.lr_g: 2", "known_good[0]: optimiser.lr_g: found 2; valid: 1e-05 to 0.01 (log)"),
     (

@@ -1,4 +1,4 @@
-"""The network families; a new one is a file here, its spec in spec/trial.py, and a line in FAMILIES."""
+"""The network families; a new one is a file here, its spec in spec/networks.py, and a line in FAMILIES."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.games.networks.dcgan import DcganDiscriminator, DcganGenerator
 from pipeline.games.networks.layers import initialise, wrap_spectral
 from pipeline.games.networks.mlp import MlpDiscriminator, MlpGenerator
-from pipeline.spec.trial import NetworkSpec
+from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec
 
 FAMILIES: dict[str, tuple[Any, Any]] = {
     "mlp": (MlpGenerator, MlpDiscriminator),
@@ -18,14 +18,24 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
 }
 
 
-def build_generator(spec: NetworkSpec, latent_size: int, shape: tuple[int, ...], seed: int) -> nn.Module:
-    """(batch, latent size) -> (batch, *shape), on the CPU, initialised from `seed` alone."""
-    return _finish(FAMILIES[spec.network][0], (spec, latent_size, shape), seed)
+def build_generator(
+    spec: GeneratorSpec, latent_size: int, shape: tuple[int, ...], seed: int, classes: int = 0
+) -> nn.Module:
+    """(batch, latent size + classes) -> (batch, *shape), on the CPU, initialised from `seed` alone.
+
+    classes: of a condition, one-hot after the latent; 0 without one.
+    """
+    return _finish(FAMILIES[spec.network][0], (spec, latent_size, classes, shape), seed)
 
 
-def build_discriminator(spec: NetworkSpec, shape: tuple[int, ...], seed: int) -> nn.Module:
-    """(batch, *shape) -> scores (batch,), on the CPU, initialised from `seed` alone."""
-    return _finish(FAMILIES[spec.network][1], (spec, shape), seed)
+def build_discriminator(
+    spec: DiscriminatorSpec, shape: tuple[int, ...], seed: int, kind: str | None = None, classes: int = 0
+) -> nn.Module:
+    """(batch, *shape), condition, randomness -> scores (batch,), on the CPU, initialised from `seed` alone.
+
+    kind, classes: of the condition, where there is one; an auxiliary classifier's logits come beside the scores.
+    """
+    return _finish(FAMILIES[spec.network][1], (spec, shape, kind, classes), seed)
 
 
 def _finish(family: Any, arguments: tuple[Any, ...], seed: int) -> nn.Module:

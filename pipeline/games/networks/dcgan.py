@@ -2,51 +2,64 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from pipeline.games.networks.layers import activation, norm_2d
-from pipeline.spec.trial import DcganSpec, stages
+from pipeline.games.networks.head import Head
+from pipeline.games.networks.layers import activation, dropout, norm_2d, through
+from pipeline.spec.networks import DcganDiscriminatorSpec, DcganSpec, stages
 
 
 class DcganGenerator(nn.Module):
-    """(batch, latent size) -> images (batch, channels, resolution, resolution) in [-1, 1]."""
+    """(batch, latent size + classes) -> images (batch, channels, resolution, resolution) in [-1, 1]."""
 
-    def __init__(self, spec: DcganSpec, latent_size: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, spec: DcganSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
         super().__init__()
         channels, resolution, _ = shape
         depth = spec.depth or stages(resolution)
         base, width = resolution // 2**depth, spec.width * 2 ** (depth - 1)
-        self.base_shape = (width, base, base)
-        self.project = nn.Linear(latent_size, width * base * base)
-        layers: list[nn.Module] = [*norm_2d(spec.norm, width), activation(spec.activation, "generator")]
+        self.base_shape, self.latent_size = (width, base, base), latent_size
+        self.normed_by_class = spec.norm == "conditional_batch"
+        self.project = nn.Linear(latent_size + (0 if self.normed_by_class else classes), width * base * base)
+        layers: list[nn.Module] = [*norm_2d(spec.norm, width, classes), activation(spec.activation, "generator")]
         for _ in range(depth - 1):
-            layers += [nn.ConvTranspose2d(width, width // 2, 4, 2, 1), *norm_2d(spec.norm, width // 2)]
+            layers += [nn.ConvTranspose2d(width, width // 2, 4, 2, 1), *norm_2d(spec.norm, width // 2, classes)]
             layers += [activation(spec.activation, "generator")]
             width //= 2
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh())
 
-    def forward(self, latent: Tensor) -> Tensor:
-        out: Tensor = self.layers(self.project(latent).view(-1, *self.base_shape))
-        return out
+    def forward(self, inputs: Tensor) -> Tensor:
+        condition = inputs[:, self.latent_size :]
+        projected = self.project(inputs[:, : self.latent_size] if self.normed_by_class else inputs)
+        return through(self.layers, projected.view(-1, *self.base_shape), condition)
 
 
 class DcganDiscriminator(nn.Module):
-    """Images (batch, channels, resolution, resolution) -> scores (batch,); no norm at its input."""
+    """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head; no norm at its input."""
 
-    def __init__(self, spec: DcganSpec, shape: tuple[int, ...]) -> None:
+    def __init__(self, spec: DcganDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:
         super().__init__()
         channels, resolution, _ = shape
         depth = spec.depth or stages(resolution)
+        self.concatenated = kind == "concatenation"
+        channels += classes if self.concatenated else 0
         layers: list[nn.Module] = []
         for stage in range(depth):
             width = spec.width * 2**stage
             layers += [nn.Conv2d(channels, width, 4, 2, 1)]
             layers += norm_2d(spec.norm, width) if stage else []
-            layers += [activation(spec.activation, "discriminator")]
+            layers += [activation(spec.activation, "discriminator"), *dropout(spec)]
             channels = width
         base = resolution // 2**depth
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * base * base, 1))
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = Head(channels * base * base, spec.minibatch, kind, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layers(x)
-        return out.squeeze(1)
+    def forward(
+        self, x: Tensor, condition: Tensor | None = None, randomness: torch.Generator | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        if self.concatenated:
+            assert condition is not None
+            planes = condition[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, planes], 1)
+        out: Tensor | tuple[Tensor, Tensor] = self.head(through(self.layers, x, randomness), condition)
+        return out

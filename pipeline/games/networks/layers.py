@@ -1,11 +1,12 @@
-"""What the network families share: norms, activations, initialisations."""
+"""What the network families share: norms, activations, initialisations, and layers that are told more than x."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2  # of leaky_relu, as in Radford et al. 2016
@@ -19,12 +20,60 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+class Dropout(nn.Module):
+    """Sets a share of the values to 0 and scales the others up, in training alone; randomness is an argument."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor, randomness: torch.Generator | None) -> Tensor:
+        if not self.training:
+            return x
+        if randomness is None:
+            raise ValueError("dropout in training needs its randomness as an argument")
+        kept = torch.rand(x.shape, generator=randomness, device=x.device) >= self.share
+        return x * kept.to(x.dtype) / (1 - self.share)
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch norm whose gain (1 + W y) and bias are of the class (Dumoulin et al. 2017), for any number of axes."""
+
+    def __init__(self, channels: int, classes: int, flat: bool) -> None:
+        super().__init__()
+        self.norm: nn.Module = (nn.BatchNorm1d if flat else nn.BatchNorm2d)(channels, affine=False)
+        self.gain = nn.Linear(classes, channels, bias=False)
+        self.bias = nn.Linear(classes, channels, bias=False)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        axes = (*x.shape[:2], *[1] * (x.dim() - 2))
+        normed: Tensor = self.norm(x)
+        gain, bias = self.gain(condition), self.bias(condition)
+        out: Tensor = normed * (1 + gain).view(axes) + bias.view(axes)
+        return out
+
+
+TOLD = (Dropout, ConditionalBatchNorm)
+
+
+def through(layers: nn.Sequential, x: Tensor, told: Any) -> Tensor:
+    """x through the layers; those of TOLD are given `told` too: D's randomness, G's condition."""
+    for layer in layers:
+        x = layer(x, told) if isinstance(layer, TOLD) else layer(x)
+    return x
+
+
 def activation(name: str | None, side: str) -> nn.Module:
     """None: relu for the generator, leaky_relu for the discriminator (Radford et al. 2016)."""
     return ACTIVATIONS[name or ("relu" if side == "generator" else "leaky_relu")]()
 
 
-def norm_2d(name: str, channels: int) -> list[nn.Module]:
+def dropout(spec: Any) -> list[nn.Module]:
+    """The layer after an activation of the discriminator; none where the share is 0."""
+    return [Dropout(spec.dropout)] if spec.dropout else []
+
+
+def norm_2d(name: str, channels: int, classes: int = 0) -> list[nn.Module]:
     """The norm after a convolution; spectral is a wrapper of the convolution itself, not a layer."""
     if name == "batch":
         return [nn.BatchNorm2d(channels)]
@@ -32,14 +81,18 @@ def norm_2d(name: str, channels: int) -> list[nn.Module]:
         return [nn.InstanceNorm2d(channels, affine=True)]
     if name == "layer":
         return [nn.GroupNorm(1, channels)]
+    if name == "conditional_batch":
+        return [ConditionalBatchNorm(channels, classes, flat=False)]
     return []
 
 
-def norm_1d(name: str, width: int) -> list[nn.Module]:
+def norm_1d(name: str, width: int, classes: int = 0) -> list[nn.Module]:
     if name == "batch":
         return [nn.BatchNorm1d(width)]
     if name == "layer":
         return [nn.LayerNorm(width)]
+    if name == "conditional_batch":
+        return [ConditionalBatchNorm(width, classes, flat=True)]
     return []
 
 

@@ -4,48 +4,61 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
-from pipeline.games.networks.layers import activation, norm_1d
-from pipeline.spec.trial import MlpSpec
+from pipeline.games.networks.head import Head
+from pipeline.games.networks.layers import activation, dropout, norm_1d, through
+from pipeline.spec.networks import MlpDiscriminatorSpec, MlpSpec
 
 
 class MlpGenerator(nn.Module):
-    """(batch, latent size) -> (batch, *shape); images end in tanh, points are unbounded."""
+    """(batch, latent size + classes) -> (batch, *shape); images end in tanh, points are unbounded."""
 
-    def __init__(self, spec: MlpSpec, latent_size: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, spec: MlpSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.shape = shape
-        layers = _hidden(spec, latent_size, "generator")
-        layers.append(nn.Linear(spec.width, math.prod(shape)))
+        self.shape, self.latent_size = shape, latent_size
+        self.normed_by_class = spec.norm == "conditional_batch"
+        layers: list[nn.Module] = []
+        inputs = latent_size + (0 if self.normed_by_class else classes)
+        for _ in range(spec.depth):
+            layers += [nn.Linear(inputs, spec.width), *norm_1d(spec.norm, spec.width, classes)]
+            layers += [activation(spec.activation, "generator")]
+            inputs = spec.width
+        layers.append(nn.Linear(inputs, math.prod(shape)))
         if len(shape) == 3:
             layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        out: Tensor = self.layers(latent)
-        return out.view(-1, *self.shape)
+    def forward(self, inputs: Tensor) -> Tensor:
+        condition = inputs[:, self.latent_size :]
+        start = inputs[:, : self.latent_size] if self.normed_by_class else inputs
+        return through(self.layers, start, condition).view(-1, *self.shape)
 
 
 class MlpDiscriminator(nn.Module):
-    """(batch, *shape) -> scores (batch,)."""
+    """(batch, *shape) -> scores (batch,), as Head."""
 
-    def __init__(self, spec: MlpSpec, shape: tuple[int, ...]) -> None:
+    def __init__(self, spec: MlpDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:
         super().__init__()
-        layers = _hidden(spec, math.prod(shape), "discriminator")
-        self.layers = nn.Sequential(*layers, nn.Linear(spec.width, 1))
+        self.concatenated = kind == "concatenation"
+        layers: list[nn.Module] = []
+        inputs = math.prod(shape) + (classes if self.concatenated else 0)
+        for depth in range(spec.depth):
+            layers += [nn.Linear(inputs, spec.width)]
+            if depth:  # no norm right at the discriminator's input (Radford et al. 2016)
+                layers += norm_1d(spec.norm, spec.width)
+            layers += [activation(spec.activation, "discriminator"), *dropout(spec)]
+            inputs = spec.width
+        self.layers = nn.Sequential(*layers)
+        self.head = Head(spec.width, spec.minibatch, kind, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layers(x.flatten(1))
-        return out.squeeze(1)
-
-
-def _hidden(spec: MlpSpec, inputs: int, side: str) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for depth in range(spec.depth):
-        layers += [nn.Linear(inputs, spec.width)]
-        if depth or side == "generator":  # no norm right at the discriminator's input (Radford et al. 2016)
-            layers += norm_1d(spec.norm, spec.width)
-        layers += [activation(spec.activation, side)]
-        inputs = spec.width
-    return layers
+    def forward(
+        self, x: Tensor, condition: Tensor | None = None, randomness: torch.Generator | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        x = x.flatten(1)
+        if self.concatenated:
+            assert condition is not None
+            x = torch.cat([x, condition.to(x.dtype)], 1)
+        out: Tensor | tuple[Tensor, Tensor] = self.head(through(self.layers, x, randomness), condition)
+        return out

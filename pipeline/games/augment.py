@@ -1,0 +1,158 @@
+"""Input transforms of the discriminator: DiffAugment, adaptive augmentation (ADA) and instance noise.
+
+All take images (batch, channels, side, side) and their randomness, and are differentiable any number of times: a
+gradient penalty differentiates through them twice, which torch's grid_sample does not allow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from pipeline.spec.parts import AdaSpec, DiffAugmentSpec
+
+SHIFT, CUT = 1 / 8, 1 / 2  # of a side (Zhao et al. 2020b)
+
+
+def colour(x: Tensor, randomness: torch.Generator) -> Tensor:
+    """Brightness + U(-0.5, 0.5), saturation * U(0, 2), contrast * U(0.5, 1.5) (Zhao et al. 2020b), in this order."""
+    b, s, c = (_uniform(x, randomness) for _ in range(3))
+    x = x + (b - 0.5)
+    grey = x.mean(1, keepdim=True)
+    x = (x - grey) * (2 * s) + grey
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return (x - mean) * (c + 0.5) + mean
+
+
+def translation(x: Tensor, randomness: torch.Generator) -> Tensor:
+    """Shifted by up to an eighth of a side in each direction, whole pixels, 0 where nothing was."""
+    count, channels, side, _ = x.shape
+    most = int(side * SHIFT + 0.5)
+    wide = pad(x, (most, most, most, most))
+    first = torch.randint(0, 2 * most + 1, (count, 2, 1), generator=randomness, device=x.device)
+    rows, columns = (first + torch.arange(side, device=x.device)).unbind(1)
+    moved = wide.gather(2, rows[:, None, :, None].expand(-1, channels, -1, side + 2 * most))
+    return moved.gather(3, columns[:, None, None, :].expand(-1, channels, side, -1))
+
+
+def cutout(x: Tensor, randomness: torch.Generator) -> Tensor:
+    """0 in a square of half a side, whose centre is anywhere in the image."""
+    side = x.shape[2]
+    size = int(side * CUT + 0.5)
+    last = side + (1 - size % 2)
+    centre = torch.randint(0, last, (x.shape[0], 2, 1), generator=randomness, device=x.device)
+    offset = torch.arange(side, device=x.device) - centre + size // 2
+    rows, columns = ((offset >= 0) & (offset < size)).unbind(1)
+    return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+
+TRANSFORMS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "colour": colour,
+    "translation": translation,
+    "cutout": cutout,
+}
+
+
+def diffaugment(x: Tensor, spec: DiffAugmentSpec, randomness: torch.Generator) -> Tensor:
+    """Zhao et al. 2020b: the transforms that are on, in the order colour, translation, cutout."""
+    for name, transform in TRANSFORMS.items():
+        if getattr(spec, name):
+            x = transform(x, randomness)
+    return x
+
+
+def instance_noise(x: Tensor, sigma: float, randomness: torch.Generator) -> Tensor:
+    """x + N(0, sigma) (Sonderby et al. 2017); any shape."""
+    return x + sigma * torch.randn(x.shape, generator=randomness, device=x.device, dtype=x.dtype)
+
+
+def ada(x: Tensor, p: Tensor, randomness: torch.Generator) -> Tensor:
+    """Each transform with probability p (Karras et al. 2020, app. B): flip, quarter turns and whole-pixel shifts;
+    scaling, rotation, stretching and shifts, bilinear and reflected at the border; brightness, contrast, saturation.
+    Of the paper's list not: luma flip, hue rotation, the low-pass filter around the geometric ones."""
+    count, side = x.shape[0], x.shape[2]
+
+    def some(value: Tensor, neutral: float) -> Tensor:
+        return torch.where(_chance(count, x, randomness) < p, value, neutral)
+
+    def normal() -> Tensor:
+        return torch.randn(count, generator=randomness, device=x.device)
+
+    def whole(low: int, high: int) -> Tensor:
+        return torch.randint(low, high + 1, (count,), generator=randomness, device=x.device).float()
+
+    matrix = _matrix(some(1 - 2 * whole(0, 1), 1.0), torch.ones_like(normal()))
+    matrix = _turn(some(whole(0, 3), 0.0) * (math.pi / 2)) @ matrix
+    most = int(side * SHIFT + 0.5)
+    shift = torch.stack([some(whole(-most, most), 0.0) for _ in range(2)], 1)
+    scale = some(torch.exp2(0.2 * normal()), 1.0)
+    matrix = _matrix(scale, scale) @ matrix
+    matrix = _turn(some((_chance(count, x, randomness) * 2 - 1) * math.pi, 0.0)) @ matrix
+    stretch = some(torch.exp2(0.2 * normal()), 1.0)
+    matrix = _matrix(stretch, 1 / stretch) @ matrix
+    shift = shift + torch.stack([some(0.125 * side * normal(), 0.0) for _ in range(2)], 1)
+    x = _resample(x, matrix, shift)
+
+    x = x + _each(some(0.2 * normal(), 0.0))
+    x = x * _each(some(torch.exp2(0.5 * normal()), 1.0))
+    grey = x.mean(1, keepdim=True)
+    return x + (x - grey) * _each(some(torch.exp2(normal()), 1.0) - 1)
+
+
+def advance_ada(
+    state: Mapping[str, Tensor], signs: Tensor, step: int, batch_size: int, spec: AdaSpec
+) -> dict[str, Tensor]:
+    """ADA's state after a step whose reals were judged `signs`: every `interval` steps p moves by
+    sign(r_t - target) * batch_size * interval / images, and not below 0 (Karras et al. 2020, sec. 3)."""
+    total = state["signs"] + signs.detach().mean()
+    if (step + 1) % spec.interval:
+        return {"p": state["p"], "signs": total}
+    change = (total / spec.interval - spec.target).sign() * (batch_size * spec.interval / spec.images)
+    return {"p": (state["p"] + change).clamp_min(0.0), "signs": torch.zeros_like(total)}
+
+
+def _uniform(x: Tensor, randomness: torch.Generator) -> Tensor:
+    return _each(_chance(x.shape[0], x, randomness))
+
+
+def _chance(count: int, x: Tensor, randomness: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=randomness, device=x.device)
+
+
+def _each(values: Tensor) -> Tensor:
+    return values[:, None, None, None]
+
+
+def _matrix(horizontal: Tensor, vertical: Tensor) -> Tensor:
+    """Diagonal matrices (batch, 2, 2), of (x, y)."""
+    return torch.diag_embed(torch.stack([horizontal, vertical], 1))
+
+
+def _turn(angle: Tensor) -> Tensor:
+    """Rotations (batch, 2, 2)."""
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+
+
+def _resample(x: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Each pixel from where matrix @ (its place from the centre) + shift is, in pixels; bilinear, by gathering."""
+    count, channels, side, _ = x.shape
+    at = torch.arange(side, device=x.device) - (side - 1) / 2
+    places = torch.stack([at.expand(side, side), at[:, None].expand(side, side)]).flatten(1)  # (x, y) x pixels
+    source = matrix @ places + shift[:, :, None] + (side - 1) / 2
+    source = source.remainder(2 * (side - 1))
+    source = torch.minimum(source, 2 * (side - 1) - source)  # reflected at the outermost pixels
+    low = source.floor().clamp(max=side - 2)
+    part, low = source - low, low.long()
+    flat, out = x.flatten(2), torch.zeros_like(x).flatten(2)
+    for right in (0, 1):
+        for down in (0, 1):
+            index = (low[:, 1] + down) * side + low[:, 0] + right
+            weight = (part[:, 0] if right else 1 - part[:, 0]) * (part[:, 1] if down else 1 - part[:, 1])
+            taken = flat.gather(2, index[:, None].expand(-1, channels, -1))
+            out = out + weight[:, None].to(x.dtype) * taken
+    return out.view(count, channels, side, side)

@@ -1,0 +1,63 @@
+"""The discriminator's head: from the features of a batch to scores, with what the condition and the batch add."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.spec.networks import Minibatch
+
+KERNELS, DIMENSIONS = 100, 5  # of minibatch discrimination, as in the code of Salimans et al. 2016
+
+
+class MinibatchStddev(nn.Module):
+    """Adds one feature: the standard deviation over the batch, mean over features (Karras et al. 2018, sec. 3)."""
+
+    added = 1
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, F) -> (batch, F + 1)."""
+        # 1e-8: a batch of equal samples has a finite gradient.
+        deviation = (features.float().var(0, unbiased=False) + 1e-8).sqrt().mean()
+        return torch.cat([features, deviation.expand(len(features), 1)], 1)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Adds how near the other samples of the batch are (Salimans et al. 2016, sec. 3.2)."""
+
+    added = KERNELS
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(features, KERNELS * DIMENSIONS, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, F) -> (batch, F + KERNELS): o_b(i) = sum over j != i of exp(-|M_ib - M_jb|_1)."""
+        m = self.project(features).float().view(-1, KERNELS, DIMENSIONS)
+        near = (-(m[:, None] - m[None, :]).abs().sum(3)).exp()  # (batch, batch, KERNELS)
+        return torch.cat([features, near.sum(1) - 1], 1)
+
+
+class Head(nn.Module):
+    """(batch, features) and the condition (batch, classes), one-hot -> scores (batch,), and with an auxiliary
+    classifier the pair of them and the classes' logits (batch, classes)."""
+
+    def __init__(self, features: int, minibatch: Minibatch, kind: str | None, classes: int) -> None:
+        super().__init__()
+        self.minibatch: MinibatchStddev | MinibatchDiscrimination | None = None
+        if minibatch == "stddev":
+            self.minibatch = MinibatchStddev()
+        elif minibatch == "discrimination":
+            self.minibatch = MinibatchDiscrimination(features)
+        features += self.minibatch.added if self.minibatch else 0
+        self.score = nn.Linear(features, 1)
+        self.embed = nn.Linear(classes, features, bias=False) if kind == "projection" else None
+        self.classify = nn.Linear(features, classes) if kind == "auxiliary_classifier" else None
+
+    def forward(self, features: Tensor, condition: Tensor | None) -> Tensor | tuple[Tensor, Tensor]:
+        if self.minibatch is not None:
+            features = self.minibatch(features)
+        scores: Tensor = self.score(features).squeeze(1)
+        if self.embed is not None:
+            scores = scores + (self.embed(condition) * features).sum(1)
+        return scores if self.classify is None else (scores, self.classify(features))

@@ -1,0 +1,136 @@
+"""The parts of a game at work: packing, noise that decays, rules after the step, the state of ADA."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline import games
+from pipeline.games.networks.head import MinibatchDiscrimination, MinibatchStddev
+from pipeline.games.networks.layers import Dropout
+from pipeline.games.regularisers import squared_norm
+from pipeline.training.state import initial
+from pipeline.training.step import step
+from tests.conformance.test_training import data
+from tests.games.test_adversarial import IMAGES, POINTS, make, seeded, some, turn
+
+
+@pytest.mark.parametrize(("tree", "shape"), [(POINTS, (6,)), (IMAGES, (3, 8, 8))])
+def test_a_pack_is_judged_as_one_sample_of_more_channels(tree: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Lin et al. 2018: D sees m samples side by side, and a penalty is on the gradient of all of them together."""
+    game = make(tree, game={"packing": 3}, batch_size=6, regularisers={"r1": {"weight": 1.0}})
+    real, fake = some(game, tree)
+    looked: list[Tensor] = []
+
+    def discriminator(x: Tensor, *_: Any) -> Tensor:
+        looked.append(x.detach())
+        return (x.flatten(1) * torch.arange(1.0, x[0].numel() + 1)).sum(1)
+
+    losses = game.discriminator_loss(discriminator, turn(game, real, fake, due={"r1": 1.0}))
+    assert losses.real_scores is not None
+    assert losses.real_scores.shape == (2,)
+    assert looked[0].shape == (2, *shape)
+    torch.testing.assert_close(looked[0], torch.stack([torch.cat(list(real[:3])), torch.cat(list(real[3:]))]))
+    of_pack = squared_norm(torch.arange(1.0, looked[0][0].numel() + 1)[None])
+    torch.testing.assert_close(losses.terms["r1"], (0.5 * of_pack).expand(2))
+
+
+def test_instance_noise_decays_to_nothing_over_its_share_of_the_budget() -> None:
+    game = make(POINTS, regularisers={"instance_noise": {"sigma": 2.0, "share": 0.5}})  # a budget of 640 images
+    real, fake = torch.zeros(4000, 2), torch.zeros(4000, 2)
+    deviations = []
+    for images in (0, 160, 320, 640):
+        losses = game.discriminator_loss(lambda x, *_: x[:, 0], turn(game, real, fake, images=images))
+        assert losses.real_scores is not None
+        assert losses.fake_scores is not None
+        deviations.append(float(losses.real_scores.std()))
+        assert float(losses.fake_scores.std()) == pytest.approx(deviations[-1], abs=0.05)
+    assert deviations == pytest.approx([2.0, 1.0, 0.0, 0.0], abs=0.05)
+    assert deviations[2:] == [0.0, 0.0]
+
+
+def trained(steps: int, **changes: Any) -> Any:
+    from pipeline.spec.trial import TrialSpec
+
+    tree = POINTS | {"device": "cpu", "precision": "fp32", "memory_format": "contiguous", "batch_size": 16} | changes
+    state = initial(TrialSpec.model_validate(tree), data(tree["data"]["name"]), seed=1)
+    measured = [step(state, state.batches.next(state.randomness), state.randomness) for _ in range(steps)]
+    return state, measured
+
+
+def test_weight_clipping_bounds_every_parameter_of_the_discriminator_alone() -> None:
+    state, _ = trained(3, regularisers={"weight_clipping": {"bound": 0.02}})
+    largest = [float(p.detach().abs().max()) for p in state.game.discriminator.parameters()]
+    assert max(largest) == pytest.approx(0.02)
+    assert max(float(p.detach().abs().max()) for p in state.game.generator.parameters()) > 0.1
+
+
+def test_gradient_clipping_scales_a_long_gradient_and_says_how_long_it_was() -> None:
+    """Adam's first moment after one step is (1 - beta1) times the gradient that it was given."""
+    (plain, of_plain), (clipped, of_clipped) = (
+        trained(1, regularisers=parts) for parts in ({}, {"gradient_clipping": {"norm": 1e-3}})
+    )
+    assert float(of_plain[0]["discriminator_gradient_norm"]) > 0.01
+    torch.testing.assert_close(of_clipped[0]["discriminator_gradient_norm"], of_plain[0]["discriminator_gradient_norm"])
+
+    def given(state: Any, side: str) -> Tensor:
+        moments = getattr(state, side).state_dict()["state"].values()
+        return torch.cat([moment["exp_avg"].flatten() for moment in moments]) / 0.5
+
+    assert float(given(clipped, "optimiser_d").norm()) == pytest.approx(1e-3, rel=1e-3)
+    assert float(given(clipped, "optimiser_g").norm()) <= 1.001e-3
+    share = given(clipped, "optimiser_d") / given(clipped, "optimiser_d").norm()
+    torch.testing.assert_close(share, given(plain, "optimiser_d") / given(plain, "optimiser_d").norm())
+
+
+def test_ada_goes_by_the_signs_of_the_steps() -> None:
+    changes = IMAGES | {"augmentation": {"ada": {"target": -0.99, "images": 640, "interval": 2}}}
+    state, _ = trained(1, **changes)
+    assert float(state.auxiliary["ada"]["p"]) == 0.0
+    assert -1 <= float(state.auxiliary["ada"]["signs"]) <= 1
+    state, _ = trained(6, **changes)
+    assert float(state.auxiliary["ada"]["p"]) == pytest.approx(3 * 2 * 16 / 640)
+
+
+def test_dropout_in_training_alone_from_the_randomness_it_is_given() -> None:
+    layer, x = Dropout(0.25), torch.ones(4000)
+    first = layer(x, seeded())
+    assert torch.equal(first, layer(x, seeded()))
+    assert not torch.equal(first, layer(x, seeded(1)))
+    assert sorted(set(first.tolist())) == pytest.approx([0.0, 1 / 0.75])
+    assert float((first == 0).float().mean()) == pytest.approx(0.25, abs=0.03)
+    with pytest.raises(ValueError, match="randomness"):
+        layer(x, None)
+    assert torch.equal(layer.eval()(x, None), x)
+
+
+def test_minibatch_stddev_is_the_papers() -> None:
+    """Karras et al. 2018, sec. 3: the deviation of each feature over the minibatch, averaged to one value."""
+    features = torch.randn(6, 5, generator=seeded())
+    out = MinibatchStddev()(features)
+    mean = features.mean(0)
+    expected = sum(((features[:, j] - mean[j]) ** 2).mean().sqrt() for j in range(5)) / 5
+    torch.testing.assert_close(out[:, 5], expected.expand(6))
+    assert torch.equal(out[:, :5], features)
+    assert float(MinibatchStddev()(torch.ones(4, 3))[0, 3]) == pytest.approx(1e-4)
+
+
+def test_minibatch_discrimination_is_the_papers() -> None:
+    """Salimans et al. 2016, sec. 3.2: o(x_i)_b = sum over j of exp(-|M_ib - M_jb|_1), the sample itself left out."""
+    layer, features = MinibatchDiscrimination(4), 0.1 * torch.randn(3, 4, generator=seeded())
+    out, m = layer(features), layer.project(features).view(3, 100, 5)
+    for i in range(3):
+        for b in (0, 50, 99):
+            expected = sum(torch.exp(-sum(abs(m[i, b, c] - m[j, b, c]) for c in range(5))) for j in range(3) if j != i)
+            torch.testing.assert_close(out[i, 4 + b], expected)
+    assert torch.equal(out[:, :4], features)
+
+
+def test_a_game_needs_pixels_to_augment() -> None:
+    from pipeline.errors import InputError
+    from pipeline.spec.trial import TrialSpec
+
+    tree = POINTS | {"data": {"name": "mine.py:points"}, "augmentation": {"ada": {}}}
+    with pytest.raises(InputError, match="has no pixels"):
+        games.build(TrialSpec.model_validate(tree), (2,), 1)

@@ -1,0 +1,116 @@
+"""What cannot go together is refused in one line before anything starts; what is known to fail is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.errors import InputError
+from pipeline.spec.load import load
+
+BASE: dict[str, Any] = {
+    "data": {"name": "digits"},
+    "objective": "fid",
+    "budget": {"images": 1000},
+    "evaluation": {"every": 500},
+    "generator": {"network": "dcgan", "depth": 2},
+    "discriminator": {"network": "dcgan", "depth": 2, "norm": "none"},
+    "batch_size": 64,
+}
+POINTS = {
+    "data": {"name": "ring8"},
+    "objective": "sliced_wasserstein",
+    "generator": {"network": "mlp"},
+    "discriminator": {"network": "mlp"},
+}
+SPECTRAL = {"discriminator": {"network": "dcgan", "norm": "spectral"}}
+
+
+def read(tmp_path: Path, changes: dict[str, Any]) -> tuple[str, ...]:
+    """The notices of a space with these changes."""
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(BASE | changes))
+    return load(str(path)).notices
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"game": {"packing": 3}}, "game.packing: found 3; valid: what divides batch_size (64)"),
+        ({"game": {"packing": {"choice": [1, 6]}}}, "game.packing: found 6; valid: what divides batch_size (64)"),
+        ({"game": {"packing": 2}, "batch_size": 2}, "game.packing: found 2; valid: less than batch_size"),
+        ({"game": {"packing": 0}}, "game.packing: found 0; valid: greater than or equal to 1"),
+        ({"regularisers": {"r1": {"interval": 0}}}, "regularisers.r1.interval: found 0; valid: greater than or equal"),
+        (
+            {"regularisers": {"wgan_gp": {}, "weight_clipping": {}}},
+            "regularisers: found weight_clipping and wgan_gp; both bound D's slope, valid: one of them",
+        ),
+        (
+            {"regularisers": {"weight_clipping": {}}} | SPECTRAL,
+            "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it",
+        ),
+        ({"augmentation": {"ada": {}, "diffaugment": {}}}, "augmentation: found diffaugment and ada; valid: one"),
+        ({"augmentation": {"diffaugment": {}}} | POINTS, "augmentation: found one; ring8 is points, valid: none"),
+        ({"regularisers": {"consistency": {}}} | POINTS, "regularisers.consistency: found it; ring8 is points"),
+        (
+            {"game": {"objective": "hinge", "label_smoothing": 0.1}},
+            "game: label_smoothing: found 0.1 with hinge, whose reals have no target; valid: 0, or with minimax, ",
+        ),
+        ({"game": {"condition": {"kind": "projection"}}} | POINTS, "game.condition: found projection; ring8 has no"),
+        (
+            {"game": {"condition": {"kind": "projection"}, "packing": 2}},
+            "game: packing: found 2 with a condition; valid: 1, a pack has no one class",
+        ),
+        (
+            {"game": {"condition": {"kind": "projection", "weight": 1.0}}},
+            "game.condition: weight: found one with projection; valid: with auxiliary_classifier alone",
+        ),
+        (
+            {"generator": {"network": "dcgan", "norm": "conditional_batch"}},
+            "generator.norm: found conditional_batch; valid: with a game.condition",
+        ),
+        (
+            {"discriminator": {"network": "dcgan", "norm": "conditional_batch"}},
+            'discriminator.norm: found "conditional_batch", (valid: none, ',
+        ),
+        ({"generator": {"network": "dcgan", "dropout": 0.1}}, 'generator.dropout: unknown key "dropout"'),
+    ],
+)
+def test_what_cannot_go_together(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as error:
+        read(tmp_path, changes)
+    assert str(error.value).removeprefix(f"{tmp_path / 'x.yaml'}: ").startswith(line)
+    assert error.value.exit_code == 2
+    assert "\n" not in str(error.value)
+
+
+LAZY = {"choice": [1, 16]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, []),
+        ({"regularisers": {"r1": {"interval": 16}}}, []),
+        ({"regularisers": {"r1": {}, "r2": {}}}, []),
+        ({"regularisers": {"r1": {"interval": 16}, "r2": {}}}, ["r1 and r2 with an interval above 1"]),
+        ({"regularisers": {"r1": {}, "r2": {"interval": LAZY}}}, ["r1 and r2 with an interval above 1"]),
+        ({"regularisers": {"choice": {"a": {"r1": {"interval": 4}}, "b": {"r2": {"interval": 4}}}}}, []),
+        (
+            {"regularisers": {"dragan": {}}, "discriminator": {"network": "dcgan", "norm": "batch"}},
+            ["discriminator.norm: batch under a gradient penalty (dragan)"],
+        ),
+        (
+            {"regularisers": {"r2": {}}, "discriminator": {"network": "dcgan", "norm": "none", "minibatch": "stddev"}},
+            ["discriminator.minibatch: stddev under a gradient penalty (r2)"],
+        ),
+        ({"regularisers": {"lecam": {}}, "discriminator": {"network": "dcgan", "norm": "batch"}}, []),
+    ],
+)
+def test_what_is_known_to_fail_is_said(tmp_path: Path, changes: dict[str, Any], said: list[str]) -> None:
+    notices = read(tmp_path, changes)
+    assert len(notices) == len(said)
+    assert all(part in notice for part, notice in zip(said, notices, strict=True))
