@@ -36,14 +36,14 @@ class AdversarialGame:
         if game.condition and len(classes) < 2:
             raise InputError(f"game.condition: found {game.condition.kind}; {spec.data.name} has no labels")
         self._spec, self._shape = spec, shape
-        self._classes = tuple(classes) if game.condition else ()
+        self.classes = tuple(classes) if game.condition else ()
         kind = game.condition.kind if game.condition else None
         self.generator = build_generator(
-            spec.generator, spec.latent.size, shape, derive(seed, "generator"), len(self._classes)
+            spec.generator, spec.latent.size, shape, derive(seed, "generator"), len(self.classes)
         )
         packed = (shape[0] * game.packing, *shape[1:])
         self.discriminator = build_discriminator(
-            spec.discriminator, packed, derive(seed, "discriminator"), kind, len(self._classes)
+            spec.discriminator, packed, derive(seed, "discriminator"), kind, len(self.classes)
         )
         # A buffer that changes in a forward pass cannot be shared by a stacked one.
         self.stackable = not {spec.generator.norm, spec.discriminator.norm} & COUPLED
@@ -60,17 +60,20 @@ class AdversarialGame:
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Any = None) -> Tensor:
         z = latent.draw(self._spec.latent, count, randomness)
-        if not self._classes:
+        if not self.classes:
             return z
-        if batch is None:
-            shares = torch.tensor(self._classes, dtype=torch.float32, device=randomness.device)
-            labels = torch.multinomial(shares, count, replacement=True, generator=randomness)
-        else:
-            labels = batch.labels
-        return torch.cat([z, self.one_hot(labels)], 1)
+        return self.inputs_of(z, self.labels(count, randomness) if batch is None else batch.labels)
 
-    def one_hot(self, labels: Tensor) -> Tensor:
-        return (labels[:, None] == torch.arange(len(self._classes), device=labels.device)).float()
+    def labels(self, count: int, randomness: torch.Generator) -> Tensor:
+        """Classes (count,) drawn as often as the training data has them; 0 without a condition."""
+        shares = torch.tensor(self.classes or (1,), dtype=torch.float32, device=randomness.device)
+        return torch.multinomial(shares, count, replacement=True, generator=randomness)
+
+    def inputs_of(self, z: Tensor, labels: Tensor) -> Tensor:
+        """What the generator is fed: latents (count, size) and beside them the classes, one-hot."""
+        if not self.classes:
+            return z
+        return torch.cat([z, (labels[:, None] == torch.arange(len(self.classes), device=labels.device)).float()], 1)
 
     def generate(self, generator: Network, inputs: Tensor) -> Tensor:
         fakes: Tensor = generator(inputs)
@@ -136,7 +139,7 @@ class AdversarialGame:
 
     def _judge(self, discriminator: Network, turn: Turn) -> Judge:
         """From samples, or packs of them, to scores and (of an auxiliary classifier) the classes' logits."""
-        condition = turn.inputs[:, self._spec.latent.size :] if self._classes else None
+        condition = turn.inputs[:, self._spec.latent.size :] if self.classes else None
 
         def judge(x: Tensor) -> tuple[Tensor, Tensor | None]:
             packing = self._spec.game.packing

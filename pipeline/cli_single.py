@@ -1,0 +1,63 @@
+"""The verbs of one configuration: train, generate. cli.py registers them among the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.options import Home, Json, Overrides, Space
+
+
+def register(app: typer.Typer) -> None:
+    for verb in (train, generate):
+        app.command()(verb)
+
+
+def train(
+    spec: Space,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    budget: Annotated[int | None, typer.Option(min=1, help="Images, in place of the file's.")] = None,
+    overrides: Overrides = None,
+    data_root: Annotated[Path | None, typer.Option()] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; default ./runs/NAME-seed-SEED.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Train one configuration, without a search; a preset's is its first known-good one."""
+    from pipeline.training.single import train as train_one
+
+    try:
+        train_one(
+            spec,
+            seed=seed,
+            budget=budget,
+            overrides=overrides or [],
+            root=data_root,
+            out=out,
+            home=home,
+            as_json=as_json,
+        )
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on where it stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def generate(
+    path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
+    count: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
+    columns: Annotated[int | None, typer.Option(min=1, help="Of the picture; default a square.")] = None,
+    label: Annotated[str | None, typer.Option("--class", help="A class's number; all: a row of each class.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
+    interpolate: Annotated[str | None, typer.Option(help="Each row a way: spherical or linear.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path(
+        "samples.png"
+    ),
+) -> None:
+    """Samples from a checkpoint."""
+    from pipeline.training.generating import Wanted
+    from pipeline.training.generating import generate as generate_from
+
+    typer.echo(generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out), err=True)

@@ -1,0 +1,124 @@
+"""Samples from a checkpoint: of a class, truncated, along a way through the latent space; the verb generate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline import games
+from pipeline.errors import InputError
+from pipeline.games import latent
+from pipeline.games.adversarial import AdversarialGame
+from pipeline.metrics.samples import save_grid
+from pipeline.seeds import derive
+from pipeline.spec.base import parse
+from pipeline.spec.trial import TrialSpec
+from pipeline.training.loop import sample
+from pipeline.training.store import DamagedCheckpoint, Store, load
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """count: samples; columns of the picture (None: a square). label: a class, or "all" for a row of each, with the
+    same latents in each row. truncation: Gaussian latents within it. path: "spherical" or "linear", each row a way
+    between two latents."""
+
+    count: int = 64
+    columns: int | None = None
+    label: str | None = None
+    truncation: float | None = None
+    path: str | None = None
+
+
+def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
+    """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote."""
+    if out.suffix not in (".png", ".npz"):
+        raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
+    file = _checkpoint(path)
+    try:
+        content = load(file)
+    except DamagedCheckpoint as error:
+        raise InputError(str(error)) from None
+    spec, shape = parse(TrialSpec, content["spec"], str(file)), tuple(content["shape"])
+    game = games.build(spec, shape, seed=0, classes=content["state"]["classes"])
+    game.generator.load_state_dict(content["state"]["ema"])
+    randomness = torch.Generator().manual_seed(derive(seed, "generate"))
+    inputs, columns = _inputs(game, spec, wanted, randomness)
+    samples = sample(game, game.generator, inputs, spec)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".npz":
+        np.savez_compressed(out, samples=samples.numpy())
+    else:
+        save_grid(samples, out, columns=columns)
+    return f"{len(samples)} samples of {file.name} ({content['state']['images']:,} images) in {out}"
+
+
+def _inputs(game: Any, spec: TrialSpec, wanted: Wanted, randomness: torch.Generator) -> tuple[Tensor, int]:
+    """What the generator is fed, and the columns of the picture."""
+    columns = wanted.columns or max(1, round(wanted.count**0.5))
+    if wanted.label is None and wanted.truncation is None and wanted.path is None:
+        return game.inputs(wanted.count, randomness), columns
+    if not isinstance(game, AdversarialGame):
+        raise InputError(f"--class, --truncation, --interpolate: found with the game {spec.game.name}, which has none")
+    if wanted.label == "all":
+        if wanted.path is not None:
+            raise InputError("--class: found all with --interpolate; valid: one class")
+        classes = _classes(game)
+        columns = wanted.columns or max(1, wanted.count // classes)
+        z = _latents(spec, columns, wanted.truncation, randomness).repeat(classes, 1)
+        return game.inputs_of(z, torch.arange(classes).repeat_interleave(columns)), columns
+    count, rows = wanted.count, wanted.count
+    if wanted.path is None:
+        z = _latents(spec, count, wanted.truncation, randomness)
+    else:
+        if wanted.path not in latent.PATHS:
+            raise InputError(f"--interpolate: found {wanted.path}; valid: {', '.join(latent.PATHS)}")
+        if count % columns or columns < 2:
+            raise InputError(f"--columns: found {columns}; valid: 2 or more that divide -n ({count})")
+        rows = count // columns
+        ends = _latents(spec, 2 * rows, wanted.truncation, randomness).view(rows, 2, -1)
+        z = latent.strips(ends, columns, wanted.path)
+    if wanted.label is not None:
+        return game.inputs_of(z, torch.full((count,), _label(game, wanted.label))), columns
+    return game.inputs_of(z, game.labels(rows, randomness).repeat_interleave(count // rows)), columns
+
+
+def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: torch.Generator) -> Tensor:
+    if truncation is None:
+        return latent.draw(spec.latent, count, randomness)
+    if spec.latent.distribution != "gaussian":
+        raise InputError(f"--truncation: found {truncation} with uniform latents; valid: with gaussian ones")
+    if truncation <= 0:
+        raise InputError(f"--truncation: found {truncation}; valid: above 0, in standard deviations")
+    return latent.truncated(spec.latent.size, count, randomness, truncation)
+
+
+def _classes(game: AdversarialGame) -> int:
+    if not game.classes:
+        raise InputError("--class: the checkpoint is of a game without a condition; leave it out")
+    return len(game.classes)
+
+
+def _label(game: AdversarialGame, text: str) -> int:
+    classes = _classes(game)
+    if not text.isdigit() or int(text) >= classes:
+        raise InputError(f"--class: found {text}; valid: 0 to {classes - 1}, or all")
+    return int(text)
+
+
+def _checkpoint(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not (path / "checkpoints").is_dir():
+        raise InputError(f"{path}: no checkpoint and no folder of a run; valid: SWEEP/trials/NUMBER/seed-SEED")
+    store = Store(path)
+    newest = store.newest()
+    if newest is None:
+        raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {d}" for d in store.damaged))
+    best: dict[str, Any] = newest[1]["state"]["best"]
+    return path / ((store.at(best["images"]) if best else None) or newest[0])

@@ -1,0 +1,115 @@
+"""Samples from a checkpoint: classes, truncation, ways through the latent space, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import InputError
+from pipeline.spec.trial import TrialSpec
+from pipeline.training.generating import Wanted, generate
+from pipeline.training.state import initial
+from pipeline.training.step import step
+from pipeline.training.store import Store
+from tests.conformance.test_training import data
+
+CLASSES = 10
+
+
+def checkpoint(folder: Path, conditional: bool, **changes: Any) -> Path:
+    """A few steps of a game on the digits."""
+    tree: dict[str, Any] = {
+        "data": {"name": "digits"},
+        "budget": {"images": 640},
+        "evaluation": {"every": 320},
+        "game": {"condition": {"kind": "projection"}} if conditional else {},
+        "latent": {"size": 6},
+        "generator": {"network": "mlp", "width": 16, "depth": 1},
+        "discriminator": {"network": "mlp", "width": 16, "depth": 1},
+        "batch_size": 16,
+        "device": "cpu",
+        "precision": "fp32",
+        "memory_format": "contiguous",
+    }
+    spec = TrialSpec.model_validate(tree | changes)
+    state = initial(spec, data("digits"), seed=1)
+    for _ in range(3):
+        step(state, state.batches.next(state.randomness), state.randomness)
+    content = {"state": state.tensors(), "spec": spec.model_dump(mode="json"), "shape": list(state.shape)}
+    store = Store(folder)
+    return folder / store.save(state.images, content)
+
+
+def samples(path: Path, wanted: Wanted, out: Path, seed: int = 0) -> np.ndarray[Any, Any]:
+    generate(path, wanted, seed, out / "x.npz")
+    found: np.ndarray[Any, Any] = np.load(out / "x.npz")["samples"]
+    return found
+
+
+def test_a_row_of_each_class_has_the_same_latents(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, conditional=True)
+    rows = samples(path, Wanted(40, label="all"), tmp_path).reshape(CLASSES, 4, 64)
+    for label in (0, 7):
+        alone = samples(path, Wanted(4, label=str(label)), tmp_path).reshape(4, 64)
+        np.testing.assert_allclose(rows[label], alone, atol=1e-6)
+    assert np.abs(rows[0] - rows[1]).max() > 1e-3
+    assert np.abs(rows[0, 0] - rows[0, 1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_picture_of_ways_has_one_in_each_row(tmp_path: Path, conditional: bool) -> None:
+    """A narrow generator is smooth: each image of a way is nearer to the next one than to the other end."""
+    path = checkpoint(tmp_path, conditional)
+    for way in ("spherical", "linear"):
+        found = samples(path, Wanted(18, columns=9, path=way), tmp_path).reshape(2, 9, 64)
+        steps = np.abs(np.diff(found, axis=1)).mean(2)
+        ends = np.abs(found[:, 0] - found[:, -1]).mean(1)
+        assert (steps.max(1) < 0.5 * ends).all()
+    out = tmp_path / "ways.png"
+    generate(path, Wanted(18, columns=9, path="spherical"), 0, out)
+    width, height = Image.open(out).size
+    assert width / height == pytest.approx(4.5, rel=0.05)
+
+
+def test_truncation_brings_samples_nearer_to_each_other(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, conditional=False)
+    spread = [float(samples(path, Wanted(200, truncation=limit), tmp_path).std(0).mean()) for limit in (0.1, 1.0, None)]
+    assert spread == sorted(spread)
+    assert spread[0] < 0.3 * spread[2]
+
+
+def test_the_seed_decides(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, conditional=True)
+    first = samples(path, Wanted(8), tmp_path)
+    assert np.array_equal(first, samples(path, Wanted(8), tmp_path))
+    assert not np.array_equal(first, samples(path, Wanted(8), tmp_path, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"label": "10"}, "--class: found 10; valid: 0 to 9, or all"),
+        ({"label": "cat"}, "--class: found cat; valid: 0 to 9, or all"),
+        ({"label": "all", "path": "linear"}, "--class: found all with --interpolate; valid: one class"),
+        ({"path": "curved"}, "--interpolate: found curved; valid: spherical, linear"),
+        ({"path": "linear", "columns": 7}, r"--columns: found 7; valid: 2 or more that divide -n \(64\)"),
+        ({"truncation": 0.0}, "--truncation: found 0.0; valid: above 0"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    path = checkpoint(tmp_path, conditional=True)
+    with pytest.raises(InputError, match=line):
+        generate(path, replace(Wanted(), **changes), 0, tmp_path / "x.png")
+
+
+def test_a_class_needs_a_condition_and_a_truncation_gaussian_latents(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, False, latent={"size": 4, "distribution": "uniform"})
+    with pytest.raises(InputError, match=r"--class: the checkpoint is of a game without a condition"):
+        generate(path, Wanted(label="1"), 0, tmp_path / "x.png")
+    with pytest.raises(InputError, match=r"--truncation: found 1.0 with uniform latents"):
+        generate(path, Wanted(truncation=1.0), 0, tmp_path / "x.png")
