@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,58 +110,17 @@ def resume(
 
 
 def drive(sweep: Any, as_json: bool) -> None:
-    """Runs the sweep with everything but its progress in its log, and says at the end what came out."""
-    from pipeline.console import Progress, leaderboard, logged_to, summary
-    from pipeline.sweep import LOG
+    """Runs the sweep and says at the end what came out."""
+    from pipeline.console import Progress, leaderboard, summary
+    from pipeline.session import after_run, at_work
 
-    log = sweep.folder / LOG
-    with logged_to(log) as (console, stdout):
-        try:
-            console.print(
-                f"sweep {sweep.name} in {sweep.folder}; everything else is in its {LOG}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            state = sweep.run(Progress(console))
-        except KeyboardInterrupt:
-            console.print(interrupted(sweep), highlight=False, soft_wrap=True)
-            raise typer.Exit(130) from None
-        except GansweepError:
-            raise
-        except Exception as error:
-            traceback.print_exc()  # into the log
-            said = str(error).strip().splitlines() or [""]
-            raise GansweepError(f"{type(error).__name__}: {said[-1][:200]}; the traceback is in {log}") from None
+    with at_work(sweep, "resume") as (console, stdout):
+        state = sweep.run(Progress(console))
         console.print(leaderboard(state, console.width))
-        for line in [*summary(state), *next_commands(sweep)]:
+        for line in [*summary(state), *after_run(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(dumps(document(sweep)), file=stdout)
-
-
-def interrupted(sweep: Any) -> str:
-    from pipeline.sweep import EVENTS
-
-    if not (sweep.folder / EVENTS).exists():
-        return "interrupted before the first trial; nothing was begun"
-    return f"interrupted; go on with: gansweep resume {sweep.name}{home_option(sweep)}"
-
-
-def next_commands(sweep: Any) -> list[str]:
-    home = home_option(sweep)
-    return [
-        "",
-        "next:",
-        f"  gansweep ui {sweep.name}{home}        compare the trials in MLflow",
-        f"  gansweep status {sweep.name}{home}    the table again; --json for programs",
-        f"  gansweep resume {sweep.name}{home} --trials {2 * len(sweep.state.trials)}    search on",
-    ]
-
-
-def home_option(sweep: Any) -> str:
-    from pipeline.sweep import home_of
-
-    return "" if sweep.folder.parent == home_of() else f" --home {sweep.folder.parent}"
 
 
 def document(sweep: Any) -> dict[str, Any]:
@@ -198,11 +156,47 @@ def status(
     if as_json:
         print(dumps(document(sweep)))
         return
+    from pipeline.picking.screen import table
+    from pipeline.picking.verdict import standing
+    from pipeline.picking.words import conclusions
+
     console = Console()
     console.print(leaderboard(sweep.state, console.width, rows=50))
     console.print(f"state: {sweep_state(sweep.state, sweep.folder)}", highlight=False)
     for line in summary(sweep.state):
         console.print(line, highlight=False, soft_wrap=True)
+    if (found := standing(sweep.state)) is not None:
+        console.print()
+        console.print(table(found, console.width))
+        for line in conclusions(found, sweep.state):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def pick(
+    name: Name,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best by score are finalists.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Fresh seeds for those that can still win; 3 for the others.")] = 5,
+    max_time: MaxTime = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
+    from pipeline.console import Progress
+    from pipeline.picking.screen import live, table
+    from pipeline.picking.words import conclusions
+    from pipeline.session import after_pick, at_work
+    from pipeline.sweep import Sweep
+
+    sweep = Sweep.open(name, home=home, max_time=seconds(max_time))
+    sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
+    with at_work(sweep, "pick") as (console, stdout):
+        found = sweep.pick(top, seeds, Progress(console, live, lambda state: state.confirmations))
+        console.print(table(found, console.width))
+        for line in [*conclusions(found, sweep.state), *after_pick(sweep)]:
+            console.print(line, highlight=False, soft_wrap=True)
+        if as_json:
+            print(dumps(found.document()), file=stdout)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from pipeline.errors import Unreachable
 from pipeline.report.status import trial_rows
-from pipeline.state import HEALTH_REASONS, SweepState
+from pipeline.state import HEALTH_REASONS, Run, SweepState
 
 REFRESH = 0.5  # seconds
 
@@ -58,10 +58,17 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
 
 
 class Progress:
-    """A watcher of the driver (see sweep.Watcher): a live view on a terminal, else a line for each run's end."""
+    """A watcher of the driver (see sweep.Watcher): a live view on a terminal, else a line for each run's end. `view`:
+    makes the live view of driver, seconds and backlog; `runs`: those of the state whose end is said."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(
+        self,
+        console: Console,
+        view: Callable[[Any, float, int], Group] | None = None,
+        runs: Callable[[SweepState], list[Run]] = lambda state: state.runs,
+    ) -> None:
+        self._console, self._runs = console, runs
+        self._view = view or (lambda driver, seconds, lines: render(driver.state, driver.trials, seconds, lines))
 
     @contextmanager
     def __call__(self, driver: Any, backlog: Callable[[], int]) -> Iterator[None]:
@@ -69,12 +76,12 @@ class Progress:
         began = time.monotonic()
 
         def view() -> Group:
-            return render(driver.state, driver.trials, time.monotonic() - began, backlog())
+            return self._view(driver, time.monotonic() - began, backlog())
 
         def loop() -> None:
             said: set[tuple[int, int]] = set()
             if not self._console.is_terminal:
-                said = {(run.trial, run.seed) for run in driver.state.runs if run.end_reason}
+                said = {(run.trial, run.seed) for run in self._runs(driver.state) if run.end_reason}
             with (
                 Live(view(), console=self._console, refresh_per_second=4, transient=True)
                 if (self._console.is_terminal)
@@ -97,12 +104,13 @@ class Progress:
             thread.join()
 
     def _say_ends(self, state: SweepState, said: set[tuple[int, int]]) -> None:
-        for run in list(state.runs):
+        for run in self._runs(state):
             if run.end_reason and (run.trial, run.seed) not in said:
                 said.add((run.trial, run.seed))
                 tail = run.tail(state.metric)
+                name = f"trial {run.trial}" + ("" if run.replicate is None else f" seed {run.seed}")
                 self._console.print(
-                    f"trial {run.trial}: {run.end_reason} at {kimg(run.images)}, "
+                    f"{name}: {run.end_reason} at {kimg(run.images)}, "
                     f"{state.metric} tail {number(tail)}, {run.seconds:.0f} s",
                     highlight=False,
                 )
@@ -130,18 +138,7 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
     lines: list[Any] = [head]
     for trial in running:
         run = next(run for run in trial.runs.values() if run.state == "running")
-        budget = trial.spec["budget"]["images"]
-        share = min(run.images / budget, 1.0)
-        bar = "━" * round(20 * share) + "─" * (20 - round(20 * share))
-        values = run.values(state.metric)
-        lines.append(
-            Text.assemble(
-                f"  trial {trial.number:<4}",
-                (bar, "cyan"),
-                f" {kimg(run.images):>10} of {kimg(budget)}   {state.metric} ",
-                (number(values[-1][1]) if values else "–", "bold"),
-            )
-        )
+        lines.append(progress_line(state, run, f"trial {trial.number:<4}"))
     best = state.best_trial
     if best is not None:
         tail = best.tail(state.metric)
@@ -149,6 +146,19 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
     if backlog > 50:
         lines.append(Text(f"  tracker: {backlog} lines behind", style="yellow"))
     return Group(*lines)
+
+
+def progress_line(state: SweepState, run: Run, name: str) -> Text:
+    """A running run: how far it is, and its last value."""
+    budget = state.trials[run.trial].spec["budget"]["images"]
+    share = min(run.images / budget, 1.0)
+    values = run.values(state.metric)
+    return Text.assemble(
+        f"  {name}",
+        ("━" * round(20 * share) + "─" * (20 - round(20 * share)), "cyan"),
+        f" {kimg(run.images):>10} of {kimg(budget)}   {state.metric} ",
+        (number(values[-1][1]) if values else "–", "bold"),
+    )
 
 
 COLUMNS = {"trial": 5, "ended": 17, "tail": 6, "best": 6, "vs default": 10, "kimg": 5, "s": 4}

@@ -13,7 +13,8 @@ class Measurement:
     that is not finite, before anything could be evaluated). signals: what health rules see. timings: seconds spent
     since the previous measurement, by activity (train, evaluate, checkpoint). seconds: since the run began, all
     attempts. features: the extractor behind the metrics, with the hash of its weights; distances of different
-    extractors are never compared. samples: the sample picture, relative to the run's folder."""
+    extractors are never compared. samples: the sample picture, relative to the run's folder.
+    test: the metrics on the test part, at the last evaluations of a run that confirms a finalist."""
 
     images: int
     metrics: dict[str, float]
@@ -23,6 +24,7 @@ class Measurement:
     features: str | None = None
     samples: str | None = None
     checkpoint: str | None = None
+    test: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

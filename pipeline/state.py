@@ -59,6 +59,10 @@ class Run:
         """The median of the last 3 evaluations: what the run is compared by."""
         return tail([value for _, value in self.values(metric)])
 
+    def test_tail(self, metric: str) -> float | None:
+        """The median of the last 3 evaluations on the test part; None of a run that did not confirm."""
+        return tail([m.test[metric] for m in self.measurements if metric in m.test])
+
     def final(self, metric: str) -> float | None:
         """The value at the last evaluation."""
         values = self.values(metric)

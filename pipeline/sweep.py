@@ -21,6 +21,7 @@ from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
 from pipeline.metrics.catalogue import check_objective
 from pipeline.record import Line, Record, read
+from pipeline.runs import Runner
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
@@ -29,13 +30,17 @@ from pipeline.state import SweepState
 if TYPE_CHECKING:
     import pandas
 
+    from pipeline.picking.finalists import Finalist
+    from pipeline.picking.verdict import Verdict
+
 EVENTS = "events.jsonl"
 STOP = "stop"
 LOG = "log.txt"
+BEST = "best.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 # What a watcher (the live display) is given once a run of the driver begins: the driver and a backlog to ask.
-Watcher = Callable[[Driver, Callable[[], int]], Any]
+Watcher = Callable[[Runner, Callable[[], int]], Any]
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,66 @@ class Sweep:
         Raises InputError (also where another driver is at it), Unreachable before the first trial starts where
         tracker, storage or cluster are not there, and NoHealthyTrial at the end where it has none.
         """
+
+        def searching(record: Record, lines: list[Line], concurrency: int) -> Runner:
+            return Driver(
+                self.folder.absolute(),
+                record,
+                lines,
+                self.file,
+                concurrency=concurrency,
+                trials=self.launch.trials or self.file.sweep.search.trials,
+                cuda=self.launch.gpus_per_trial > 0,
+            )
+
+        state = self._drive("search", searching, watch, self.launch.max_time or self.file.sweep.search.max_time)
+        if not any(run.healthy for run in state.runs):
+            raise NoHealthyTrial(no_healthy(state))
+        return state
+
+    def finalists(self, top: int = 3, seeds: int = 5) -> list[Finalist]:
+        """Whom pick() confirms; raises what it does for its input."""
+        from pipeline.picking.finalists import finalists
+
+        if seeds < 2:
+            raise InputError(f"--seeds: found {seeds}; valid: 2 or more, one seed says nothing of the next")
+        return finalists(self.state, self.file.space, top)
+
+    def pick(self, top: int = 3, seeds: int = 5, watch: Watcher | None = None) -> Verdict:
+        """Confirms the finalists (picking/finalists.py) on fresh seeds, or goes on with it, and writes best.yaml.
+
+        Raises what run() does, InputError for a `top` beyond the number of trials or fewer than 2 seeds, and
+        NoHealthyTrial where no finalist stayed healthy on any of them.
+        """
+        from pipeline.picking.best import write
+        from pipeline.picking.driver import PickDriver, race
+        from pipeline.picking.verdict import verdict
+
+        state, chosen = self.state, self.finalists(top, seeds)
+        numbers = [finalist.trial for finalist in chosen]
+        settings = {"top": top, "seeds": seeds, "finalists": {str(each.trial): list(each.why) for each in chosen}}
+
+        def picking(record: Record, lines: list[Line], concurrency: int) -> Runner:
+            last = next((line for line in reversed(lines) if line["event"] == "pick"), {})
+            if {key: last.get(key) for key in settings} != settings:
+                lines.append(record.append("pick", **settings))
+            folder = self.folder.absolute()
+            return PickDriver(folder, record, lines, self.file, concurrency=concurrency, finalists=numbers, seeds=seeds)
+
+        if race(state, numbers, seeds).wanted or {key: state.pick.get(key) for key in settings} != settings:
+            state = self._drive("pick", picking, watch, self.launch.max_time)
+        found = verdict(state)
+        write(self.folder / BEST, found, self.file, state)
+        return found
+
+    def _drive(
+        self,
+        doing: str,
+        make: Callable[[Record, list[Line], int], Runner],
+        watch: Watcher | None,
+        max_time: float | None,
+    ) -> SweepState:
+        """Everything that a driver needs around it, from the lock to Ray and the tracker, until it is exhausted."""
         from pipeline import cluster
         from pipeline.tracking.tracker import Tracker, check
 
@@ -151,18 +216,10 @@ class Sweep:
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
             trials = launch.trials or spec.search.trials
-            lines = self._begin(record, held, prepared, replace(launch, trials=trials))
+            lines = self._begin(doing, record, held, prepared, replace(launch, trials=trials))
             concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
-            driver = Driver(
-                self.folder.absolute(),
-                record,
-                lines,
-                self.file,
-                concurrency=concurrency,
-                trials=trials,
-                cuda=launch.gpus_per_trial > 0,
-            )
-            stop.append(self._stopper(driver, held, launch.max_time or spec.search.max_time))
+            driver = make(record, lines, concurrency)
+            stop.append(self._stopper(driver, held, max_time))
             tracker = Tracker(self.folder, self.tracking_uri)
             tracker.start()
             stack.enter_context(cluster.interruptible(driver))
@@ -172,15 +229,15 @@ class Sweep:
                     cluster.run(driver, self.folder, self.cache.absolute(), root, launch.gpus_per_trial)
                 ended = "interrupted" if driver.stopping in ("interrupted", "stopped") else "finished"
             finally:
-                record.append("driver", session=held.session, state=ended, why=driver.stopping)
+                record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
                 tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
         if ended == "interrupted":
             raise KeyboardInterrupt
-        if not any(run.healthy for run in driver.state.runs):
-            raise NoHealthyTrial(no_healthy(driver.state))
         return driver.state
 
-    def _begin(self, record: Record, held: lock.Lock, prepared: dict[str, Any], launch: Launch) -> list[Line]:
+    def _begin(
+        self, doing: str, record: Record, held: lock.Lock, prepared: dict[str, Any], launch: Launch
+    ) -> list[Line]:
         """The lines of a driver's start, in a new record or at the end of one; returns all lines so far."""
         lines, _ = read(record.path)
         if not lines:
@@ -202,6 +259,7 @@ class Sweep:
         lines.append(
             record.append(
                 "driver",
+                doing=doing,
                 session=held.session,
                 state="started",
                 pid=os.getpid(),
@@ -228,7 +286,7 @@ class Sweep:
                 f"cache no longer has (now {prepared['features']}); start another sweep"
             )
 
-    def _stopper(self, driver: Driver, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
+    def _stopper(self, driver: Runner, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
         """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
         began, path = time.monotonic(), self.folder / STOP
         path.unlink(missing_ok=True)

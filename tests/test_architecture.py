@@ -14,7 +14,7 @@ FENCES = {"ray": "cluster", "optuna": "search", "mlflow": "tracking"}
 # What the driver imports, as the first part of a module's name after `pipeline.`
 DRIVER = (
     *("cli", "demo", "driver", "errors", "health", "measurement", "picking", "plugin", "record", "rungs", "runs"),
-    *("search", "seeds", "space", "spec", "state", "status", "sweep", "tracking"),
+    *("search", "seeds", "session", "space", "spec", "state", "status", "sweep", "tracking"),
 )
 
 

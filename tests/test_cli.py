@@ -30,6 +30,7 @@ VERBS = {
         *("--storage", "--tracking-uri", "--address", "--gpus-per-trial", "--dry-run", "--json"),
     },
     "resume": {"--trials", "--max-time", "--concurrency", "--home", "--tracking-uri", "--address", "--json"},
+    "pick": {"--top", "--seeds", "--max-time", "--home", "--json"},
     "stop": {"--home"},
     "status": {"--home", "--json"},
     "sync": {"--home", "--tracking-uri"},
@@ -268,7 +269,7 @@ def test_a_name_that_is_taken_offers_to_resume_or_another(call: Call, sweep: Pat
     assert "--name clothes-2" in line
 
 
-@pytest.mark.parametrize("verb", ["resume", "status", "stop", "sync", "ui"])
+@pytest.mark.parametrize("verb", ["resume", "pick", "status", "stop", "sync", "ui"])
 def test_a_sweep_that_is_not_there_lists_those_there_are(call: Call, sweep: Path, verb: str) -> None:
     line = call(verb, "cloths").line()
     assert '"cloths"' in line
@@ -284,7 +285,7 @@ def test_a_sweep_that_is_not_running_cannot_be_stopped(call: Call, sweep: Path) 
     assert not (sweep / "stop").exists()
 
 
-@pytest.mark.parametrize("verb", ["resume", "status", "sync", "stop"])
+@pytest.mark.parametrize("verb", ["resume", "pick", "status", "sync", "stop"])
 def test_a_damaged_record_is_one_line_that_names_its_byte(call: Call, sweep: Path, verb: str) -> None:
     path = sweep / "events.jsonl"
     whole = path.read_bytes()

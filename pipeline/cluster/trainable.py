@@ -48,7 +48,8 @@ class Run(tune.Trainable):
         from pipeline.training.run import run  # torch is for workers alone
 
         spec = parse(TrialSpec, job.spec, f"trial {job.trial}")
-        return run(spec, job.seed, job.objective, Path(job.folder), self._cache, self._root)
+        test = job.replicate is not None
+        return run(spec, job.seed, job.objective, Path(job.folder), self._cache, self._root, test)
 
     def cleanup(self) -> None:
         self._measurements = None

@@ -42,6 +42,8 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
     if event not in ("measurement", "run_ended"):
         return []
     trial = state.trials[line["trial"]]
+    if line["seed"] in trial.confirmations:
+        return []
     key, run = key_of(trial, line["seed"]), trial.runs[line["seed"]]
     place = folder / "trials" / str(run.trial) / f"seed-{run.seed}"
     if event == "run_ended":

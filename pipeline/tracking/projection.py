@@ -48,7 +48,7 @@ def keys(state: SweepState) -> Iterator[Key]:
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
     """Folds `line` into `state`; the points it adds, and the runs whose view it changed."""
     event = line["event"]
-    if event in ("sweep", "prepared"):
+    if event in ("sweep", "prepared", "pick"):
         state.apply(line)
         return {}, {SWEEP}
     if event == "driver":
@@ -60,6 +60,8 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
     trial = state.trials[line["trial"]]
     before = len(trial.runs[line["seed"]].measurements) if line["seed"] in trial.runs else 0
     state.apply(line)
+    if line["seed"] in trial.confirmations:
+        return {}, set()
     run = trial.runs[line["seed"]]
     key, time = key_of(trial, run.seed), milliseconds(line["time"])
     points: dict[Key, list[Point]] = {}

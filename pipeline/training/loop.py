@@ -19,6 +19,7 @@ from pipeline.metrics.evaluator import Evaluator
 from pipeline.metrics.samples import save_grid
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
+from pipeline.state import TAIL
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
@@ -27,13 +28,16 @@ CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is fi
 SAMPLE_CHUNK = 512
 
 
-def training(spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, objective: str) -> Iterator[Measurement]:
+def training(
+    spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, objective: str, test: bool = False
+) -> Iterator[Measurement]:
     """Trains `spec` (resolved) with `seed` to its budget and yields a measurement at each evaluation.
 
     The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
     checkpoints is continued from the newest valid one, whose measurement is yielded again. `objective` names the
     metric by which the best checkpoint is kept. After a value that is not finite one last measurement is yielded,
-    without metrics and with the signal `finite` at 0: nothing could come of going on.
+    without metrics and with the signal `finite` at 0: nothing could come of going on. `test`: the evaluations that
+    the run's tail is made of are made on the test part too, which decides nothing here.
     """
     state = initial(spec, evaluator.dataset, seed)
     found = store.newest()
@@ -55,13 +59,17 @@ def training(spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, obj
         with _timed(timings, "evaluate"):
             samples = sample(state.game, state.ema, latents, spec)
             metrics, signals = evaluator.evaluate(samples)
+            tested = evaluator.evaluate(samples, "test")[0] if test and state.images > total - TAIL * every else {}
             picture = _save_samples(state, evaluator.dataset, samples, store)
         signals = _signals(state) | signals
         state.window_d.reset()
         state.window_g.reset()
         state.seconds += sum(timings.values())
         measurement = Measurement(
-            state.images, metrics, signals, state.seconds, timings, features=evaluator.features, samples=picture
+            *(state.images, metrics, signals, state.seconds, timings),
+            features=evaluator.features,
+            samples=picture,
+            test=tested,
         )
         with _timed(timings, "checkpoint"):
             name = _save(state, store, measurement, objective)

@@ -16,13 +16,14 @@ from pipeline.training.store import Store
 
 
 def run(
-    spec: TrialSpec, seed: int, objective: str, folder: Path, cache: Path, root: Path | None
+    spec: TrialSpec, seed: int, objective: str, folder: Path, cache: Path, root: Path | None, test: bool = False
 ) -> Iterator[Measurement]:
-    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `folder`."""
+    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `folder`. `test`: with
+    the last ones on the test part too."""
     evaluator = _evaluator(spec.data.model_dump_json(), spec.evaluation.samples, cache, root, spec.device or "cpu")
     if spec.device == "cpu":
         torch.set_num_threads(1)
-    return training(spec, evaluator, Store(folder), seed, objective)
+    return training(spec, evaluator, Store(folder), seed, objective, test)
 
 
 @functools.lru_cache(maxsize=2)

@@ -1,0 +1,32 @@
+"""best.yaml: what the pick recommends, as a file that `gansweep train` takes, with its evidence in comments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.picking.verdict import Verdict
+from pipeline.picking.words import evidence
+from pipeline.spec import yaml
+from pipeline.spec.load import TRIAL_KEYS, SweepFile
+from pipeline.spec.sweep import SweepSpec
+from pipeline.state import SweepState
+
+
+def write(path: Path, found: Verdict, file: SweepFile, state: SweepState) -> None:
+    """Writes the best finalist's spec: nothing in it is searched any more."""
+    comments = "".join(f"# {line}\n" if line else "#\n" for line in evidence(found, state))
+    part = path.with_suffix(".part")
+    part.write_text(comments + "\n" + yaml.dump(_tree(found, file, state)), encoding="utf-8")
+    part.replace(path)
+
+
+def _tree(found: Verdict, file: SweepFile, state: SweepState) -> dict[str, Any]:
+    """What the sweep's file says, at the point that was picked: health rules too, as it was confirmed under them.
+    Device and precision are left to the launch, as in the sweep, unless the file set them."""
+    _, trial = file.space.fixed(state.trials[found.best.trial].point)
+    about = f"trial {found.best.trial} of the sweep {found.name}, confirmed on {found.best.seeds} fresh seeds"
+    kept = {key: trial[key] for key in TRIAL_KEYS if key in trial}
+    defaults = SweepSpec(objective=found.metric).model_dump(mode="json")["health"]
+    health = {} if file.tree["health"] == defaults else {"health": file.tree["health"]}
+    return {"about": about, "objective": found.metric, **kept, **health}

@@ -1,0 +1,87 @@
+"""The driver of a pick: finalists on fresh seeds, to the full budget, as the race wants them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.picking.intervals import Scale
+from pipeline.picking.racing import Plan, plan
+from pipeline.picking.ranking import Outcome
+from pipeline.record import Line, Record
+from pipeline.runs import Job, Runner, run_folder
+from pipeline.seeds import run_seed
+from pipeline.spec.load import SweepFile
+from pipeline.state import Run, SweepState
+
+FRESH = 1000  # the number of the first replicate; a search's are 0, 1, 2, ...
+
+
+class PickDriver(Runner):
+    """The race (picking/racing.py) over Ray: health rules on, no rungs, and nobody but the record learns of it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        record: Record,
+        lines: list[Line],
+        file: SweepFile,
+        *,
+        concurrency: int,
+        finalists: Sequence[int],
+        seeds: int,
+    ) -> None:
+        super().__init__(folder, record, lines, file)
+        self._concurrency, self._finalists, self._seeds = concurrency, finalists, seeds
+        self.plan = race(self.state, finalists, seeds)
+
+    def next_job(self) -> Job | None:
+        if self.stopping or len(self._live) >= self._concurrency:
+            return None
+        for number, replicate in self.plan.wanted:
+            seed = run_seed(self.state.seed, FRESH + replicate)
+            if (number, seed) in self._live or self._has_ended(number, seed):
+                continue
+            folder = str(run_folder(self._folder, number, seed))
+            spec = self.state.trials[number].spec
+            job = Job(number, seed, spec, self._file.sweep.objective, folder, FRESH + replicate)
+            self._live[number, seed] = job
+            return job
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        return self.stopping is not None or not self.plan.wanted
+
+    def _after(self, job: Job, run: Run) -> None:
+        self.plan = race(self.state, self._finalists, self._seeds)
+
+    def _has_ended(self, number: int, seed: int) -> bool:
+        run = self.state.run(number, seed)
+        return run is not None and run.end_reason is not None
+
+
+def race(state: SweepState, finalists: Sequence[int], seeds: int) -> Plan:
+    """Where the race stands by the record."""
+    ended = [run for number in finalists for run in state.trials[number].confirmations.values() if run.end_reason]
+    scale = scale_of(state)
+    results: dict[tuple[int, int], Outcome] = {}
+    for run in ended:
+        score = confirmed_score(run, state.metric)
+        assert run.replicate is not None
+        results[run.trial, run.replicate - FRESH] = None if score is None else scale.to(score)
+    return plan(finalists, results, seeds)
+
+
+def scale_of(state: SweepState) -> Scale:
+    """By all runs that confirm, on either part of the data."""
+    found = [confirmed_score(run, state.metric) for run in state.confirmations]
+    searched = [run.tail(state.metric) for run in state.confirmations if run.end_reason == "completed"]
+    return Scale.of(state.metric, [score for score in (*found, *searched) if score is not None])
+
+
+def confirmed_score(run: Run, metric: str) -> float | None:
+    """The tail on the test part of a run that stayed healthy to its budget; None of any other run."""
+    score = run.test_tail(metric)
+    return score if run.end_reason == "completed" and score is not None and math.isfinite(score) else None

@@ -1,0 +1,89 @@
+"""Who is confirmed: the best by score, the best of each region of the space, and always the default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.distributions import Choice
+from pipeline.errors import InputError, NoHealthyTrial
+from pipeline.space import Space
+from pipeline.state import SweepState, Trial
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """why: what it was chosen for, in words: "top 2", "best with regularisers: r1", "default"."""
+
+    trial: int
+    why: tuple[str, ...]
+
+
+def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
+    """The `top` trials by score, then the best of each further region (`top` at most), then the default.
+
+    A region is what was chosen among options that carry parameters of their own; where the space has no such choice,
+    what was chosen among plain options. Raises InputError for a `top` that is more than there are trials, and
+    NoHealthyTrial where no trial has a score to begin with.
+    """
+    if top > len(state.trials):
+        raise InputError(f"--top: found {top}; {state.name} has {len(state.trials)} trials, valid: at most that many")
+    scored = [trial for trial in state.ranking() if _has_score(trial, state.metric)]
+    if not scored:
+        raise NoHealthyTrial(nothing_to_confirm(state))
+    why: dict[int, list[str]] = {trial.number: [f"top {place}"] for place, trial in enumerate(scored[:top], 1)}
+    keys = _region_keys(space)
+    seen = {_region(trial, keys) for trial in scored[:top]}
+    further = 0
+    for trial in scored[top:]:
+        region = _region(trial, keys)
+        if region in seen or trial.end_reason != "completed" or further == top:
+            continue
+        seen.add(region)
+        further += 1
+        why[trial.number] = ["best with " + ", ".join(f"{key}: {value}" for key, value in region)]
+    default = state.trials.get(0)
+    if default is not None and default.source == "known_good":
+        why.setdefault(0, []).append("default")
+    return [Finalist(number, tuple(reasons)) for number, reasons in why.items()]
+
+
+def _has_score(trial: Trial, metric: str) -> bool:
+    tail = trial.tail(metric)
+    healthy = bool(trial.runs) and all(run.healthy for run in trial.runs.values())
+    return healthy and tail is not None and math.isfinite(tail)
+
+
+def _region_keys(space: Space) -> list[str]:
+    parameters = space.parameters()
+    branching = {above for parameter in parameters for above, _ in parameter.branch}
+    plain = [parameter.name for parameter in parameters if isinstance(parameter.distribution, Choice)]
+    return [parameter.name for parameter in parameters if parameter.name in branching] or plain
+
+
+def _region(trial: Trial, keys: list[str]) -> tuple[tuple[str, Any], ...]:
+    return tuple((key, trial.point[key]) for key in keys if key in trial.point)
+
+
+def nothing_to_confirm(state: SweepState) -> str:
+    """For a sweep without a healthy trial: what failed most, and which ranges to shrink."""
+    reasons = [run.end_reason for run in state.runs if run.end_reason]
+    if not reasons:
+        return f"{state.name}: no run has ended, there is nothing to confirm; go on with: gansweep resume {state.name}"
+    most = max(dict.fromkeys(reasons), key=reasons.count)
+    line = f"{state.name}: none of its {len(reasons)} runs was healthy; most ended as {most} ({reasons.count(most)})"
+    ranges = list(_numeric(state))
+    return f"{line}; shrink the ranges of {', '.join(ranges[:4])}" if ranges else line
+
+
+def _numeric(state: SweepState) -> Iterator[str]:
+    """The searched numbers, learning rates first: they break a training more often than the rest."""
+    values: dict[str, list[float]] = {}
+    for trial in state.trials.values():
+        for key, value in trial.params.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                values.setdefault(key, []).append(value)
+    for key in sorted(values, key=lambda key: (".lr_" not in key, key)):
+        yield f"{key} ({min(values[key]):.3g} to {max(values[key]):.3g})"
