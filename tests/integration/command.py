@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from pipeline.record import Line, read
-from pipeline.state import SweepState
+from pipeline.state import HEALTH_REASONS, SweepState
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0  # seconds; only a test that fails waits that long
@@ -29,6 +29,8 @@ TINY = (
     *("--set", "generator.width=8", "--set", "discriminator.width=8"),
 )
 SWEEP = ("digits", *TINY, "--seed", str(SEED), "--trials", str(TRIALS), "--concurrency", "1")
+# How a run can end that nothing went wrong around; so short a one may well be stopped for its health.
+RAN = ("completed", "rung", *HEALTH_REASONS)
 # What Ray, Optuna, MLflow and Python itself would write.
 NOISE = re.compile(r"WARNING|ERROR|DEBUG|\bINFO\b|\[I 20|Traceback|raylet|gcs_server|alembic|ray::|File \"|Warning:")
 
@@ -71,6 +73,7 @@ class Running:
         )
         self.pid = self._process.pid
         self.children: list[psutil.Process] = []
+        self._commands: dict[int, str] = {}
 
     def until(self, name: str, said: Callable[[list[Line]], bool]) -> list[Line]:
         """Waits until the sweep's record has what `said` looks for."""
@@ -84,6 +87,7 @@ class Running:
     def look(self) -> list[psutil.Process]:
         """The processes that it has started, and theirs; remembered for gone()."""
         self.children = psutil.Process(self.pid).children(recursive=True)
+        self._commands = {each.pid: " ".join(each.cmdline())[:100].strip() for each in self.children}
         return self.children
 
     def signal(self, number: int, group: bool = False) -> Done:
@@ -101,10 +105,12 @@ class Running:
             self.end()
         return Done(code, *self._read(), time.monotonic() - began)
 
-    def left_behind(self) -> list[str]:
-        """The processes of look() that are still there a while after the end."""
-        _, alive = psutil.wait_procs(self.children, timeout=60)
-        return [f"{process.pid} {' '.join(process.cmdline())[:100]}" for process in alive]
+    def left_behind(self, agents: bool = True) -> list[str]:
+        """The processes of look() that are still there a while after the end. Without `agents`: but for Ray's two
+        agents, which outlive a killed driver by a minute, in which they ask its dead head why."""
+        asked = [each for each in self.children if agents or not self._commands[each.pid].endswith("Agent")]
+        _, alive = psutil.wait_procs(asked, timeout=100)
+        return [f"{process.pid} {self._commands[process.pid]}" for process in alive]
 
     def end(self) -> None:
         """Ends it where a test failed."""

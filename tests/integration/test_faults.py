@@ -12,6 +12,7 @@ from pipeline.seeds import run_seed
 from tests.integration.command import (
     INTERRUPT,
     KILL,
+    RAN,
     SEED,
     SWEEP,
     TERMINATE,
@@ -61,7 +62,7 @@ def further(running: Running, before: int) -> None:
 
 def stop(home: Path, running: Running, number: int, group: bool = False) -> Stop:
     done = running.signal(number, group)
-    left, status = running.left_behind(), gansweep(home, "status", NAME, "--json")
+    left, status = running.left_behind(agents=number != KILL), gansweep(home, "status", NAME, "--json")
     return Stop(done, left, status.document["state"], events(home, NAME))
 
 
@@ -94,7 +95,10 @@ def story(home: Path, whole: Finished) -> Story:
         running = Running(home, "resume", NAME)
         further(running, before)
         story.stops[name] = stop(home, running, number)
+        if name == "kill":
+            killed = running
     story.end = gansweep(home, "resume", NAME, "--json")
+    story.stops["kill"].left_behind += killed.left_behind()
     return story
 
 
@@ -221,6 +225,6 @@ def test_a_crash_in_a_run_is_its_end_reason_and_the_next_one_goes_on(battered: t
     assert "FileExistsError" in trials[1]["evidence"]["error"]
     traceback = home / name / "trials" / "1" / f"seed-{run_seed(SEED, 0)}" / trials[1]["evidence"]["traceback"]
     assert "Traceback (most recent call last)" in traceback.read_text()
-    assert trials[2]["end_reason"] in ("completed", "rung")
+    assert trials[2]["end_reason"] in RAN
     assert "Traceback" not in done.err
     assert "trial 1: crashed" in done.err
