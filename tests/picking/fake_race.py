@@ -1,0 +1,77 @@
+"""A pick without Ray: the real driver over a real record, its runs trained by a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.measurement import Measurement
+from pipeline.picking.driver import PickDriver
+from pipeline.picking.finalists import finalists
+from pipeline.record import Line, Record, read
+from pipeline.runs import Job
+from pipeline.state import SweepState
+from tests.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
+
+FILE = sweep_file(rungs={"enabled": False})
+Score = Callable[[Job], float | None]  # None: it collapses
+
+
+def searched(folder: Path) -> SweepState:
+    """A sweep of 8 trials in `folder`, all completed."""
+    folder.mkdir(exist_ok=True)
+    return FakeTune(folder, FILE).go()
+
+
+def noisy(job: Job) -> float | None:
+    """What follows from the learning rate, with the seed's own noise."""
+    rate = job.spec["optimiser"]["lr_g"]
+    return 20 + 1e4 * abs(rate - 3e-4) + job.seed % 97 / 40
+
+
+class FakeRace:
+    """`jobs`: the runs it has started, in this session."""
+
+    def __init__(
+        self,
+        folder: Path,
+        score: Score = noisy,
+        *,
+        top: int = 3,
+        seeds: int = 5,
+        concurrency: int = 1,
+        hook: Callable[[Line, str], None] | None = None,
+    ) -> None:
+        self.score, self.jobs = score, list[Job]()
+        self.record = Record(folder / "events.jsonl", hook)
+        lines, _ = read(self.record.path)
+        lines.append(self.record.append("driver", doing="pick", session="p", state="started"))
+        chosen = finalists(SweepState.fold(lines), FILE.space, top)
+        why = {str(each.trial): list(each.why) for each in chosen}
+        lines.append(self.record.append("pick", top=top, seeds=seeds, finalists=why))
+        numbers = [each.trial for each in chosen]
+        self.driver = PickDriver(
+            folder, self.record, lines, FILE, concurrency=concurrency, finalists=numbers, seeds=seeds
+        )
+
+    def go(self) -> SweepState:
+        """Until nothing is left, the runs taking turns, the last one started first."""
+        live: list[tuple[Job, int]] = []
+        while True:
+            while (job := self.driver.next_job()) is not None:
+                self.jobs.append(job)
+                self.driver.started(job)
+                live.append((job, EVERY))
+            if not live:
+                assert self.driver.exhausted
+                return self.driver.state
+            job, images = live.pop()
+            if self.driver.measured(job, self._measurement(job, images)):
+                live.append((job, images + EVERY))
+
+    def _measurement(self, job: Job, images: int) -> Measurement:
+        score = self.score(job)
+        if score is None:
+            return Measurement(images, {"fid": 500.0}, {"finite": 1.0, "diversity_ratio": 0.1}, images / 100)
+        test = {"fid": score + 1} if images > BUDGET - 3 * EVERY else {}
+        return Measurement(images, {"fid": score}, {"finite": 1.0, "diversity_ratio": 0.9}, images / 100, test=test)
