@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline import cli_single
 from pipeline.errors import GansweepError
+from pipeline.options import Home, Json, MaxTime, Name, Overrides, Space, Tracking, Trials
 from pipeline.record import dumps
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
@@ -22,15 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
-Name = Annotated[str, typer.Argument(help="A sweep's name.")]
-Home = Annotated[Path | None, typer.Option(help="Where sweeps are; else GANSWEEP_HOME, else ./sweeps.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Tracking = Annotated[str | None, typer.Option(help="MLflow's tracking URI; default sqlite:///HOME/mlflow.db.")]
-MaxTime = Annotated[str | None, typer.Option(help="Stop after this long: 90s, 20m, 2h.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="How many trials the sweep is to have.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Dotted key; repeatable.")]
 
 
 @app.command()
@@ -238,49 +231,7 @@ def ui(
     print(serve(home_of(home), uri or default_uri(home_of(home)), name))
 
 
-@app.command()
-def train(
-    spec: Space,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    budget: Annotated[int | None, typer.Option(min=1, help="Images, in place of the file's.")] = None,
-    overrides: Overrides = None,
-    data_root: Annotated[Path | None, typer.Option()] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; default ./runs/NAME-seed-SEED.")] = None,
-    home: Home = None,
-    as_json: Json = False,
-) -> None:
-    """Train one configuration, without a search; a preset's is its first known-good one."""
-    from pipeline.training.single import train as train_one
-
-    try:
-        train_one(
-            spec,
-            seed=seed,
-            budget=budget,
-            overrides=overrides or [],
-            root=data_root,
-            out=out,
-            home=home,
-            as_json=as_json,
-        )
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where it stopped", err=True)
-        raise typer.Exit(130) from None
-
-
-@app.command()
-def generate(
-    path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
-    count: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path(
-        "samples.png"
-    ),
-) -> None:
-    """Samples from a checkpoint."""
-    from pipeline.training.single import generate as generate_from
-
-    typer.echo(generate_from(path, count, seed, out), err=True)
+cli_single.register(app)
 
 
 @app.command()

@@ -36,7 +36,7 @@ VERBS = {
     "sync": {"--home", "--tracking-uri"},
     "ui": {"--home", "--tracking-uri"},
     "train": {"--seed", "--budget", "--set", "--data-root", "-o", "--out", "--home", "--json"},
-    "generate": {"-n", "--seed", "-o", "--out"},
+    "generate": {"-n", "--columns", "--class", "--truncation", "--interpolate", "--seed", "-o", "--out"},
     "spaces": set(),
     "doctor": {"--home", "--data-root", "--json"},
 }

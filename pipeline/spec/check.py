@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,13 @@ from pipeline.space import Parameter, Space
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 
-MINIBATCH = ("stddev", "discrimination")
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
 
 def check(space: Space) -> tuple[str, ...]:
     """What a user should be told of the space; InputError where some value of it cannot be in a TrialSpec. Each
-    end of a range and each option is tried, with the others at their first option or low end."""
+    end of a range and each option is tried, and each two of different parameters together, with the others at their
+    first option or low end."""
     parameters = space.parameters()
     for parameter in parameters:
         section = parameter.key.split(".")[0]
@@ -28,23 +29,29 @@ def check(space: Space) -> tuple[str, ...]:
             )
     _misspelt(space.tree, "", space.source)
     specs = [_try(space, parameters, {})]
-    for parameter in parameters:
-        for value in parameter.distribution.ends:
-            specs.append(_try(space, [parameter], {**dict(parameter.branch), parameter.name: value}))
+    ends = [
+        (parameter, {**dict(parameter.branch), parameter.name: value})
+        for parameter in parameters
+        for value in parameter.distribution.ends
+    ]
+    specs += [_try(space, [parameter], forced) for parameter, forced in ends]
+    for (one, forced), (other, also) in itertools.combinations(ends, 2):
+        if one is not other and all(also.get(name, value) == value for name, value in forced.items()):
+            specs.append(_try(space, [one, other], forced | also))
     return _warnings(specs, space.source)
 
 
 def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
     """What is known to go wrong, where some value of the space leads there."""
     lines = []
-    penalties = {name for spec in specs for name in spec.regularisers.gradient_penalties()}
-    coupled = {"norm: batch": any(spec.discriminator.norm == "batch" for spec in specs)}
-    coupled |= {f"minibatch: {kind}": any(s.discriminator.minibatch == kind for s in specs) for kind in MINIBATCH}
-    for found in (found for found, there in coupled.items() if there and penalties):
-        lines.append(
-            f"discriminator.{found} under a gradient penalty ({', '.join(sorted(penalties))}): the gradient is then "
-            "of the batch's sum, not of each sample (layer, instance and spectral norm keep them apart)"
-        )
+    for field, value in (("norm", "batch"), ("minibatch", "stddev"), ("minibatch", "discrimination")):
+        coupled = [spec.regularisers for spec in specs if getattr(spec.discriminator, field) == value]
+        penalties = sorted({name for found in coupled for name in found.gradient_penalties()})
+        if penalties:
+            lines.append(
+                f"discriminator.{field}: {value} under a gradient penalty ({', '.join(penalties)}): the gradient is "
+                "then of the batch's sum, not of each sample (layer, instance and spectral norm keep them apart)"
+            )
     both = [spec.regularisers for spec in specs if spec.regularisers.r1 and spec.regularisers.r2]
     if any(max(part.interval for part in (found.r1, found.r2) if part) > 1 for found in both):
         lines.append(

@@ -19,11 +19,17 @@ Objective = Literal[
 SMOOTHED = ("minimax", "non_saturating", "least_squares")  # the objectives whose reals have a target
 
 
+# What a game can bring `with` it: everything in which the trials of a sweep may differ.
+BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
+
+
 class DataSpec(Strict):
-    """The training data. resolution None: the data set's own; images are resized to it otherwise."""
+    """The training data. resolution None: the data set's own; images are resized to it otherwise.
+    limit: train on so many of the training samples, always the same ones; metrics still see all parts whole."""
 
     name: str
     resolution: int | None = Field(None, ge=8, le=64)
+    limit: int | None = Field(None, ge=32)
 
     @field_validator("name")
     @classmethod
@@ -77,6 +83,8 @@ class ConditionSpec(Strict):
 class AdversarialSpec(Strict):
     """Noise to sample (Goodfellow et al. 2014), with one of the objectives of games/objectives.py.
 
+    with (in a YAML): sections that come with this game alone, such as {regularisers: {r1: {}}}; so a choice of
+    games has each its own regularisers, norms and rates. They are put where they belong when it is read.
     label_smoothing: the reals' target is 1 - label_smoothing (one-sided, Salimans et al. 2016).
     packing: samples that the discriminator judges together (PacGAN, Lin et al. 2018)."""
 
@@ -106,11 +114,12 @@ class LatentSpec(Strict):
 
 
 class OptimiserSpec(Strict):
-    """Adam for each side. beta1_d and beta2_d: the discriminator's where they differ (None: the same).
-    discriminator_steps: for each generator step. linear: from the learning rate to 0 over the budget."""
+    """Adam for each side. lr_d, beta1_d and beta2_d: the discriminator's where they differ (None: the same; two
+    rates are the two time scales of Heusel et al. 2017). discriminator_steps: for each generator step.
+    linear: from the learning rate to 0 over the budget."""
 
     lr_g: float = scalar(2e-4, gt=0, le=1)
-    lr_d: float = scalar(2e-4, gt=0, le=1)
+    lr_d: float | None = scalar(None, gt=0, le=1)
     beta1: float = scalar(0.5, ge=0, lt=1)
     beta2: float = scalar(0.999, ge=0, lt=1)
     beta1_d: float | None = scalar(None, ge=0, lt=1)
@@ -118,6 +127,11 @@ class OptimiserSpec(Strict):
     discriminator_steps: int = Field(1, ge=1, le=20)
     weight_decay: float = scalar(0.0, ge=0, le=1)
     schedule: Literal["constant", "linear"] = "constant"
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """The learning rates of the generator and of the discriminator."""
+        return self.lr_g, self.lr_g if self.lr_d is None else self.lr_d
 
 
 class EmaSpec(Strict):
@@ -145,6 +159,19 @@ class TrialSpec(Strict):
     device: Literal["cpu", "cuda"] | None = None
     precision: Literal["fp32", "bf16"] | None = None
     memory_format: Literal["contiguous", "channels_last"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with(cls, tree: Any) -> Any:
+        """What a choice of the game brings with it, put where it belongs."""
+        game = tree.get("game") if isinstance(tree, dict) else None
+        if not isinstance(game, dict) or game.get("with") is None:
+            return tree
+        brought = game["with"]
+        if not isinstance(brought, dict) or not brought.keys() <= set(BROUGHT):
+            raise ValueError(f"game.with: found {_shown(brought)}; valid: a mapping of {', '.join(BROUGHT)}")
+        rest = {**tree, "game": {key: value for key, value in game.items() if key != "with"}}
+        return _merged(rest, brought, "")
 
     @model_validator(mode="after")
     def _can_be_built(self) -> TrialSpec:
@@ -180,6 +207,24 @@ class TrialSpec(Strict):
             raise ValueError("regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it")
         if self.generator.norm == "conditional_batch" and self.game.condition is None:
             raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")
+
+
+def _merged(tree: dict[str, Any], brought: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Both trees as one; ValueError for a key that both have a value of."""
+    merged = dict(tree)
+    for key, value in brought.items():
+        there = merged.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            merged[key] = _merged(there, value, f"{prefix}{key}.")
+        elif there is None:
+            merged[key] = value
+        else:
+            raise ValueError(f"game.with: found {prefix}{key}, which is given beside game too; valid: in one place")
+    return merged
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, dict) else str(value)
 
 
 def resolve(spec: TrialSpec, cuda: bool) -> TrialSpec:

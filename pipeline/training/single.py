@@ -1,32 +1,24 @@
-"""One configuration trained in this process, and samples from a checkpoint: the verbs train and generate."""
+"""One configuration trained in this process: the verb train."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import yaml
 
-from pipeline import games
 from pipeline.errors import GansweepError, InputError
 from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import METRICS, check_objective
 from pipeline.metrics.evaluator import prepare
-from pipeline.metrics.samples import save_grid
 from pipeline.record import dumps
 from pipeline.runs import classify
-from pipeline.seeds import derive
-from pipeline.spec.base import parse
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.state import Run
-from pipeline.training.loop import sample
 from pipeline.training.run import run
-from pipeline.training.store import DamagedCheckpoint, Store, load
 
 
 def train(
@@ -105,41 +97,6 @@ def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
         path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
     return claim
-
-
-def generate(path: Path, count: int, seed: int, out: Path) -> str:
-    """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote."""
-    if out.suffix not in (".png", ".npz"):
-        raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
-    file = _checkpoint(path)
-    try:
-        content = load(file)
-    except DamagedCheckpoint as error:
-        raise InputError(str(error)) from None
-    spec, shape = parse(TrialSpec, content["spec"], str(file)), tuple(content["shape"])
-    game = games.build(spec, shape, seed=0, classes=content["state"]["classes"])
-    game.generator.load_state_dict(content["state"]["ema"])
-    inputs = game.inputs(count, torch.Generator().manual_seed(derive(seed, "generate")))
-    samples = sample(game, game.generator, inputs, spec)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".npz":
-        np.savez_compressed(out, samples=samples.numpy())
-    else:
-        save_grid(samples, out, columns=max(1, round(count**0.5)))
-    return f"{count} samples of {file.name} ({content['state']['images']:,} images) in {out}"
-
-
-def _checkpoint(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not (path / "checkpoints").is_dir():
-        raise InputError(f"{path}: no checkpoint and no folder of a run; valid: SWEEP/trials/NUMBER/seed-SEED")
-    store = Store(path)
-    newest = store.newest()
-    if newest is None:
-        raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {d}" for d in store.damaged))
-    best: dict[str, Any] = newest[1]["state"]["best"]
-    return path / ((store.at(best["images"]) if best else None) or newest[0])
 
 
 def say(line: str) -> None:

@@ -133,7 +133,8 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     device = torch.device(spec.device or "cpu")
     layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
     shape = tuple(dataset.train.shape[1:])
-    labels = dataset.train_labels
+    train, labels = dataset.train[: spec.data.limit], dataset.train_labels
+    labels = None if labels is None else labels[: spec.data.limit]
     classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
     game = games.build(spec, shape, seed, classes)
     image = dataset.kind == "image"
@@ -154,9 +155,11 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
         game=game,
         ema=ema,
         averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,
-        optimiser_g=_adam(game.generator, optimiser.lr_g, (optimiser.beta1, optimiser.beta2), optimiser.weight_decay),
-        optimiser_d=_adam(game.discriminator, optimiser.lr_d, betas_d, optimiser.weight_decay),
-        batches=Batches(dataset.train, dataset.train_labels, device, spec.batch_size, layout),
+        optimiser_g=_adam(
+            game.generator, optimiser.rates[0], (optimiser.beta1, optimiser.beta2), optimiser.weight_decay
+        ),
+        optimiser_d=_adam(game.discriminator, optimiser.rates[1], betas_d, optimiser.weight_decay),
+        batches=Batches(train, labels, device, spec.batch_size, layout),
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),
         window_g=Window(GENERATOR_MEASURES, torch.zeros(len(GENERATOR_MEASURES), device=device)),

@@ -97,10 +97,7 @@ def _schedule(state: TrainingState) -> None:
     if state.spec.optimiser.schedule == "constant":
         return
     left = 1 - state.images / state.spec.budget.images
-    for optimiser, lr in (
-        (state.optimiser_g, state.spec.optimiser.lr_g),
-        (state.optimiser_d, state.spec.optimiser.lr_d),
-    ):
+    for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), state.spec.optimiser.rates, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = lr * max(left, 0.0)
 

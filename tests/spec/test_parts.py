@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from pipeline.errors import InputError
+from pipeline.spec.base import parse
 from pipeline.spec.load import load
+from pipeline.spec.parts import WeightClippingSpec
+from pipeline.spec.trial import TrialSpec
 
 BASE: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -17,7 +20,7 @@ BASE: dict[str, Any] = {
     "budget": {"images": 1000},
     "evaluation": {"every": 500},
     "generator": {"network": "dcgan", "depth": 2},
-    "discriminator": {"network": "dcgan", "depth": 2, "norm": "none"},
+    "discriminator": {"network": "dcgan", "depth": 2, "norm": "layer"},
     "batch_size": 64,
 }
 POINTS = {
@@ -76,6 +79,19 @@ def read(tmp_path: Path, changes: dict[str, Any]) -> tuple[str, ...]:
             {"discriminator": {"network": "dcgan", "norm": "conditional_batch"}},
             'discriminator.norm: found "conditional_batch", (valid: none, ',
         ),
+        (
+            {"game": {"objective": {"choice": ["minimax", "hinge"]}, "label_smoothing": {"uniform": [0.0, 0.3]}}},
+            "game: label_smoothing: found 0.3 with hinge, whose reals have no target",
+        ),
+        (
+            {"game": {"with": {"data": {"name": "ring8"}}}},
+            "game.with: found data; valid: a mapping of latent, generator, ",
+        ),
+        (
+            {"game": {"with": {"discriminator": {"depth": 1}}}},
+            "game.with: found discriminator.depth, which is given beside game too; valid: in one place",
+        ),
+        ({"game": {"with": {"regularisers": {"r9": {}}}}}, 'regularisers.r9: unknown key "r9"'),
         ({"generator": {"network": "dcgan", "dropout": 0.1}}, 'generator.dropout: unknown key "dropout"'),
     ],
 )
@@ -88,6 +104,16 @@ def test_what_cannot_go_together(tmp_path: Path, changes: dict[str, Any], line: 
 
 
 LAZY = {"choice": [1, 16]}
+# Batch norm and a penalty, but of different games.
+GAMES = {
+    "choice": {
+        "plain": {"objective": "hinge", "with": {"discriminator": {"norm": "batch"}}},
+        "penalised": {
+            "objective": "wasserstein",
+            "with": {"discriminator": {"norm": "layer"}, "regularisers": {"wgan_gp": {}}},
+        },
+    }
+}
 
 
 @pytest.mark.parametrize(
@@ -108,9 +134,50 @@ LAZY = {"choice": [1, 16]}
             ["discriminator.minibatch: stddev under a gradient penalty (r2)"],
         ),
         ({"regularisers": {"lecam": {}}, "discriminator": {"network": "dcgan", "norm": "batch"}}, []),
+        (
+            {
+                "regularisers": {"choice": {"none": {}, "gp": {"wgan_gp": {}}}},
+                "discriminator": {"network": "dcgan", "norm": {"choice": ["none", "batch"]}},
+            },
+            ["discriminator.norm: batch under a gradient penalty (wgan_gp)"],
+        ),
+        ({"game": GAMES, "discriminator": {"network": "dcgan"}}, []),
     ],
 )
 def test_what_is_known_to_fail_is_said(tmp_path: Path, changes: dict[str, Any], said: list[str]) -> None:
     notices = read(tmp_path, changes)
     assert len(notices) == len(said)
     assert all(part in notice for part, notice in zip(said, notices, strict=True))
+
+
+def test_a_choice_of_games_has_each_its_own_parts(tmp_path: Path) -> None:
+    """What is searched under one game is not there under the other, and comes out where it belongs."""
+    games = {
+        "plain": {"objective": "hinge", "with": {"discriminator": {"norm": {"choice": ["spectral", "layer"]}}}},
+        "clipped": {
+            "objective": "wasserstein",
+            "with": {"regularisers": {"weight_clipping": {"bound": {"log": [0.01, 1.0]}}}, "optimiser": {"lr_d": 5e-5}},
+        },
+    }
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            BASE | {"game": {"choice": games}, "optimiser": {"lr_g": 1e-4}, "discriminator": {"network": "dcgan"}}
+        )
+    )
+    file = load(str(path))
+    names = [parameter.name for parameter in file.space.parameters()]
+    norm, bound = "game[plain].with.discriminator.norm", "game[clipped].with.regularisers.weight_clipping.bound"
+    assert sorted(names) == ["game", bound, norm]
+    plain, clipped = (
+        parse(TrialSpec, file.space.fixed(point)[1], "x")
+        for point in ({"game": "plain", norm: "layer"}, {"game": "clipped", bound: 0.1})
+    )
+    assert (plain.discriminator.norm, plain.regularisers.weight_clipping) == ("layer", None)
+    assert (clipped.discriminator.norm, clipped.regularisers.weight_clipping) == (
+        "batch",
+        WeightClippingSpec(bound=0.1),
+    )
+    assert plain.optimiser.rates == (1e-4, 1e-4)
+    assert clipped.optimiser.rates == (1e-4, 5e-5)
+    assert TrialSpec.model_validate(clipped.model_dump(mode="json")) == clipped
