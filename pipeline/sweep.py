@@ -181,10 +181,11 @@ class Sweep:
             folder = self.folder.absolute()
             return PickDriver(folder, record, lines, self.file, concurrency=concurrency, finalists=numbers, seeds=seeds)
 
-        if race(state, numbers, seeds).wanted or {key: state.pick.get(key) for key in settings} != settings:
+        same = {key: state.pick.get(key) for key in settings} == settings
+        if race(state, numbers, seeds).wanted or not same or state.picker.get("state") != "finished":
             state = self._drive("pick", picking, watch, self.launch.max_time)
         found = verdict(state)
-        write(self.folder / BEST, found, self.file, state)
+        write(self.folder / BEST, state)
         return found
 
     def _drive(

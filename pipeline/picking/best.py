@@ -5,20 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.picking.verdict import Verdict
+from pipeline.picking.verdict import Verdict, standing
 from pipeline.picking.words import evidence
 from pipeline.spec import yaml
-from pipeline.spec.load import TRIAL_KEYS, SweepFile
+from pipeline.spec.load import TRIAL_KEYS, SweepFile, from_tree
 from pipeline.spec.sweep import SweepSpec
 from pipeline.state import SweepState
 
 
-def write(path: Path, found: Verdict, file: SweepFile, state: SweepState) -> None:
-    """Writes the best finalist's spec: nothing in it is searched any more."""
-    comments = "".join(f"# {line}\n" if line else "#\n" for line in evidence(found, state))
+def write(path: Path, state: SweepState) -> None:
+    """Writes best.yaml of a sweep whose pick has found something."""
+    text = best_yaml(state)
+    assert text is not None
     part = path.with_suffix(".part")
-    part.write_text(comments + "\n" + yaml.dump(_tree(found, file, state)), encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def best_yaml(state: SweepState) -> str | None:
+    """The best finalist's spec, in which nothing is searched any more; None before the pick has found something."""
+    found = standing(state)
+    if found is None:
+        return None
+    comments = "".join(f"# {line}\n" if line else "#\n" for line in evidence(found, state))
+    return comments + "\n" + yaml.dump(_tree(found, from_tree(state.space, state.source), state))
 
 
 def _tree(found: Verdict, file: SweepFile, state: SweepState) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.tracking.content import View
 from pipeline.tracking.files import Upload
 from pipeline.tracking.location import artifact_root, database
-from pipeline.tracking.projection import SWEEP, Key, Point
+from pipeline.tracking.projection import PICK, SWEEP, Key, Point
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -144,7 +144,7 @@ class Runs:
         tags = {
             "gansweep.id": self.sweep,
             "gansweep.sweep": self.name,
-            "gansweep.kind": "sweep" if key == SWEEP else "trial" if key[1] is None else "seed",
+            "gansweep.kind": {SWEEP: "sweep", PICK: "pick"}.get(key, "trial" if key[1] is None else "seed"),
             "mlflow.user": _user(),
             "mlflow.source.name": "gansweep",
             "mlflow.source.type": "LOCAL",

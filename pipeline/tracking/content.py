@@ -48,13 +48,14 @@ def view(state: SweepState, key: Key, alive: bool = True) -> View:
         parent=SWEEP if seed is None else (number, None),
         started=milliseconds(run.started if seed is not None and run else trial.proposed),
         ended=milliseconds(max(ends)) if reason and ends else None if working else milliseconds(state.updated),
-        status=_status(reason, bool(run), working),
+        status=run_status(reason, bool(run), working),
         params=params,
-        tags=_tags(state, trial, runs, reason, working),
+        tags=run_tags(state, trial, runs, reason, working),
     )
 
 
-def _tags(state: SweepState, trial: Trial, runs: list[Run], reason: str | None, working: bool) -> dict[str, str]:
+def run_tags(state: SweepState, trial: Trial, runs: list[Run], reason: str | None, working: bool) -> dict[str, str]:
+    """What a run, or a trial over its runs, says of itself. working: a driver is at it."""
     waiting = "running" if any(r.state == "running" for r in runs) else "waiting"
     tags = {
         "state": "finished" if reason else waiting if working else "interrupted",
@@ -118,7 +119,7 @@ def _at_work(state: SweepState) -> bool:
     return bool(state.driver.get("state", "started") == "started")
 
 
-def _status(reason: str | None, begun: bool, working: bool) -> str:
+def run_status(reason: str | None, begun: bool, working: bool) -> str:
     if reason:
         return "FINISHED" if reason in RESULTS else "FAILED"
     if not working:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.picking.best import best_yaml
 from pipeline.record import Line
 from pipeline.state import Run, SweepState
-from pipeline.tracking.projection import SWEEP, Key, key_of, milliseconds
+from pipeline.tracking.projection import PICK, SWEEP, Key, key_of, milliseconds
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
     if event == "trial":
         spec = yaml.safe_dump(line["spec"], sort_keys=False)
         return [Upload((line["trial"], None), Path("spec.yaml"), "", text=spec)]
+    if event == "driver" and line.get("doing") == "pick" and line["state"] != "started":
+        best = best_yaml(state)
+        return [Upload(PICK, Path("best.yaml"), "", text=best)] if best and state.pick else []
     if event not in ("measurement", "run_ended"):
         return []
     trial = state.trials[line["trial"]]
-    if line["seed"] in trial.confirmations:
-        return []
-    key, run = key_of(trial, line["seed"]), trial.runs[line["seed"]]
+    key, run = key_of(trial, line["seed"]), state.run(trial.number, line["seed"])
+    assert run is not None
     place = folder / "trials" / str(run.trial) / f"seed-{run.seed}"
     if event == "run_ended":
         return [Upload(key, path, "checkpoints", tag=tag) for tag, path in _checkpoints(state, run, place)]

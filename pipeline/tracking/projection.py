@@ -15,6 +15,7 @@ Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""
 
 SWEEP: Key = (None, None)
+PICK: Key = (-1, None)  # its children are the runs that confirm, (trial, seed)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ def identity(line: Line) -> str:
 
 def key_of(trial: Trial, seed: int) -> Key:
     first = trial.first
+    if seed in trial.confirmations:
+        return (trial.number, seed)
     return (trial.number, None) if first is None or first.seed == seed else (trial.number, seed)
 
 
@@ -43,14 +46,20 @@ def keys(state: SweepState) -> Iterator[Key]:
     for trial in state.trials.values():
         yield (trial.number, None)
         yield from (key_of(trial, seed) for seed in list(trial.runs)[1:])
+    if state.pick:
+        yield PICK
+        yield from ((run.trial, run.seed) for run in state.confirmations)
 
 
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
     """Folds `line` into `state`; the points it adds, and the runs whose view it changed."""
     event = line["event"]
-    if event in ("sweep", "prepared", "pick"):
+    if event in ("sweep", "prepared"):
         state.apply(line)
         return {}, {SWEEP}
+    if event == "pick":
+        state.apply(line)
+        return {}, {PICK}
     if event == "driver":
         state.apply(line)
         return {}, {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
@@ -58,15 +67,17 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
         state.apply(line)
         return {}, {SWEEP, (line["trial"], None)}
     trial = state.trials[line["trial"]]
-    before = len(trial.runs[line["seed"]].measurements) if line["seed"] in trial.runs else 0
+    known = state.run(trial.number, line["seed"])
+    before = len(known.measurements) if known else 0
     state.apply(line)
-    if line["seed"] in trial.confirmations:
-        return {}, set()
-    run = trial.runs[line["seed"]]
+    run = known or state.run(trial.number, line["seed"])
+    assert run is not None
     key, time = key_of(trial, run.seed), milliseconds(line["time"])
     points: dict[Key, list[Point]] = {}
     if event == "measurement" and len(run.measurements) > before:
         points[key] = _measured(run, time)
+    if run.replicate is not None:
+        return _confirmed(state, run, points, time, ended=event == "run_ended")
     if event == "run_ended" or key in points:
         points.setdefault(key, [])
         if key[1] is not None:
@@ -79,10 +90,30 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
     return finite, touched
 
 
+def _confirmed(
+    state: SweepState, run: Run, points: dict[Key, list[Point]], time: int, ended: bool
+) -> tuple[dict[Key, list[Point]], set[Key]]:
+    """What a line of a run that confirms adds to `points`: its own summary, and the pick's curves by runs ended."""
+    key: Key = (run.trial, run.seed)
+    if ended or key in points:
+        points[key] = [*points.get(key, []), *_summary([run], state.metric, time)]
+        tested = run.test_tail(state.metric)
+        if tested is not None:
+            points[key].append(Point(f"test_tail.{state.metric}", tested, time, run.images))
+    if ended:
+        reasons = [each.end_reason for each in state.confirmations if each.end_reason]
+        points[PICK] = [
+            Point(f"pick/ended.{reason}", reasons.count(reason), time, len(reasons)) for reason in sorted(set(reasons))
+        ]
+    finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
+    return finite, {key, PICK} if ended else {key}
+
+
 def _measured(run: Run, time: int) -> list[Point]:
     """The newest measurement. Infinite values are no points (SQL would hold them as 1.8e308) but a tag."""
     m = run.measurements[-1]
     named = {**m.metrics, **{f"signals/{name}": value for name, value in m.signals.items()}}
+    named |= {f"test/{name}": value for name, value in m.test.items()}
     named |= {f"timings/{name}": value for name, value in m.timings.items()} | {"timings/total": m.seconds}
     return [Point(name, float(value), time, m.images) for name, value in named.items()]
 
@@ -138,10 +169,12 @@ def _progress(state: SweepState, time: int) -> list[Point]:
 
 def _unfinished(state: SweepState, key: Key) -> bool:
     number, seed = key
-    if number is None:
+    if number is None or key == PICK:
         return True
-    trial = state.trials[number]
-    return trial.state != "finished" if seed is None else trial.runs[seed].end_reason is None
+    if seed is None:
+        return state.trials[number].state != "finished"
+    run = state.run(number, seed)
+    return run is None or run.end_reason is None
 
 
 def milliseconds(seconds: float) -> int:

@@ -8,9 +8,9 @@ from pipeline import record
 from pipeline.state import SweepState
 from pipeline.tracking import views
 from pipeline.tracking.client import Runs
-from pipeline.tracking.content import view
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
+from pipeline.tracking.picked import view
 from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys
 from pipeline.tracking.words import leaderboard
 
@@ -88,5 +88,5 @@ class Projector:
 
     def settle(self) -> None:
         """The driver died without a word: nothing that it left open stays RUNNING."""
-        if self.state.driver.get("state") == "started":
+        if "started" in (self.state.driver.get("state"), self.state.picker.get("state")):
             self._send(set(keys(self.state)), {}, alive=False)
