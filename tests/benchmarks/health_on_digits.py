@@ -19,8 +19,8 @@ from typing import Any
 for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[pin] = "1"
 
-from pipeline.state import HEALTH_REASONS, Run, SweepState
-from pipeline.sweep import EVENTS, Sweep
+from pipeline.state import HEALTH_REASONS, Run, SweepState  # noqa: E402
+from pipeline.sweep import EVENTS, Sweep  # noqa: E402
 
 
 def main() -> None:
