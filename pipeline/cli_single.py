@@ -1,4 +1,4 @@
-"""The verbs of one configuration: train, generate. cli.py registers them among the others."""
+"""The verbs of one configuration: train, generate, conform. cli.py registers them among the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.options import Home, Json, Overrides, Space
 
 
 def register(app: typer.Typer) -> None:
-    for verb in (train, generate):
+    for verb in (train, generate, conform):
         app.command()(verb)
 
 
@@ -61,3 +61,31 @@ def generate(
     from pipeline.training.generating import generate as generate_from
 
     typer.echo(generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out), err=True)
+
+
+def conform(
+    game: Annotated[str, typer.Argument(help='"my_gan.py:MyGame", or a space that names one.')],
+    overrides: Overrides = None,
+) -> None:
+    """Hold a game of your own to what the training asks of one; says what is wrong."""
+    from pipeline.conform import TOY
+    from pipeline.conform import conform as check
+    from pipeline.errors import GansweepError
+    from pipeline.spec.base import parse
+    from pipeline.spec.load import load_trial
+    from pipeline.spec.override import override
+    from pipeline.spec.trial import TrialSpec, resolve
+
+    if ".py:" in game:
+        spec = parse(TrialSpec, override({**TOY, "game": {"name": game}}, overrides or []), game)
+    else:
+        spec = load_trial(game, overrides or [])[0]
+    wrong = 0
+    for found in check(resolve(spec.model_copy(update={"batch_size": 16}), cuda=False)):
+        typer.echo(
+            f"{'ok    ' if found.wrong is None else 'WRONG '} {found.name}"
+            + (f": {found.wrong}" if found.wrong else "")
+        )
+        wrong += found.wrong is not None
+    if wrong:
+        raise GansweepError(f"{game}: {wrong} of the checks failed")

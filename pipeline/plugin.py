@@ -30,6 +30,14 @@ def resolve(name: str) -> Any:
     return getattr(module, attribute)
 
 
+def absolute(name: str) -> str:
+    """Folders and files by their absolute path: workers have another working folder."""
+    if name.startswith("imagefolder:"):
+        return f"imagefolder:{Path(name.removeprefix('imagefolder:')).expanduser().absolute()}"
+    file, separator, function = name.rpartition(":")
+    return f"{Path(file).expanduser().absolute()}:{function}" if separator else name
+
+
 def _load(path: Path, name: str) -> Any:
     """The module of a file, under a name that holds its place and contents: an edited file is imported anew."""
     digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:16]

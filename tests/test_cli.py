@@ -38,6 +38,7 @@ VERBS = {
     "train": {"--seed", "--budget", "--set", "--data-root", "-o", "--out", "--home", "--json"},
     "generate": {"-n", "--columns", "--class", "--truncation", "--interpolate", "--seed", "-o", "--out"},
     "spaces": set(),
+    "conform": {"--set"},
     "doctor": {"--home", "--data-root", "--json"},
 }
 

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from pipeline import plugin
 from pipeline.errors import InputError
 from pipeline.games import augment, latent
 from pipeline.games.game import Auxiliary, Losses, Network, Turn
 from pipeline.games.networks import build_discriminator, build_generator
-from pipeline.games.objectives import OBJECTIVES
+from pipeline.games.objectives import OBJECTIVES, Objective
 from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking
 from pipeline.seeds import derive
 from pipeline.spec.parts import GradientPenalty
@@ -47,7 +48,7 @@ class AdversarialGame:
         )
         # A buffer that changes in a forward pass cannot be shared by a stacked one.
         self.stackable = not {spec.generator.norm, spec.discriminator.norm} & COUPLED
-        self._objective = OBJECTIVES[game.objective]
+        self._objective = _objective(game.objective)
         self._smoothing = (game.label_smoothing,) if game.label_smoothing else ()
         chosen = {name: getattr(spec.regularisers, name) for name in REGULARISERS}
         self._terms = {name: part for name, part in chosen.items() if part is not None}
@@ -186,3 +187,10 @@ class AdversarialGame:
         second = latent.draw(self._spec.latent, len(first), turn.randomness)
         other = self.generate(generator, torch.cat([second, turn.inputs[:, size:]], 1))
         return mode_seeking((turn.fake, other), (first, second), spec)
+
+
+def _objective(name: str) -> Objective:
+    found = OBJECTIVES[name] if name in OBJECTIVES else plugin.resolve(name)
+    if not isinstance(found, Objective):
+        raise InputError(f'game.objective: "{name}" is {type(found).__name__}; valid: an Objective of games.objectives')
+    return found

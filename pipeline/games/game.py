@@ -45,6 +45,13 @@ class Losses:
         return sum(others, first)
 
 
+# What a game of the user's own is looked at for.
+PROTOCOL = (
+    *("generator", "discriminator", "stackable", "inputs", "generate", "sample", "discriminator_loss"),
+    *("generator_loss", "intervals", "auxiliary", "advance", "constrain"),
+)
+
+
 class Game(Protocol):
     """generator, discriminator: any nn.Module, a ModuleDict of two for a two-way translation.
 
@@ -90,3 +97,24 @@ class Game(Protocol):
     def sample(self, generator: Network, inputs: Tensor) -> Tensor:
         """What is evaluated and shown: samples (count, ...) in [-1, 1], or points in their own units."""
         ...
+
+
+class Stateless:
+    """What a game without lazy terms, state and parameter rules need not write: all but its networks, inputs(),
+    generate() and the two losses. Not to be overridden: a game that has one of these writes all of the protocol."""
+
+    def intervals(self) -> Mapping[str, int]:
+        return {}
+
+    def auxiliary(self, device: torch.device) -> Auxiliary:
+        return {}
+
+    def advance(self, auxiliary: Auxiliary, losses: Losses, turn: Turn) -> Auxiliary:
+        return auxiliary
+
+    def constrain(self, parameters: list[Tensor]) -> None:
+        pass
+
+    def sample(self, generator: Network, inputs: Tensor) -> Tensor:
+        samples: Tensor = self.generate(generator, inputs)  # type: ignore[attr-defined]
+        return samples

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.catalogue import lookup
 from pipeline.errors import InputError
+from pipeline.plugin import absolute
 from pipeline.spec.base import Strict, scalar
+from pipeline.spec.game import AdversarialSpec
 from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, check_network
 from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
-
-Objective = Literal[
-    "minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average"
-]
-SMOOTHED = ("minimax", "non_saturating", "least_squares")  # the objectives whose reals have a target
-
 
 # What a game can bring `with` it: everything in which the trials of a sweep may differ.
 BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
@@ -38,15 +33,7 @@ class DataSpec(Strict):
             lookup(name)
         except InputError as error:
             raise ValueError(str(error)) from None
-        return _absolute(name)
-
-
-def _absolute(name: str) -> str:
-    """Folders and files by their absolute path: workers have another working folder."""
-    if name.startswith("imagefolder:"):
-        return f"imagefolder:{Path(name.removeprefix('imagefolder:')).expanduser().absolute()}"
-    file, separator, function = name.rpartition(":")
-    return f"{Path(file).expanduser().absolute()}:{function}" if separator else name
+        return absolute(name)
 
 
 class BudgetSpec(Strict):
@@ -62,48 +49,6 @@ class EvaluationSpec(Strict):
     every: int = Field(gt=0)
     samples: int | None = Field(None, ge=32)
     grid: int = Field(8, ge=2, le=16)
-
-
-class ConditionSpec(Strict):
-    """Classes as a condition: the generator is given a class beside the latent, and the discriminator's score is
-    of a sample and its class. concatenation: at D's input (Mirza and Osindero 2014); projection: an inner product
-    with D's features (Miyato and Koyama 2018, eq. 3); auxiliary_classifier: D also tells the class (Odena et al.
-    2017), whose loss counts `weight`."""
-
-    kind: Literal["concatenation", "projection", "auxiliary_classifier"]
-    weight: float | None = scalar(None, gt=0)
-
-    @model_validator(mode="after")
-    def _weight_of_the_classifier(self) -> ConditionSpec:
-        if self.weight is not None and self.kind != "auxiliary_classifier":
-            raise ValueError(f"weight: found one with {self.kind}; valid: with auxiliary_classifier alone")
-        return self
-
-
-class AdversarialSpec(Strict):
-    """Noise to sample (Goodfellow et al. 2014), with one of the objectives of games/objectives.py.
-
-    with (in a YAML): sections that come with this game alone, such as {regularisers: {r1: {}}}; so a choice of
-    games has each its own regularisers, norms and rates. They are put where they belong when it is read.
-    label_smoothing: the reals' target is 1 - label_smoothing (one-sided, Salimans et al. 2016).
-    packing: samples that the discriminator judges together (PacGAN, Lin et al. 2018)."""
-
-    name: Literal["adversarial"] = "adversarial"
-    objective: Objective = "non_saturating"
-    label_smoothing: float = scalar(0.0, ge=0, lt=0.5)
-    packing: int = Field(1, ge=1, le=16)
-    condition: ConditionSpec | None = None
-
-    @model_validator(mode="after")
-    def _goes_together(self) -> AdversarialSpec:
-        if self.label_smoothing and self.objective not in SMOOTHED:
-            raise ValueError(
-                f"label_smoothing: found {self.label_smoothing} with {self.objective}, whose reals have no target; "
-                f"valid: 0, or with {', '.join(SMOOTHED)}"
-            )
-        if self.condition and self.packing > 1:
-            raise ValueError(f"packing: found {self.packing} with a condition; valid: 1, a pack has no one class")
-        return self
 
 
 class LatentSpec(Strict):

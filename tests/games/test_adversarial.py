@@ -9,7 +9,8 @@ from pipeline import games
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Turn
 from pipeline.games.objectives import OBJECTIVES
-from pipeline.spec.trial import SMOOTHED, TrialSpec
+from pipeline.spec.game import SMOOTHED
+from pipeline.spec.trial import TrialSpec
 
 POINTS: dict[str, Any] = {
     "data": {"name": "ring8"},

@@ -1,0 +1,235 @@
+"""The conformance checks that a game of the user's own can be held to: gansweep conform my_gan.py:MyGame."""
+
+from __future__ import annotations
+
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.data.dataset import Dataset, load
+from pipeline.errors import InputError
+from pipeline.games.game import Game, Turn
+from pipeline.spec.trial import TrialSpec
+from pipeline.training.state import TrainingState, initial
+from pipeline.training.step import step
+from pipeline.training.store import Store
+
+STEPS, SEED = 4, 3
+# What a game is checked on unless its space is named: 8x8 digits and small networks.
+TOY: dict[str, Any] = {
+    "data": {"name": "digits"},
+    "budget": {"images": 1_000},
+    "evaluation": {"every": 500},
+    "latent": {"size": 8},
+    "generator": {"network": "mlp", "width": 16, "depth": 2},
+    "discriminator": {"network": "mlp", "width": 16, "depth": 2},
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, and what is wrong with it (None: nothing)."""
+
+    name: str
+    wrong: str | None
+
+
+def conform(spec: TrialSpec) -> Iterator[Check]:
+    """Checks the game of a spec (resolved) one after the other; one that cannot be built ends it."""
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = load(spec.data, None, Path(folder))
+        try:
+            initial(spec, dataset, SEED)
+        except InputError as error:
+            yield Check("builds", str(error))
+            return
+        except Exception as error:
+            yield Check("builds", _said(error))
+            return
+        yield Check("builds", None)
+        for name, check in CHECKS.items():
+            try:
+                yield Check(name, check(initial(spec, dataset, SEED), dataset, Path(folder)))
+            except Exception as error:
+                yield Check(name, _said(error))
+
+
+def _shapes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    game, turn = state.game, _turn(state)
+    for name in ("generate", "sample"):
+        found = getattr(game, name)(game.generator, turn.inputs)
+        if not isinstance(found, Tensor) or found.shape != turn.real.shape:
+            return f"{name}() returned {_shown(found)}; valid: a tensor of {tuple(turn.real.shape)}"
+    for name, losses in (
+        ("discriminator_loss", game.discriminator_loss(game.discriminator, turn)),
+        ("generator_loss", game.generator_loss(game.generator, game.discriminator, turn)),
+    ):
+        for term, value in getattr(losses, "terms", {"Losses": losses}).items():
+            if not isinstance(value, Tensor) or value.dim() > 1:
+                return f"{name}(): the term {term} is {_shown(value)}; valid: a tensor (batch,), or a scalar"
+        if name == "discriminator_loss":
+            for side in ("real_scores", "fake_scores"):
+                scores = getattr(losses, side)
+                if not isinstance(scores, Tensor) or scores.dim() != 1:
+                    return f"{name}(): {side} is {_shown(scores)}; valid: a tensor (batch,), health is judged by it"
+    return None
+
+
+def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    game, turn = state.game, _turn(state)
+    of_d = game.discriminator_loss(game.discriminator, turn).total()
+    leaked: tuple[Tensor | None, ...] = torch.autograd.grad(
+        of_d, _parameters(game.generator), retain_graph=True, allow_unused=True
+    )
+    if any(gradient is not None for gradient in leaked):
+        return "discriminator_loss() gives the generator a gradient: use turn.fake.detach()"
+    of_g = game.generator_loss(game.generator, game.discriminator, turn).total()
+    for name, loss, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
+        names = [key for key, _ in network.named_parameters()]
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, _parameters(network), allow_unused=True)
+        for key, gradient in zip(names, found, strict=True):
+            if gradient is None:
+                return f"{name}_loss() gives no gradient to {key}: leave out parameters that are not used"
+            if not bool(gradient.isfinite().all()):
+                return f"{name}_loss() gives {key} a gradient that is not finite"
+    return None
+
+
+def _no_hidden_state(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    """The same networks, batch and randomness give the same losses, and nothing else is drawn from or changed."""
+    before = torch.get_rng_state()
+    twin = initial(state.spec, dataset, SEED)
+    for side in ("generator", "discriminator"):
+        if not _same(_weights(state, side), _weights(twin, side)):
+            return f"the first weights of the {side} are not decided by `seed` alone"
+    torch.set_rng_state(before)
+    first = _losses(state.game, _turn(state))
+    if not torch.equal(torch.get_rng_state(), before):
+        return "draws from torch's global generator: use turn.randomness, or the one that inputs() is given"
+    torch.manual_seed(SEED + 1)
+    second = _losses(twin.game, _turn(twin))
+    torch.set_rng_state(before)
+    return None if torch.equal(first, second) else "gives other losses for the same networks, batch and randomness"
+
+
+def _trains(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    before = {side: _weights(state, side) for side in ("generator", "discriminator")}
+    for _ in range(STEPS):
+        for name, value in _step(state).items():
+            if not bool(value.isfinite()):
+                return f"{name} is {float(value)} after {state.step} steps"
+    for side, weights in before.items():
+        if _same(weights, _weights(state, side)):
+            return f"the {side} did not change in {STEPS} steps"
+    return None
+
+
+def _resumes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    for _ in range(STEPS):
+        _step(state)
+    Store(folder / "run").save(state.images, {"state": state.tensors()})
+    found = Store(folder / "run").newest()
+    assert found is not None
+    resumed = initial(state.spec, dataset, SEED + 1)
+    resumed.restore(found[1]["state"])
+    for _ in range(STEPS):
+        _step(state)
+        _step(resumed)
+    for side in ("generator", "discriminator"):
+        if not _same(_weights(state, side), _weights(resumed, side)):
+            return f"the {side} of a resumed run is another: keep what changes in buffers, or in auxiliary()"
+    return None
+
+
+def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    game, turn = state.game, _turn(state)
+    if not game.stackable:
+        return None
+    copies = {
+        side: {name: p.detach().clone().requires_grad_(True) for name, p in getattr(game, side).named_parameters()}
+        for side in ("generator", "discriminator")
+    }
+
+    def functional(side: str) -> Callable[..., Any]:
+        return lambda *given: torch.func.functional_call(getattr(game, side), copies[side], given)
+
+    def losses(generator: Any, discriminator: Any) -> dict[str, Tensor]:
+        made = replace(turn, fake=game.generate(generator, turn.inputs), randomness=_seeded())
+        of_d = game.discriminator_loss(discriminator, made).total()
+        made = replace(made, randomness=_seeded())
+        return {"discriminator": of_d, "generator": game.generator_loss(generator, discriminator, made).total()}
+
+    plain = losses(game.generator, game.discriminator)
+    expected = {side: torch.autograd.grad(plain[side], _parameters(getattr(game, side))) for side in copies}
+    with torch.no_grad():  # who goes by the game's own networks is now far off
+        for weight in (*game.generator.parameters(), *game.discriminator.parameters()):
+            weight.add_(1)
+    given = losses(functional("generator"), functional("discriminator"))
+    for side, weights in copies.items():
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(given[side], list(weights.values()), allow_unused=True)
+        for name, ours, theirs in zip(weights, expected[side], found, strict=True):
+            if theirs is None or not torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6):
+                return f"is stackable, but its loss of the {side} does not go by the networks it is given ({name})"
+    return None
+
+
+CHECKS: dict[str, Callable[[TrainingState, Dataset, Path], str | None]] = {
+    "shapes": _shapes,
+    "finite gradients": _gradients,
+    "no hidden state": _no_hidden_state,
+    "trains": _trains,
+    "resumes to the bit": _resumes,
+    "losses are functions (if stackable)": _stacks,
+}
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(SEED)
+
+
+def _turn(state: TrainingState) -> Turn:
+    """A turn of the first batch, with every lazy term due."""
+    randomness = _seeded()
+    batch = state.batches.next(randomness)
+    inputs = state.game.inputs(len(batch.real), randomness, batch)
+    fake = state.game.generate(state.game.generator, inputs)
+    due = {name: float(every) for name, every in state.game.intervals().items()}
+    return Turn(batch.real, inputs, fake, randomness, due, state.game.auxiliary(state.device))
+
+
+def _losses(game: Game, turn: Turn) -> Tensor:
+    of_d = game.discriminator_loss(game.discriminator, turn).total()
+    return torch.stack([of_d, game.generator_loss(game.generator, game.discriminator, turn).total()])
+
+
+def _step(state: TrainingState) -> dict[str, Tensor]:
+    return step(state, state.batches.next(state.randomness), state.randomness)
+
+
+def _weights(state: TrainingState, side: str) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in getattr(state.game, side).parameters()]
+
+
+def _parameters(network: nn.Module) -> list[Tensor]:
+    return list(network.parameters())
+
+
+def _same(some: list[Tensor], others: list[Tensor]) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
+
+
+def _shown(value: Any) -> str:
+    return f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def _said(error: BaseException) -> str:
+    """The error and the line it came from."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}, line {frame.lineno}, in {frame.name})"

@@ -1,0 +1,141 @@
+"""A game of the user's own: the README's example, and what gansweep conform says of ones that are wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.conform import TOY, conform
+from pipeline.errors import InputError
+from pipeline.spec.base import parse
+from pipeline.spec.trial import TrialSpec, resolve
+from tests.conformance.test_training import data
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def example() -> str:
+    """The README's game."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (found,) = (block for block in blocks if "class MyGame" in block)
+    return str(found)
+
+
+def spec_of(folder: Path, text: str, **changes: Any) -> TrialSpec:
+    (folder / "my_gan.py").write_text(text)
+    game = {"name": f"{folder / 'my_gan.py'}:MyGame", "options": {"margin": 0.1}} | changes
+    return resolve(parse(TrialSpec, TOY | {"game": game, "batch_size": 16}, "x"), cuda=False)
+
+
+def wrong(folder: Path, text: str) -> dict[str, str]:
+    return {found.name: found.wrong for found in conform(spec_of(folder, text)) if found.wrong is not None}
+
+
+def test_the_readmes_example_is_short_and_conforms(tmp_path: Path) -> None:
+    assert len(example().splitlines()) <= 40
+    found = list(conform(spec_of(tmp_path, example())))
+    assert [check.wrong for check in found] == [None] * 7
+
+
+def test_a_game_that_is_there_conforms() -> None:
+    spec = parse(TrialSpec, TOY | {"regularisers": {"r1": {}, "lecam": {"start": 0}}, "batch_size": 16}, "x")
+    assert [check.wrong for check in conform(resolve(spec, cuda=False))] == [None] * 7
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "check", "said"),
+    [
+        ("def inputs", "def outputs", "builds", "has no inputs; a game has generator, "),
+        ('options["margin"]', 'options["marge"]', "builds", "KeyError: 'marge' (my_gan.py, line 17, in __init__)"),
+        (
+            "return generator(inputs)",
+            "return generator(inputs)[:, 0]",
+            "shapes",
+            "generate() returned a tensor of (16, 8",
+        ),
+        (
+            ", -real, -fake)",
+            ", real.mean(), fake.mean())",
+            "shapes",
+            "real_scores is a tensor of (); valid: a tensor (b",
+        ),
+        (", -real, -fake)", ")", "shapes", "real_scores is NoneType; valid: a tensor (batch,), health is judged by it"),
+        ("turn.fake.detach()", "turn.fake", "finite gradients", "gives the generator a gradient: use turn.fake.detach"),
+        (".square().mean(1)", ".square().mean(1).sub(9).sqrt()", "finite gradients", "a gradient that is not finite"),
+        (
+            "return latent.draw(self.latent, count, randomness)",
+            "return torch.randn(count, self.latent.size)",
+            "no hidden state",
+            "draws from torch's global generator",
+        ),
+        (
+            "torch.manual_seed(seed)",
+            "torch.seed()",
+            "no hidden state",
+            "of the discriminator are not decided by `seed`",
+        ),
+        (
+            'return Losses({"energy": self.energy(discriminator, turn.fake)})',
+            'return Losses({"energy": self.energy(self.discriminator, turn.fake)})',
+            "losses are functions (if stackable)",
+            "does not go by the networks it is given",
+        ),
+        ("self.energy(discriminator, turn.fake)})", "0 * self.energy(discriminator, turn.fake)})", "trains", "the gen"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, there: str, instead: str, check: str, said: str) -> None:
+    text = example()
+    assert text.count(there) >= 1
+    found = wrong(tmp_path, text.replace(there, instead))
+    assert said in found[check]
+
+
+def test_state_that_is_kept_beside_the_networks_is_found(tmp_path: Path) -> None:
+    """A margin that grows by the step, in an attribute: a resumed run has lost it."""
+    text = example().replace(
+        "        real, fake = self.energy", "        self.margin += 1\n        real, fake = self.energy"
+    )
+    found = wrong(tmp_path, text.replace("real + (self.margin - fake).relu()", "real + fake * self.margin"))
+    assert "of a resumed run is another: keep what changes in buffers" in found["resumes to the bit"]
+
+
+def test_an_objective_of_your_own(tmp_path: Path) -> None:
+    from pipeline.training.state import initial
+    from pipeline.training.step import step
+
+    (tmp_path / "mine.py").write_text(
+        "from pipeline.games.objectives import Objective\n"
+        "of_d = lambda real, fake: (real - 2).square() + fake.square()\n"
+        "mine = Objective(of_d, lambda real, fake: (fake - 2).square())\n"
+        "other = 3\n"
+    )
+    name = f"{tmp_path / 'mine.py'}:mine"
+    spec = resolve(parse(TrialSpec, TOY | {"game": {"objective": name}, "batch_size": 16}, "x"), cuda=False)
+    state = initial(spec, data("digits"), seed=1)
+    measured = step(state, state.batches.next(state.randomness), state.randomness)
+    assert 1 < float(measured["loss_d"]) < 20
+    with pytest.raises(InputError, match=r"other\" is int; valid: an Objective"):
+        initial(
+            spec.model_copy(
+                update={"game": spec.game.model_copy(update={"objective": name.replace(":mine", ":other")})}
+            ),
+            data("digits"),
+            1,
+        )
+
+
+@pytest.mark.parametrize(
+    ("game", "line"),
+    [
+        ({"name": "adverserial"}, 'game.name: found "adverserial", did you mean "adversarial"? (valid: adversarial, '),
+        ({"objective": "hing"}, 'game.objective: found "hing", did you mean "hinge"? (valid: minimax, '),
+        ({"options": {"margin": 1.0}}, "game: options: found margin with adversarial; valid: with a game of your own"),
+    ],
+)
+def test_names_that_are_not_there(game: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse(TrialSpec, TOY | {"game": game}, "x")
+    assert str(error.value).startswith(f"x: {line}")

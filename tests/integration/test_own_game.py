@@ -1,0 +1,36 @@
+"""A game of the user's own, in a file of their own folder, is searched by a real sweep on Ray's workers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from tests.games.test_own import example
+
+SPACE = """
+data: {name: digits}
+objective: fid
+budget: {images: 4_000}
+evaluation: {every: 1_000, samples: 100}
+search: {trials: 2}
+game: {name: "my_gan.py:MyGame", options: {margin: {log: [0.01, 1]}}}
+latent: {size: 8}
+generator: {network: mlp, width: 16, depth: 2}
+discriminator: {network: mlp, width: 16, depth: 2}
+"""
+
+
+@pytest.mark.slow
+def test_it_travels_to_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_gan.py").write_text(example())
+    (tmp_path / "own.yaml").write_text(SPACE)
+    monkeypatch.chdir(tmp_path)  # where the file's relative name is from; the workers have another folder
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(pipeline.__file__).parents[1])]))
+    sweep = pipeline.Sweep.from_file("own.yaml", home=tmp_path / "home", concurrency=1)
+    state = sweep.run()
+    assert len(state.runs) == 2
+    assert all(run.end_reason in ("completed", "rung", "collapsed", "degenerate") for run in state.runs)
+    assert any(run.measurements for run in state.runs)
