@@ -105,12 +105,14 @@ def resume(
 def drive(sweep: Any, as_json: bool) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.console import Progress, leaderboard, summary
+    from pipeline.report.insight import insight
     from pipeline.session import after_run, at_work
 
     with at_work(sweep, "resume") as (console, stdout):
         state = sweep.run(Progress(console))
         console.print(leaderboard(state, console.width))
-        for line in [*summary(state), *after_run(sweep)]:
+        best = state.best_trial
+        for line in [*summary(state), *insight(state, best.number if best else None), *after_run(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(dumps(document(sweep)), file=stdout)
@@ -152,11 +154,13 @@ def status(
     from pipeline.picking.screen import table
     from pipeline.picking.verdict import standing
     from pipeline.picking.words import conclusions
+    from pipeline.report.insight import insight
 
     console = Console()
     console.print(leaderboard(sweep.state, console.width, rows=50))
     console.print(f"state: {sweep_state(sweep.state, sweep.folder)}", highlight=False)
-    for line in summary(sweep.state):
+    best = sweep.state.best_trial
+    for line in [*summary(sweep.state), *insight(sweep.state, best.number if best else None)]:
         console.print(line, highlight=False, soft_wrap=True)
     if (found := standing(sweep.state)) is not None:
         console.print()
@@ -178,6 +182,7 @@ def pick(
     from pipeline.console import Progress
     from pipeline.picking.screen import live, table
     from pipeline.picking.words import conclusions
+    from pipeline.report.insight import insight
     from pipeline.session import after_pick, at_work
     from pipeline.sweep import Sweep
 
@@ -186,7 +191,8 @@ def pick(
     with at_work(sweep, "pick") as (console, stdout):
         found = sweep.pick(top, seeds, Progress(console, live, lambda state: state.confirmations))
         console.print(table(found, console.width))
-        for line in [*conclusions(found, sweep.state), *after_pick(sweep)]:
+        state = sweep.state
+        for line in [*conclusions(found, state), *insight(state, found.best.trial), *after_pick(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(dumps(found.document()), file=stdout)

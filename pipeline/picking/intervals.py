@@ -15,7 +15,7 @@ Interval = tuple[float, float]
 
 LEVEL = 0.95
 PREDICTION = 0.90
-STRICTER = 0.6  # of the nominal error, so that intervals hold under racing and for who came first: see Picking in
+STRICTER = 0.5  # of the nominal error, so that intervals hold under racing and for who came first: see Picking in
 # tests/benchmarks/README.md, where the nominal error itself covers 0.93 of all means and 0.90 of the winners'
 STRENGTH = 10.0  # degrees of freedom at most that the other groups' variances count for
 

@@ -12,7 +12,7 @@ from scipy import special
 from pipeline.picking.ranking import Outcome, Outcomes, differences, ranking, scores, share
 
 FIRST = 3  # seeds that every finalist is run on
-SCORE = 0.97  # how sure it must be that a score is worse, to take a finalist out: tests/benchmarks/README.md, Picking
+SCORE = 0.96  # how sure it must be that a score is worse, to take a finalist out: tests/benchmarks/README.md, Picking
 HEALTH = 0.95  # how sure it must be that a finalist's share of healthy seeds is less
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,14 +55,17 @@ def _pessimistic(estimate: Estimate | None) -> tuple[float, float]:
 
 def differences(outcomes: Outcomes, reference: int) -> dict[int, Estimate]:
     """Each finalist's score less that of `reference`, paired by seed: over the seeds on which both were healthy.
-    Without those that share no such seed. Their variances are pooled as scores' are."""
+    Without those that share no such seed. The variances are pooled over all pairs of finalists, so that a difference
+    is the same seen from either side."""
     pairs = {}
-    for finalist, each in outcomes.items():
-        both = zip(each, outcomes[reference], strict=False)  # one may have been run on more seeds
-        found = [mine - other for mine, other in both if mine is not None and other is not None]
-        if finalist != reference and found:
-            pairs[finalist] = found
-    return dict(zip(pairs, estimates(list(pairs.values())), strict=True))
+    for one, other in itertools.combinations(outcomes, 2):
+        both = zip(outcomes[one], outcomes[other], strict=False)  # one may have been run on more seeds
+        if found := [mine - its for mine, its in both if mine is not None and its is not None]:
+            pairs[one, other] = found
+    found_all = dict(zip(pairs, estimates(list(pairs.values())), strict=True))
+    against = {one: found for (one, other), found in found_all.items() if other == reference}
+    turned = {other: replace(found, mean=-found.mean) for (one, other), found in found_all.items() if one == reference}
+    return {finalist: (against | turned)[finalist] for finalist in outcomes if finalist in against | turned}
 
 
 def within_noise(difference: Estimate | None, level: float = LEVEL) -> bool:

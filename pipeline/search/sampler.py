@@ -103,7 +103,7 @@ class Sampler:
         if isinstance(sampler, optuna.samplers.GPSampler) and failures:
             failures = [ANY_FAILURE]
         penalty = self._penalty()
-        distributions = {p.name: _optuna_distribution(p.distribution) for p in self._space.parameters()}
+        distributions = {p.name: optuna_distribution(p.distribution) for p in self._space.parameters()}
         study.add_trials(
             _trial(point, distributions, self._outcomes.get(number), penalty, failures)
             for number, point in sorted(self._points.items())
@@ -155,7 +155,7 @@ def _optuna_sampler(kind: str, seed: int, startup: int) -> optuna.samplers.BaseS
         )
 
 
-def _optuna_distribution(distribution: Distribution) -> optuna.distributions.BaseDistribution:
+def optuna_distribution(distribution: Distribution) -> optuna.distributions.BaseDistribution:
     match distribution:
         case Uniform(low, high):
             return optuna.distributions.FloatDistribution(low, high)

@@ -55,8 +55,8 @@ WORLDS = (
 class Found:
     """covered: share of 95% intervals of mean scores that hold the mean; covered_first: of those ranked first;
     width: their median one, as a factor between the ends; predicted: share of 90% prediction intervals of who came
-    first that hold a new seed; shares, share_width: the same of the intervals of healthy shares; spent: runs over those of the
-    full grid; wrong: how often another one was picked than the true best."""
+    first that hold a new seed; shares, share_width: the same of the intervals of healthy shares; spent: runs over
+    those of the full grid; wrong: how often another one was picked than the true best."""
 
     covered: float
     covered_first: float

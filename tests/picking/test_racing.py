@@ -1,6 +1,7 @@
 """The race: who runs on what next, that the order of ends does not matter, and what it is worth in simulation."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,12 @@ def test_differences_are_paired_by_seed_over_those_on_which_both_were_healthy() 
     assert set(found) == {1}
     assert (found[1].mean, found[1].count) == (0.5, 2)
     assert within_noise(None)
+
+
+def test_a_difference_is_the_same_seen_from_either_side() -> None:
+    outcomes = {0: noise(1.0, 5), 1: noise(1.2, 4), 2: noise(3.0, 3, deviation=0.5)}
+    one, other = differences(outcomes, 0)[1], differences(outcomes, 1)[0]
+    assert one == replace(other, mean=-other.mean)
 
 
 def test_probabilities_add_up_and_go_by_health_before_score() -> None:

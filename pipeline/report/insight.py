@@ -1,0 +1,91 @@
+"""What a sweep says of its own space: ranges that the best trial stands at the end of, and parameters that mattered."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.distributions import Choice, Distribution, Int, Log, LogInt
+from pipeline.errors import InputError
+from pipeline.space import Parameter, Space, dotted
+from pipeline.spec.base import parse
+from pipeline.spec.load import from_tree
+from pipeline.spec.trial import TrialSpec
+from pipeline.state import SweepState
+
+EDGE = 0.05  # of a range, on its own scale
+SHOWN = 4  # parameters
+
+
+def edges(space: Space, point: Mapping[str, Any]) -> list[str]:
+    """'widen optimiser.lr_d upwards (0.0098 of 1e-05 to 0.01)' for each value of a point at the end of its range,
+    where values beyond that end would be valid."""
+    _, tree = space.fixed(point)
+    found = []
+    for parameter in space.parameters():
+        distribution = parameter.distribution
+        if parameter.name not in point or isinstance(distribution, Choice):
+            continue
+        value = float(point[parameter.name])
+        low, high = distribution.ends
+        at = _position(distribution, value)
+        for side, near, end in (("downwards", at, low), ("upwards", 1 - at, high)):
+            if near <= EDGE and _valid(tree, parameter, _beyond(distribution, end, side == "upwards")):
+                found.append(f"widen {parameter.key} {side} ({value:.3g} of {distribution.describe()})")
+    return found
+
+
+def _position(distribution: Distribution, value: float) -> float:
+    """0 at the low end, 1 at the high end, on the range's own scale."""
+    low, high = map(float, distribution.ends)
+    if isinstance(distribution, (Log, LogInt)):
+        return math.log(value / low) / math.log(high / low)
+    return (value - low) / (high - low)
+
+
+def _beyond(distribution: Distribution, end: float, up: bool) -> float:
+    low, high = map(float, distribution.ends)
+    if isinstance(distribution, (Log, LogInt)):
+        value = end * 2 if up else end / 2
+    else:
+        value = end + (0.1 if up else -0.1) * (high - low)
+    whole = isinstance(distribution, (Int, LogInt)) or isinstance(end, int)
+    return int(math.ceil(value) if up else math.floor(value)) if whole else value
+
+
+def _valid(tree: dict[str, Any], parameter: Parameter, value: float) -> bool:
+    changed = copy.deepcopy(tree)
+    *path, last = parameter.key.split(".")
+    part = changed
+    for step in path:
+        part = part[step]
+    part[last] = value
+    try:
+        parse(TrialSpec, changed, "")
+    except InputError:
+        return False
+    return True
+
+
+def insight(state: SweepState, trial: int | None) -> list[str]:
+    """In lines: where the range of `trial` (the best one) should be wider, and which parameters mattered."""
+    from pipeline.search.importance import EVALUATOR, importances  # optuna takes a second
+
+    space = from_tree(state.space, state.source).space
+    lines = []
+    if trial is not None and (flags := edges(space, state.trials[trial].point)):
+        lines.append(f"trial {trial} stands at the end of a range: " + ", ".join(flags))
+    shares = importances(state, space)
+    if shares:
+        shown = [f"{_named(name)} {share:.0%}" for name, share in list(shares.items())[:SHOWN]]
+        lines.append(f"what mattered: {', '.join(shown)} ({EVALUATOR})")
+    return lines
+
+
+def _named(name: str) -> str:
+    """A parameter by its dotted key, with the branch that it is under in words: 'regularisers.r1.weight (under r1)'."""
+    labels = re.findall(r"\[([^\]]*)\]", name)
+    return dotted(name) + (f" (under {' and '.join(labels)})" if labels else "")
