@@ -200,16 +200,17 @@ def pick(
 
 @app.command()
 def stop(name: Name, home: Home = None) -> None:
-    """End a running sweep from another terminal; it can be resumed."""
+    """End a running sweep or pick from another terminal; it can be gone on with."""
     from pipeline import lock
     from pipeline.errors import InputError
-    from pipeline.sweep import STOP, existing
+    from pipeline.sweep import STOP, Sweep
 
-    folder = existing(name, home)
+    sweep = Sweep.open(name, home=home)
+    folder, verb = sweep.folder, "pick" if sweep.state.picker.get("state") == "started" else "resume"
     if lock.holder(folder) is None:
         raise InputError(f"{name} is not running; its state: gansweep status {name}")
     (folder / STOP).write_text("")
-    typer.echo(f"{name} ends within seconds; go on with: gansweep resume {name}", err=True)
+    typer.echo(f"{name} ends within seconds; go on with: gansweep {verb} {name}", err=True)
 
 
 @app.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from scipy import stats
 
 from pipeline.distributions import Choice
 from pipeline.errors import InputError, NoHealthyTrial
@@ -74,16 +75,24 @@ def nothing_to_confirm(state: SweepState) -> str:
         return f"{state.name}: no run has ended, there is nothing to confirm; go on with: gansweep resume {state.name}"
     most = max(dict.fromkeys(reasons), key=reasons.count)
     line = f"{state.name}: none of its {len(reasons)} runs was healthy; most ended as {most} ({reasons.count(most)})"
-    ranges = list(_numeric(state))
-    return f"{line}; shrink the ranges of {', '.join(ranges[:4])}" if ranges else line
+    advice = _ranges_to_shrink(state)
+    return f"{line}; shrink the range of {' and '.join(advice)}" if advice else line
 
 
-def _numeric(state: SweepState) -> Iterator[str]:
-    """The searched numbers, learning rates first: they break a training more often than the rest."""
-    values: dict[str, list[float]] = {}
-    for trial in state.trials.values():
-        for key, value in trial.params.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                values.setdefault(key, []).append(value)
-    for key in sorted(values, key=lambda key: (".lr_" not in key, key)):
-        yield f"{key} ({min(values[key]):.3g} to {max(values[key]):.3g})"
+def _ranges_to_shrink(state: SweepState) -> list[str]:
+    """The two searched numbers that went most with how long the runs lasted, and from which end their ranges should
+    be shrunk; of those that are in 4 trials or more, where they differ and the runs' lengths do."""
+    found = []
+    ended = [trial for trial in state.trials.values() if trial.runs]
+    for key in dict.fromkeys(key for trial in ended for key in trial.params):
+        there = [trial for trial in ended if isinstance(trial.params.get(key), (int, float))]
+        values = [float(trial.params[key]) for trial in there]
+        lasted = [max(run.images for run in trial.runs.values()) for trial in there]
+        if len(there) >= 4 and len(set(values)) > 1 and len(set(lasted)) > 1:
+            found.append((float(stats.spearmanr(values, lasted).statistic), key, min(values), max(values)))
+    found.sort(key=lambda each: -abs(each[0]))
+    return [
+        f"{key} from {'above' if correlation < 0 else 'below'} (tried {low:.3g} to {high:.3g}; runs with "
+        f"{'less' if correlation < 0 else 'more'} of it lasted longer)"
+        for correlation, key, low, high in found[:2]
+    ]

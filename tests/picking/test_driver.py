@@ -13,8 +13,10 @@ from pipeline.record import read
 from pipeline.runs import Job
 from pipeline.seeds import run_seed
 from pipeline.state import SweepState
-from tests.fake_tune import FakeTune
+from tests.fake_tune import FakeTune, sweep_file
 from tests.picking.fake_race import FILE, FakeRace, noisy, searched
+
+RANDOM = {"trials": 8, "startup": 8, "seed": 5, "sampler": "random"}
 
 
 def said(found: Verdict) -> list[tuple[object, ...]]:
@@ -141,11 +143,22 @@ def test_the_best_of_each_region_is_a_finalist(tmp_path: Path) -> None:
     assert regions == {trial.point["regularisers"] for trial in state.trials.values()} == {"none", "r1"}
 
 
-def test_without_a_healthy_trial_there_is_nothing_to_confirm(tmp_path: Path) -> None:
-    plan = {number: {at: {"signals": {"diversity_ratio": 0.1}} for at in range(100, 501, 100)} for number in range(8)}
-    state = FakeTune(tmp_path, FILE, plan).go()  # type: ignore[arg-type]
-    with pytest.raises(NoHealthyTrial, match=r"most ended as collapsed \(8\); shrink the ranges of optimiser.lr_g"):
-        finalists(state, FILE.space, 3)
+def test_without_a_healthy_trial_it_says_what_failed_most_and_which_range_to_shrink(tmp_path: Path) -> None:
+    sick = {"signals": {"diversity_ratio": 0.1}}
+    (tmp_path / "alike").mkdir()
+    plan = {number: dict.fromkeys(range(100, 501, 100), sick) for number in range(8)}
+    file = sweep_file(rungs={"enabled": False}, search=RANDOM)
+    alike = FakeTune(tmp_path / "alike", file, plan).go()  # type: ignore[arg-type]
+    with pytest.raises(NoHealthyTrial, match=r"none of its 8 runs was healthy; most ended as collapsed \(8\)$"):
+        finalists(alike, FILE.space, 3)
+    rates = sorted((trial.point["optimiser.lr_g"], number) for number, trial in alike.trials.items())
+    crash = {number: {500 - 100 * (place // 2): "raise X"} for place, (_, number) in enumerate(rates)}
+    (tmp_path / "rates").mkdir()
+    found = FakeTune(tmp_path / "rates", file, crash).go()
+    with pytest.raises(
+        NoHealthyTrial, match=r"most ended as crashed \(8\); shrink the range of optimiser.lr_g from above"
+    ):
+        finalists(found, FILE.space, 3)
 
 
 def test_where_no_fresh_seed_holds_it_says_so(tmp_path: Path) -> None:
