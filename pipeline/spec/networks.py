@@ -11,18 +11,20 @@ from pipeline.spec.base import Strict, scalar
 Norm = Literal["none", "batch", "instance", "layer", "spectral"]
 GeneratorNorm = Literal["none", "batch", "instance", "layer", "spectral", "conditional_batch"]
 Activation = Literal["relu", "leaky_relu", "silu", "tanh", "elu"]
+MlpActivation = Literal["relu", "leaky_relu", "silu", "tanh", "elu", "maxout"]
 Init = Literal["normal", "xavier", "orthogonal", "kaiming"]
 Minibatch = Literal["none", "stddev", "discrimination"]
 
 
 class MlpSpec(Strict):
-    """`depth` hidden layers of `width` units. activation None: as in DcganSpec."""
+    """`depth` hidden layers of `width` units. activation None: as in DcganSpec; maxout: each unit the largest of 5
+    linear ones (Goodfellow et al. 2013)."""
 
     network: Literal["mlp"]
     width: int = Field(128, ge=1, le=8192)
     depth: int = Field(3, ge=1, le=16)
     norm: GeneratorNorm = "none"
-    activation: Activation | None = None
+    activation: MlpActivation | None = None
     init: Init = "kaiming"
 
 

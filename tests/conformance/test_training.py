@@ -51,7 +51,7 @@ AXES: dict[str, list[Any]] = {
     "minibatch": list(get_args(Minibatch)),
     "norm_g": list(get_args(Norm)),
     "norm_d": list(get_args(Norm)),
-    "activation": [None, *ACTIVATIONS],
+    "activation": [None, *ACTIVATIONS, "maxout"],
     "init": list(get_args(Init)),
     "optimiser": [{}, {"beta1": 0.0, "beta2": 0.9}, {"beta1_d": 0.0, "beta2_d": 0.99, "weight_decay": 1e-3}],
     "discriminator_steps": [1, 2, 3],
@@ -114,6 +114,7 @@ def possible(case: dict[str, int]) -> bool:
     points, parts = data == "ring8", one["regularisers"]
     return not (
         (family == "mlp" and "instance" in (one["norm_g"], one["norm_d"]))
+        or (family == "dcgan" and one["activation"] == "maxout")
         or (points and (one["augmentation"] or one["condition"] or "consistency" in parts))
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")
         or (one["label_smoothing"] and one["objective"] not in SMOOTHED)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pipeline.games.networks import FAMILIES, build_discriminator, build_generator
-from pipeline.games.networks.layers import ACTIVATIONS
+from pipeline.games.networks.layers import ACTIVATIONS, Maxout
 from pipeline.spec.networks import (
     Activation,
     DcganDiscriminatorSpec,
@@ -138,3 +138,15 @@ def test_spectral_norm_bounds_each_layer(family: str) -> None:
     for layer in layers:
         largest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), ord=2)
         assert float(largest) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "spectral"])
+def test_maxout_is_the_largest_of_five_linear_units(norm: str) -> None:
+    """Goodfellow et al. 2013, eq. 1, on both sides of an mlp."""
+    spec = small("mlp", depth=2, activation="maxout", norm=norm)
+    scores = build_discriminator(spec, (2,), seed=1)(torch.randn(6, 2, generator=torch.Generator().manual_seed(0)))
+    assert scores.shape == (6,)
+    assert build_generator(spec, 3, (2,), seed=1)(torch.randn(6, 3)).shape == (6, 2)
+    x = torch.randn(3, 20, generator=torch.Generator().manual_seed(0))
+    expected = torch.stack([x[:, unit * 5 : unit * 5 + 5].max(1).values for unit in range(4)], 1)
+    assert torch.equal(Maxout()(x), expected)

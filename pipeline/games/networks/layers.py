@@ -11,6 +11,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2  # of leaky_relu, as in Radford et al. 2016
 
+PIECES = 5  # of a maxout unit, as in PacGAN's networks
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": lambda: nn.LeakyReLU(SLOPE),
@@ -34,6 +36,14 @@ class Dropout(nn.Module):
             raise ValueError("dropout in training needs its randomness as an argument")
         kept = torch.rand(x.shape, generator=randomness, device=x.device) >= self.share
         return x * kept.to(x.dtype) / (1 - self.share)
+
+
+class Maxout(nn.Module):
+    """(batch, PIECES * width) -> (batch, width), the largest of each PIECES values (Goodfellow et al. 2013)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        largest: Tensor = x.unflatten(1, (-1, PIECES)).amax(2)
+        return largest
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -66,6 +76,14 @@ def through(layers: nn.Sequential, x: Tensor, told: Any) -> Tensor:
 def activation(name: str | None, side: str) -> nn.Module:
     """None: relu for the generator, leaky_relu for the discriminator (Radford et al. 2016)."""
     return ACTIVATIONS[name or ("relu" if side == "generator" else "leaky_relu")]()
+
+
+def hidden_1d(spec: Any, inputs: int, side: str, norm: str, classes: int = 0) -> list[nn.Module]:
+    """A hidden layer of an MLP: linear, norm, activation."""
+    maxout = spec.activation == "maxout"
+    width = spec.width * (PIECES if maxout else 1)
+    last = Maxout() if maxout else activation(spec.activation, side)
+    return [nn.Linear(inputs, width), *norm_1d(norm, width, classes), last]
 
 
 def dropout(spec: Any) -> list[nn.Module]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
-from pipeline.games.networks.layers import activation, dropout, norm_1d, through
+from pipeline.games.networks.layers import dropout, hidden_1d, through
 from pipeline.spec.networks import MlpDiscriminatorSpec, MlpSpec
 
 
@@ -22,8 +22,7 @@ class MlpGenerator(nn.Module):
         layers: list[nn.Module] = []
         inputs = latent_size + (0 if self.normed_by_class else classes)
         for _ in range(spec.depth):
-            layers += [nn.Linear(inputs, spec.width), *norm_1d(spec.norm, spec.width, classes)]
-            layers += [activation(spec.activation, "generator")]
+            layers += hidden_1d(spec, inputs, "generator", spec.norm, classes)
             inputs = spec.width
         layers.append(nn.Linear(inputs, math.prod(shape)))
         if len(shape) == 3:
@@ -45,10 +44,8 @@ class MlpDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         inputs = math.prod(shape) + (classes if self.concatenated else 0)
         for depth in range(spec.depth):
-            layers += [nn.Linear(inputs, spec.width)]
-            if depth:  # no norm right at the discriminator's input (Radford et al. 2016)
-                layers += norm_1d(spec.norm, spec.width)
-            layers += [activation(spec.activation, "discriminator"), *dropout(spec)]
+            norm = spec.norm if depth else "none"  # none right at the discriminator's input (Radford et al. 2016)
+            layers += [*hidden_1d(spec, inputs, "discriminator", norm), *dropout(spec)]
             inputs = spec.width
         self.layers = nn.Sequential(*layers)
         self.head = Head(spec.width, spec.minibatch, kind, classes)
