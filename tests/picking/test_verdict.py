@@ -1,0 +1,96 @@
+"""What a pick says, also of a metric where more is better: signs, units, and words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from pipeline.picking.best import best_yaml
+from pipeline.picking.driver import FRESH
+from pipeline.picking.verdict import Verdict, verdict
+from pipeline.picking.words import conclusions
+from pipeline.spec import yaml
+from pipeline.state import SweepState
+from tests.fake_tune import sweep_file
+
+POINT = {"optimiser.lr_g": 1e-3, "optimiser.beta1": 0.5}
+
+
+def picked(objective: str, finalists: Sequence[tuple[float, Sequence[float | None]]]) -> SweepState:
+    """Each finalist: what the search found, and what fresh seeds did (None: collapsed)."""
+    file = sweep_file(objective=objective)
+    spec = file.sweep.model_dump(mode="json")
+    lines: list[dict[str, Any]] = [
+        {"event": "sweep", "name": "s", "source": "test.yaml", "space": file.tree, "seed": 1, "spec": spec},
+    ]
+    for number, (searched, fresh) in enumerate(finalists):
+        source = "sampler" if number else "known_good"
+        lines.append({"event": "trial", "trial": number, "point": POINT, "spec": {}, "source": source})
+        runs = [(1, None, searched), *((100 + at, FRESH + at, value) for at, value in enumerate(fresh))]
+        for seed, replicate, value in runs:
+            key = {"trial": number, "seed": seed, "attempt": 1}
+            found = {"metrics": {objective: value}, "test": {} if replicate is None else {objective: value}}
+            lines.append({"event": "attempt", **key, **({} if replicate is None else {"replicate": replicate})})
+            if value is not None:
+                lines.append({"event": "measurement", **key, "images": 100, "signals": {}, "seconds": 1.0, **found})
+            reason = "completed" if value is not None else "collapsed"
+            lines.append({"event": "run_ended", **key, "reason": reason, "evidence": {}})
+    why = {str(number): [f"top {number}"] if number else ["default"] for number in range(len(finalists))}
+    seeds = max(len(fresh) for _, fresh in finalists)
+    lines.append({"event": "pick", "top": 1, "seeds": seeds, "finalists": why})
+    return SweepState.fold([{"v": 1, "n": n, "time": float(n), **line} for n, line in enumerate(lines)])
+
+
+def said(objective: str, *finalists: tuple[float, Sequence[float | None]]) -> tuple[Verdict, str]:
+    state = picked(objective, finalists)
+    found = verdict(state)
+    return found, "\n".join(conclusions(found, state))
+
+
+def test_more_coverage_is_better_and_a_difference_is_in_its_own_units() -> None:
+    found, words = said("coverage", (0.5, [0.50, 0.52, 0.49]), (0.9, [0.80, 0.79, 0.82]))
+    assert [row.trial for row in found.rows] == [1, 0]
+    difference = found.best.versus_default
+    assert difference is not None
+    assert difference.better == pytest.approx(0.8033 - 0.5033, abs=1e-3)
+    low, high = difference.interval  # type: ignore[misc]
+    assert 0 < low < difference.better < high
+    assert not difference.noise
+    assert found.optimism == pytest.approx(0.9 - 0.8033, abs=1e-3)
+    assert "against the default configuration: 0.3 better than the default (95%: " in words
+    assert "scored 0.9 there and 0.803 on fresh seeds of the same data part (0.0967 worse)" in words
+
+
+def test_less_fid_is_better_and_its_interval_is_that_of_a_factor() -> None:
+    found, words = said("fid", (20.0, [24.0, 26.0, 25.0]), (15.0, [20.0, 19.5, 21.0]))
+    assert found.best.trial == 1
+    assert found.best.versus_default.better == pytest.approx(25 - 20.2, abs=0.2)  # type: ignore[union-attr]
+    low, high = found.best.interval  # type: ignore[misc]
+    assert found.best.score**2 == pytest.approx(low * high)  # type: ignore[operator]
+    assert "picked: trial 1 (top 1), fid 20.2 on the test part" in words
+    assert "3 of 3 fresh seeds healthy (95% interval of the share 46% to 100%)" in words
+
+
+def test_what_is_within_noise_is_called_so() -> None:
+    _, words = said("fid", (20.0, [24.0, 21.0, 26.0]), (15.0, [20.0, 25.0, 23.0]))
+    assert "no better than the default" in words
+    assert "within seed noise of trial 1: trial 0" in words
+
+
+def test_the_default_can_be_the_pick() -> None:
+    found, words = said("fid", (20.0, [24.0, 24.5, 25.0]), (15.0, [None, 19.5, None]))
+    assert found.best.trial == 0
+    assert "the default configuration (trial 0) is the pick" in words
+    assert "its best, trial 1, scored 15 there and 19.5 on fresh seeds" in words
+
+
+def test_best_yaml_is_what_was_picked_with_its_evidence_in_comments() -> None:
+    state = picked("fid", [(20.0, [24.0, 26.0, 25.0]), (15.0, [20.0, 19.5, 21.0])])
+    text = best_yaml(state)
+    assert text is not None
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    assert any("one new seed: fid tail" in line and "(90%)" in line for line in comments)
+    tree = yaml.parse(text, "best.yaml")
+    assert tree["optimiser"] == {"lr_g": 1e-3, "beta1": 0.5}
+    assert tree["objective"] == "fid"
+    assert "search" not in tree
