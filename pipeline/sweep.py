@@ -23,6 +23,7 @@ from pipeline.metrics.catalogue import check_objective
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
+from pipeline.spec.check import check_data
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
 from pipeline.state import SweepState
@@ -214,6 +215,7 @@ class Sweep:
             prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
             kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
             check_objective(spec.objective, self._data.name, kind, mixture, self.file.source)
+            check_data(self.file.space, kind, prepared["data"]["resolution"], prepared["data"]["classes"])
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
             trials = launch.trials or spec.search.trials

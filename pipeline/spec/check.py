@@ -10,15 +10,14 @@ from pipeline.distributions import KINDS, Choice, show
 from pipeline.errors import InputError, one_of
 from pipeline.space import Parameter, Space
 from pipeline.spec.base import parse
+from pipeline.spec.networks import check_network
 from pipeline.spec.trial import TrialSpec
 
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
 
 def check(space: Space) -> tuple[str, ...]:
-    """What a user should be told of the space; InputError where some value of it cannot be in a TrialSpec. Each
-    end of a range and each option is tried, and each two of different parameters together, with the others at their
-    first option or low end."""
+    """What a user should be told of the space; InputError where some value of it cannot be in a TrialSpec."""
     parameters = space.parameters()
     for parameter in parameters:
         section = parameter.key.split(".")[0]
@@ -28,6 +27,29 @@ def check(space: Space) -> tuple[str, ...]:
                 f"trials that differ in {section} cannot be compared"
             )
     _misspelt(space.tree, "", space.source)
+    return _warnings(tried(space), space.source)
+
+
+def check_data(space: Space, kind: str, resolution: int | None, classes: int) -> None:
+    """InputError where the data, now that it is open, is not what some point of the space needs: a folder without
+    labels under a condition, points of a user's own function for a network of images."""
+    for spec in tried(space):
+        data, parts = spec.data.name, spec.augmentation
+        try:
+            if spec.game.condition and classes < 2:
+                raise ValueError(f"game.condition: found {spec.game.condition.kind}; {data} has no labels")
+            if kind == "points" and (parts.diffaugment or parts.ada or spec.regularisers.consistency):
+                raise ValueError(f"augmentation, regularisers.consistency: found one; {data} is points, valid: neither")
+            for side in ("generator", "discriminator"):
+                check_network(side, getattr(spec, side), kind, resolution)
+        except ValueError as error:
+            raise InputError(f"{space.source}: {error}") from None
+
+
+def tried(space: Space) -> list[TrialSpec]:
+    """Each end of a range and each option, and each two of different parameters together, with the others at their
+    first option or low end. Raises InputError for one that cannot be."""
+    parameters = space.parameters()
     specs = [_try(space, parameters, {})]
     ends = [
         (parameter, {**dict(parameter.branch), parameter.name: value})
@@ -38,7 +60,7 @@ def check(space: Space) -> tuple[str, ...]:
     for (one, forced), (other, also) in itertools.combinations(ends, 2):
         if one is not other and all(also.get(name, value) == value for name, value in forced.items()):
             specs.append(_try(space, [one, other], forced | also))
-    return _warnings(specs, space.source)
+    return specs
 
 
 def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:

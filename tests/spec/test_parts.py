@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.errors import InputError
 from pipeline.spec.base import parse
+from pipeline.spec.check import check_data
 from pipeline.spec.load import load
 from pipeline.spec.parts import WeightClippingSpec
 from pipeline.spec.trial import TrialSpec
@@ -181,3 +182,31 @@ def test_a_choice_of_games_has_each_its_own_parts(tmp_path: Path) -> None:
     assert plain.optimiser.rates == (1e-4, 1e-4)
     assert clipped.optimiser.rates == (1e-4, 5e-5)
     assert TrialSpec.model_validate(clipped.model_dump(mode="json")) == clipped
+
+
+FOLDER = {"data": {"name": "imagefolder:photos", "resolution": 8}, "game": {"condition": {"kind": "projection"}}}
+FUNCTION = {"data": {"name": "mine.py:points"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "classes", "line"),
+    [
+        (FOLDER, "image", 0, "game.condition: found projection; "),
+        (FOLDER, "image", 3, None),
+        (FUNCTION, "points", 0, "generator.network: found dcgan; points have no pixels, valid: mlp"),
+        (FUNCTION | {"augmentation": {"choice": {"no": {}, "ada": {"ada": {}}}}}, "points", 0, "augmentation, regul"),
+        (FUNCTION, "image", 0, None),
+    ],
+)
+def test_what_only_the_opened_data_can_tell(
+    tmp_path: Path, changes: dict[str, Any], kind: str, classes: int, line: str | None
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(BASE | changes))
+    space = load(str(path)).space
+    if line is None:
+        check_data(space, kind, 8, classes)
+        return
+    with pytest.raises(InputError) as error:
+        check_data(space, kind, 8 if kind == "image" else None, classes)
+    assert str(error.value).startswith(f"{path}: {line}")
