@@ -52,12 +52,13 @@ class Scale:
 @dataclass(frozen=True)
 class Estimate:
     """The mean of `count` values, on the scale. variance: of one value; NaN where nothing is known of it (every
-    group had a single value); freedom: its degrees of freedom."""
+    group had a single value); freedom: its degrees of freedom. own: the variance of these values alone, NaN of one."""
 
     mean: float
     variance: float
     count: int
     freedom: float
+    own: float = math.nan
 
     @property
     def error(self) -> float:
@@ -66,11 +67,17 @@ class Estimate:
 
     def interval(self, level: float = LEVEL) -> Interval | None:
         """Of the mean; None where the variance is not known."""
-        return self._around(self.error, level)
+        return self._around(self.error, self.freedom, level)
 
     def prediction(self, level: float = PREDICTION) -> Interval | None:
-        """Of one new value."""
-        return self._around(math.sqrt(self.variance * (1 + 1 / self.count)), level)
+        """Of one new value: the wider of what its own values say and what they say with the others', for a group
+        may well be noisier than those that it borrows from."""
+        new = math.sqrt(1 + 1 / self.count)
+        pooled = self._around(math.sqrt(self.variance) * new, self.freedom, level)
+        if pooled is None or self.count < 2:
+            return pooled
+        alone = self._around(math.sqrt(self.own) * new, self.count - 1, level)
+        return max(pooled, alone or pooled, key=lambda ends: ends[1] - ends[0])
 
     def above(self, value: float, level: float = LEVEL) -> bool:
         """Whether the mean is above `value` by a one-sided t-test at `level`; never where the variance is unknown."""
@@ -78,10 +85,10 @@ class Estimate:
             return False
         return self.mean - value > float(special.stdtrit(self.freedom, level)) * self.error
 
-    def _around(self, error: float, level: float) -> Interval | None:
+    def _around(self, error: float, freedom: float, level: float) -> Interval | None:
         if math.isnan(error):
             return None
-        half = float(special.stdtrit(self.freedom, 1 - STRICTER * (1 - level) / 2)) * error
+        half = float(special.stdtrit(freedom, 1 - STRICTER * (1 - level) / 2)) * error
         return self.mean - half, self.mean + half
 
 
@@ -102,7 +109,10 @@ def estimates(groups: Sequence[Sequence[float]]) -> list[Estimate]:
     prior, strength = _prior(variances[freedom > 0], freedom[freedom > 0])
     moderated = (strength * prior + freedom * variances) / (strength + freedom)
     total = np.minimum(strength + freedom, pooled)
-    return [Estimate(m, float(v), int(n), float(d)) for m, v, n, d in zip(means, moderated, counts, total, strict=True)]
+    return [
+        Estimate(mean, float(variance), int(count), float(free), float(own) if count > 1 else math.nan)
+        for mean, variance, count, free, own in zip(means, moderated, counts, total, variances, strict=True)
+    ]
 
 
 def _prior(variances: np.ndarray, freedom: np.ndarray) -> tuple[float, float]:

@@ -94,3 +94,12 @@ def test_the_interval_of_a_share_covers_it_on_average(seeds: int) -> None:
         holds = [low <= share <= high for low, high in (share_interval(n, seeds) for n in range(seeds + 1))]
         covered.append(float(chances @ np.array(holds)))
     assert np.mean(covered) >= 0.93
+
+
+def test_a_noisy_group_among_quiet_ones_is_not_predicted_too_narrowly() -> None:
+    quiet = [[10.0, 10.01, 9.99, 10.005] for _ in range(4)]
+    noisy = [0.0, 1.0, -1.0, 0.5]
+    found = estimates([noisy, *quiet])[0]
+    (alone,) = estimates([noisy])
+    low, high = found.prediction()  # type: ignore[misc]
+    assert high - low >= alone.prediction()[1] - alone.prediction()[0] - 1e-9  # type: ignore[index]
