@@ -164,7 +164,8 @@ def _known_good(given: Any, space: Space, original: Space | None, source: str) -
         if original is not None:
             written, _ = original.fixed(flat, where)
             flat, dropped = _still_searched(flat, written, space)
-            notices += [f"{where}: leaves out {key}, which is set" for key in dropped]
+            if dropped:
+                notices.append(f"{where}: leaves out what is set: {', '.join(dropped)}")
             try:
                 point = _point(space, flat, where)
             except InputError as error:

@@ -156,9 +156,8 @@ def test_a_known_good_value_that_is_set_is_left_out_and_said(path):
     assert [point.get("regularisers[r1].r1.interval") for point in file.known_good] == [1, None]
     assert not any("generator.norm" in point or "regularisers[r1].r1.weight" in point for point in file.known_good)
     assert file.notices == (
-        f"{path}: known_good[0]: leaves out generator.norm, which is set",
-        f"{path}: known_good[0]: leaves out regularisers.r1.weight, which is set",
-        f"{path}: known_good[1]: leaves out generator.norm, which is set",
+        f"{path}: known_good[0]: leaves out what is set: generator.norm, regularisers.r1.weight",
+        f"{path}: known_good[1]: leaves out what is set: generator.norm",
     )
 
 
