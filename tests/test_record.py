@@ -179,3 +179,19 @@ def test_lines_of_several_threads_are_whole_and_numbered_in_order(path: Path) ->
     for thread in threads:
         thread.join()
     assert [line["n"] for line in read(path)[0]] == list(range(40))
+
+
+def test_no_two_lines_have_the_same_millisecond_and_time_never_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([100.0, 100.0, 100.0001, 50.0, 50.0])  # a quick disk, then a clock that is set back
+    monkeypatch.setattr("time.time", lambda: next(clock, 51.0))
+    path = tmp_path / "events.jsonl"
+    for _ in range(2):  # the second record goes on from the first one's last line
+        record = Record(path)
+        for _ in range(4):
+            record.append("driver", session="a", state="started")
+        record.close()
+    times = [round(line["time"] * 1000) for line in read(path)[0]]
+    assert times[0] == 100_000
+    assert all(later > earlier for earlier, later in zip(times, times[1:], strict=False))
