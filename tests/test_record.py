@@ -1,5 +1,6 @@
 """The record: on disk before append returns, cut where it was torn, refused where it is damaged, read by cursor."""
 
+import itertools
 import json
 import math
 import subprocess
@@ -194,4 +195,4 @@ def test_no_two_lines_have_the_same_millisecond_and_time_never_goes_back(
         record.close()
     times = [round(line["time"] * 1000) for line in read(path)[0]]
     assert times[0] == 100_000
-    assert all(later > earlier for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
