@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 EVENTS = "events.jsonl"
 STOP = "stop"
 LOG = "log.txt"
+ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
 BEST = "best.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -226,11 +227,13 @@ class Sweep:
             tracker = Tracker(self.folder, self.tracking_uri)
             tracker.start()
             stack.enter_context(cluster.interruptible(driver))
-            ended = "failed"
             try:
                 with watch(driver, tracker.backlog) if watch else ExitStack():
                     cluster.run(driver, self.folder, self.cache.absolute(), root, launch.gpus_per_trial)
-                ended = "interrupted" if driver.stopping in ("interrupted", "stopped") else "finished"
+                ended = "interrupted" if driver.stopping in ASKED else "finished"
+            except BaseException:
+                ended = "interrupted" if driver.stopping in ASKED else "failed"  # a second Ctrl-C is no failure
+                raise
             finally:
                 record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
                 tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
