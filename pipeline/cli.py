@@ -137,8 +137,9 @@ def status(
     from rich.console import Console
 
     from pipeline.console import leaderboard, overview, summary
+    from pipeline.home import names
     from pipeline.report.status import sweep_state
-    from pipeline.sweep import Sweep, names
+    from pipeline.sweep import Sweep
 
     if name is None:
         sweeps = [Sweep.open(each, home=home) for each in names(home)]
@@ -203,7 +204,8 @@ def stop(name: Name, home: Home = None) -> None:
     """End a running sweep or pick from another terminal; it can be gone on with."""
     from pipeline import lock
     from pipeline.errors import InputError
-    from pipeline.sweep import STOP, Sweep
+    from pipeline.home import STOP
+    from pipeline.sweep import Sweep
 
     sweep = Sweep.open(name, home=home)
     folder, verb = sweep.folder, "pick" if sweep.state.picker.get("state") == "started" else "resume"
@@ -230,7 +232,8 @@ def ui(
     tracking_uri: Tracking = None,
 ) -> None:
     """MLflow's page on the sweep; starts the local server if there is none."""
-    from pipeline.sweep import Sweep, home_of
+    from pipeline.home import home_of
+    from pipeline.sweep import Sweep
     from pipeline.tracking.tracker import default_uri
     from pipeline.tracking.tracker import ui as serve
 

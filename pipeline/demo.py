@@ -6,8 +6,9 @@ import sys
 
 from pipeline import lock
 from pipeline.cli import app, guarded
+from pipeline.home import free_name, home_of, names
 from pipeline.report.status import sweep_state
-from pipeline.sweep import Sweep, free_name, home_of, names
+from pipeline.sweep import Sweep
 
 NAME = "demo"
 

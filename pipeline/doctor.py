@@ -15,7 +15,7 @@ import psutil
 
 from pipeline.data.catalogue import KNOWN
 from pipeline.errors import GansweepError
-from pipeline.sweep import home_of
+from pipeline.home import home_of
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
 SPACE = 2**30  # bytes

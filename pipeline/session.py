@@ -12,7 +12,8 @@ from rich.console import Console
 
 from pipeline.console import logged_to
 from pipeline.errors import GansweepError
-from pipeline.sweep import BEST, EVENTS, LOG, Sweep, home_of
+from pipeline.home import BEST, EVENTS, LOG, home_of
+from pipeline.sweep import Sweep
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from pipeline import lock
 from pipeline.data.catalogue import check_path
 from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
+from pipeline.home import BEST, EVENTS, LOG, STOP, existing, folder_of, free_name
 from pipeline.metrics.catalogue import check_objective
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
@@ -34,12 +34,7 @@ if TYPE_CHECKING:
     from pipeline.picking.finalists import Finalist
     from pipeline.picking.verdict import Verdict
 
-EVENTS = "events.jsonl"
-STOP = "stop"
-LOG = "log.txt"
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
-BEST = "best.yaml"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 # What a watcher (the live display) is given once a run of the driver begins: the driver and a backlog to ask.
 Watcher = Callable[[Runner, Callable[[], int]], Any]
@@ -331,45 +326,6 @@ class Sweep:
     @property
     def _evaluation(self) -> EvaluationSpec:
         return parse(EvaluationSpec, self.file.tree["evaluation"], self.file.source)
-
-
-def home_of(home: str | Path | None = None) -> Path:
-    """Where sweeps are: --home, else GANSWEEP_HOME, else ./sweeps."""
-    return Path(home or os.environ.get("GANSWEEP_HOME") or "sweeps")
-
-
-def folder_of(name: str, home: str | Path | None = None) -> Path:
-    """The folder of a sweep's name, which cannot leave the home."""
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most 64, '
-            "beginning with a letter or digit"
-        )
-    return home_of(home) / name
-
-
-def existing(name: str, home: str | Path | None = None) -> Path:
-    """The folder of a sweep that is there, or InputError that lists those there are."""
-    folder = folder_of(name, home)
-    if not (folder / EVENTS).exists() or not read(folder / EVENTS)[0]:
-        from pipeline.errors import one_of
-
-        there = names(home)
-        known = one_of(name, there) if there else "there is none yet; start one: gansweep run digits"
-        raise InputError(f'there is no sweep "{name}" in {folder.parent}: {known}')
-    return folder
-
-
-def names(home: str | Path | None = None) -> list[str]:
-    """The sweeps in the home, the newest last."""
-    found = home_of(home).glob(f"*/{EVENTS}")
-    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime)]
-
-
-def free_name(home: Path, name: str) -> str:
-    """`name`, or the first of name-2, name-3, ... that no sweep has."""
-    candidates = [name, *(f"{name}-{number}" for number in range(2, 10_000))]
-    return next(each for each in candidates if not (home / each / EVENTS).exists())
 
 
 def versions() -> dict[str, str]:

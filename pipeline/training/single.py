@@ -34,7 +34,7 @@ def train(
 ) -> None:
     """Trains to the budget under the file's health rules, a line an evaluation; goes on where it stopped when the
     same folder has checkpoints of the same spec. Raises GansweepError where the run does not end well."""
-    from pipeline.sweep import home_of
+    from pipeline.home import home_of
 
     changes = [*overrides, *([f"budget.images={budget}"] if budget else [])]
     spec, sweep, notices = load_trial(path, changes)

@@ -1,0 +1,53 @@
+"""The home of sweeps: their names, their folders, and what is where in one."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from pipeline.errors import InputError, one_of
+from pipeline.record import read
+
+EVENTS = "events.jsonl"  # the record
+LOG = "log.txt"  # what Ray, Optuna and MLflow said
+STOP = "stop"  # there while another terminal wants the driver to end
+BEST = "best.yaml"  # what a pick recommends
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def home_of(home: str | Path | None = None) -> Path:
+    """Where sweeps are: --home, else GANSWEEP_HOME, else ./sweeps."""
+    return Path(home or os.environ.get("GANSWEEP_HOME") or "sweeps")
+
+
+def folder_of(name: str, home: str | Path | None = None) -> Path:
+    """The folder of a sweep's name, which cannot leave the home."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most 64, '
+            "beginning with a letter or digit"
+        )
+    return home_of(home) / name
+
+
+def existing(name: str, home: str | Path | None = None) -> Path:
+    """The folder of a sweep that is there, or InputError that lists those there are."""
+    folder = folder_of(name, home)
+    if not (folder / EVENTS).exists() or not read(folder / EVENTS)[0]:
+        there = names(home)
+        known = one_of(name, there) if there else "there is none yet; start one: gansweep run digits"
+        raise InputError(f'there is no sweep "{name}" in {folder.parent}: {known}')
+    return folder
+
+
+def names(home: str | Path | None = None) -> list[str]:
+    """The sweeps in the home, the newest last."""
+    found = home_of(home).glob(f"*/{EVENTS}")
+    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+
+
+def free_name(home: Path, name: str) -> str:
+    """`name`, or the first of name-2, name-3, ... that no sweep has."""
+    candidates = [name, *(f"{name}-{number}" for number in range(2, 10_000))]
+    return next(each for each in candidates if not (home / each / EVENTS).exists())
