@@ -7,6 +7,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from optuna.trial import TrialState
 
 from pipeline.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
 from pipeline.record import Line
+from pipeline.search.history import History
 from pipeline.search.outcome import FAILED, Outcome, outcome
 from pipeline.space import Parameter, Point, Space
 from pipeline.spec.sweep import SearchSpec
@@ -36,9 +38,10 @@ logging.getLogger("optuna").addHandler(logging.NullHandler())  # else Python pri
 class Sampler:
     """Proposes points of a space.
 
-    The study is made from (points, outcomes) for each ask, and the Optuna sampler with it, seeded by the sweep's
-    seed and the trial's number. So a proposal depends on the trials that were asked and told so far and on
-    nothing else, and a sweep that was resumed proposes what the uninterrupted one would.
+    The study follows from (points, outcomes) at each ask, and the Optuna sampler is made with it, seeded by the
+    sweep's seed and the trial's number. So a proposal depends on the trials that were asked and told so far and on
+    nothing else, and a sweep that was resumed proposes what the uninterrupted one would. What is kept from ask to
+    ask are the trials as Optuna has them, so that each is made once and not once for each later one.
 
     tpe: multivariate, grouped (a branch's parameters are modelled together) and with constant liar (Bergstra et
     al. 2011; Falkner et al. 2018). random: each parameter on its own. gp: Gaussian process; it imports torch at
@@ -53,6 +56,8 @@ class Sampler:
         self._known_good = [dict(point) for point in known_good]
         self._points: dict[int, Point] = {}
         self._outcomes: dict[int, Outcome] = {}
+        self._distributions = {p.name: optuna_distribution(p.distribution) for p in space.parameters()}
+        self._made: dict[int, tuple[Any, optuna.trial.FrozenTrial]] = {}
 
     def ask(self, number: int) -> tuple[Point, str]:
         """The point for trial `number`, running from now on, and who proposed it: "known_good" or "sampler"."""
@@ -81,7 +86,9 @@ class Sampler:
 
     def study(self, storage: Any = None) -> optuna.Study:
         """The study as it stands, in memory or in `storage`; a trial that was not told is RUNNING in it."""
-        return self._study(optuna.samplers.RandomSampler(seed=0), storage)
+        study = optuna.create_study(direction=self._direction, storage=storage)
+        study.add_trials(self._trials(self._failures()))
+        return study
 
     def _propose(self, number: int) -> Point:
         """A draw that was not proposed before: runs are paired by their seeds, so that a configuration that is
@@ -90,25 +97,36 @@ class Sampler:
         for draw in range(REDRAWS):
             kind = self._spec.sampler if draw < REDRAWS // 2 else "random"
             seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
-            trial = self._study(_optuna_sampler(kind, seed, self._spec.startup)).ask()
+            failures = self._failures()
+            history = History(self._trials([ANY_FAILURE] if kind == "gp" and failures else failures))
+            sampler = _optuna_sampler(kind, seed, self._spec.startup)
+            trial = optuna.create_study(sampler=sampler, direction=self._direction, storage=history).ask()
             point, _ = self._space.realise(functools.partial(_suggest, trial))
             if point not in proposed:
                 break
         return point
 
-    def _study(self, sampler: optuna.samplers.BaseSampler, storage: Any = None) -> optuna.Study:
-        direction = optuna.study.StudyDirection.MINIMIZE if self._minimise else optuna.study.StudyDirection.MAXIMIZE
-        study = optuna.create_study(sampler=sampler, direction=direction, storage=storage)
-        failures = sorted({told.failure for told in self._outcomes.values() if told.failure})
-        if isinstance(sampler, optuna.samplers.GPSampler) and failures:
-            failures = [ANY_FAILURE]
+    @property
+    def _direction(self) -> optuna.study.StudyDirection:
+        return optuna.study.StudyDirection.MINIMIZE if self._minimise else optuna.study.StudyDirection.MAXIMIZE
+
+    def _failures(self) -> list[str]:
+        """The constraints that were broken so far: each trial has a value of each."""
+        return sorted({told.failure for told in self._outcomes.values() if told.failure})
+
+    def _trials(self, failures: list[str]) -> list[optuna.trial.FrozenTrial]:
+        """The trials so far, by number; those are made that are not as they were made before."""
         penalty = self._penalty()
-        distributions = {p.name: optuna_distribution(p.distribution) for p in self._space.parameters()}
-        study.add_trials(
-            _trial(point, distributions, self._outcomes.get(number), penalty, failures)
-            for number, point in sorted(self._points.items())
-        )
-        return study
+        trials = []
+        for at, (number, point) in enumerate(sorted(self._points.items())):
+            told = self._outcomes.get(number)
+            key = (at, told, None if told is None or told.result is not None else penalty, *failures)
+            made = self._made.get(number)
+            if made is None or made[0] != key:
+                made = key, _trial(at, point, self._distributions, told, penalty, failures)
+                self._made[number] = made
+            trials.append(made[1])
+        return trials
 
     def _penalty(self) -> float:
         """A finite value worse than any that is told as a result, by as much as those spread."""
@@ -122,25 +140,42 @@ class Sampler:
 
 
 def _trial(
+    number: int,
     point: Point,
     distributions: dict[str, optuna.distributions.BaseDistribution],
     told: Outcome | None,
     penalty: float,
     failures: list[str],
 ) -> optuna.trial.FrozenTrial:
-    fields: dict[str, Any] = {"params": point, "distributions": {name: distributions[name] for name in point}}
+    state, value, rungs = TrialState.COMPLETE, None, {}
+    constraints: dict[str, float] = {}
     if told is None:
-        return optuna.trial.create_trial(state=TrialState.RUNNING, **fields)
-    if told.reason in FAILED:
-        return optuna.trial.create_trial(state=TrialState.FAIL, **fields)
-    if told.result is not None and told.reason == "rung":
-        return optuna.trial.create_trial(
-            state=TrialState.PRUNED, value=told.result, intermediate_values=dict(told.rungs), **fields
-        )
-    broken = (told.failure, ANY_FAILURE) if told.failure else ()
-    constraints = {failure: 1.0 if failure in broken else -1.0 for failure in failures}
-    value = penalty if told.result is None else told.result
-    return optuna.trial.create_trial(state=TrialState.COMPLETE, value=value, constraints=constraints, **fields)
+        state = TrialState.RUNNING
+    elif told.reason in FAILED:
+        state = TrialState.FAIL
+    elif told.result is not None and told.reason == "rung":
+        state, value, rungs = TrialState.PRUNED, told.result, dict(told.rungs)
+    else:
+        broken = (told.failure, ANY_FAILURE) if told.failure else ()
+        constraints = {failure: 1.0 if failure in broken else -1.0 for failure in failures}
+        value = penalty if told.result is None else told.result
+    now = datetime.now()
+    trial = optuna.trial.FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=state,
+        value=value,
+        datetime_start=now,
+        datetime_complete=None if told is None else now,
+        params=dict(point),
+        distributions={name: distributions[name] for name in point},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values=rungs,
+    )
+    for name, broken_by in constraints.items():
+        trial.set_constraint(name, broken_by)
+    return trial
 
 
 def _optuna_sampler(kind: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:
