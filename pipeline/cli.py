@@ -120,10 +120,11 @@ def drive(sweep: Any, as_json: bool) -> None:
 
 def document(sweep: Any) -> dict[str, Any]:
     from pipeline.report.status import status_document
-    from pipeline.tracking.tracker import Tracker, run_ids
+    from pipeline.tracking.memory import backlog
+    from pipeline.tracking.tracker import run_ids
 
     return status_document(
-        sweep.state, sweep.folder, run_ids(sweep.folder), Tracker(sweep.folder, sweep.tracking_uri).backlog()
+        sweep.state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri)
     )
 
 

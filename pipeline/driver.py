@@ -10,7 +10,7 @@ from pipeline import rungs
 from pipeline.errors import InputError
 from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line, Record
-from pipeline.runs import Job, Runner, classify, context, run_folder
+from pipeline.runs import Job, Runner, run_folder
 from pipeline.search.sampler import Sampler, outcome
 from pipeline.seeds import run_seed
 from pipeline.spec.base import parse
@@ -18,8 +18,6 @@ from pipeline.spec.load import SweepFile
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.state import Run
 from pipeline.training.store import Store
-
-__all__ = ["Driver", "Job", "classify", "context", "run_folder"]
 
 
 class Driver(Runner):
@@ -68,7 +66,13 @@ class Driver(Runner):
 
     @property
     def exhausted(self) -> bool:
-        return self.stopping is not None or (not self._waiting and len(self.state.trials) >= self.trials)
+        if self.stopping is not None:
+            return True
+        # one that is live may be lost, and wait again
+        return not self._waiting and not self._live and len(self.state.trials) >= self.trials
+
+    def _retry(self, job: Job) -> None:
+        self._waiting.insert(0, (job.trial, job.seed))
 
     def _after(self, job: Job, run: Run) -> None:
         """Tells the sampler, and keeps the checkpoints that the end calls for."""

@@ -14,7 +14,8 @@ class Measurement:
     since the previous measurement, by activity (train, evaluate, checkpoint). seconds: since the run began, all
     attempts. features: the extractor behind the metrics, with the hash of its weights; distances of different
     extractors are never compared. samples: the sample picture, relative to the run's folder.
-    test: the metrics on the test part, at the last evaluations of a run that confirms a finalist."""
+    test: the metrics on the test part, at the last evaluations of a run that confirms a finalist.
+    notices: what happened on the way here that a user should know of, such as a checkpoint that was damaged."""
 
     images: int
     metrics: dict[str, float]
@@ -25,6 +26,7 @@ class Measurement:
     samples: str | None = None
     checkpoint: str | None = None
     test: dict[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -32,4 +34,5 @@ class Measurement:
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> Measurement:
         """Takes what as_dict gave, and a line of the record, whose other keys it leaves."""
-        return cls(**{name: tree[name] for name in cls.__dataclass_fields__ if name in tree})
+        found = {name: tree[name] for name in cls.__dataclass_fields__ if name in tree}
+        return cls(**{**found, "notices": tuple(found.get("notices", ()))})

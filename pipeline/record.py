@@ -26,6 +26,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "attempt": ("trial", "seed", "attempt"),
     "attempt_ended": ("trial", "seed", "attempt", "why"),
     "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
+    "notice": ("trial", "seed", "attempt", "text"),
     "pick": ("top", "seeds", "finalists"),
     "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
 }
@@ -53,14 +54,15 @@ class Record:
                 file.seek(whole)
                 self.torn = file.read().decode(errors="replace")
                 file.truncate(whole)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
 
     def listen(self, listener: Callable[[Line], None]) -> None:
         """Calls `listener` with every further line, after it is on disk."""
         self._listeners.append(listener)
 
     def append(self, event: str, **fields: Any) -> Line:
-        """Writes one line through to the disk and returns it."""
+        """Writes one line through to the disk and returns it. Raises OSError, with no line written, where there is no
+        room for it."""
         missing = [name for name in EVENTS[event] if name not in fields]
         if missing:
             raise TypeError(f"{event} lacks {', '.join(missing)}")
@@ -69,9 +71,7 @@ class Record:
             line = {"v": FORMAT, "n": self._number, "time": self._time, "event": event, **fields}
             if self._hook:
                 self._hook(line, "before")
-            self._file.write(dumps(line).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._write(dumps(line).encode() + b"\n")
             self._number += 1
             if self._hook:
                 self._hook(line, "after")
@@ -81,6 +81,17 @@ class Record:
 
     def close(self) -> None:
         self._file.close()
+
+    def _write(self, raw: bytes) -> None:
+        """The whole of it, or nothing: what a full disk took of a line is cut off again."""
+        end = os.fstat(self._file.fileno()).st_size
+        try:
+            while raw:
+                raw = raw[self._file.write(raw) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.ftruncate(self._file.fileno(), end)
+            raise
 
 
 def read(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Line], int]:

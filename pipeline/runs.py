@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline import faults
 from pipeline.health.rules import DEFAULT_RULES, Context, verdict
 from pipeline.measurement import Measurement
 from pipeline.metrics.catalogue import METRICS
@@ -46,6 +45,7 @@ class Runner(ABC):
         """`lines`: what the record held when it was opened."""
         self.state = SweepState.fold(lines)
         self.stopping: str | None = None
+        self.notices: list[str] = []  # what a user should be told, for whoever watches
         self._folder, self._record, self._file = folder, record, file
         self._live: dict[tuple[int, int], Job] = {}
         record.listen(self.state.apply)
@@ -67,6 +67,10 @@ class Runner(ABC):
         """End reason and evidence for a healthy run below its budget that is not to go on; None: it goes on."""
         return None
 
+    def _retry(self, job: Job) -> None:
+        """Has next_job() hand out a job again whose attempt was lost; nothing to do where it looks at the state."""
+        return
+
     def started(self, job: Job) -> None:
         """An attempt at the run begins."""
         run = self.state.run(job.trial, job.seed)
@@ -77,8 +81,12 @@ class Runner(ABC):
     def measured(self, job: Job, measurement: Measurement) -> bool:
         """Records a measurement and returns whether the run goes on."""
         run = self._run(job)
+        for text in measurement.notices:
+            self._record.append("notice", **_key(run), text=text)
+            self.notices.append(f"trial {run.trial}: {text}")
         if measurement.images > run.images:
-            self._record.append("measurement", **_key(run), **measurement.as_dict())
+            found = {name: value for name, value in measurement.as_dict().items() if name != "notices"}
+            self._record.append("measurement", **_key(run), **found)
         end = self._verdict(run)
         if end is None:
             return True
@@ -92,12 +100,23 @@ class Runner(ABC):
         self._live.pop((job.trial, job.seed), None)
         self._after(job, run)
 
-    def lost(self, job: Job, why: str, final: bool) -> None:
-        """The attempt ended through no fault of the run; `final`: it is not tried again."""
+    def faulted(self, job: Job, kind: str, evidence: dict[str, Any]) -> None:
+        """The attempt ended through no fault of the run, as far as is known: it is tried again, from its checkpoint,
+        until its attempts are spent. A full disk stops the sweep; while it is stopping nothing is counted."""
         run = self._run(job)
-        self._record.append("attempt_ended", **_key(run), why=why)
-        if final:
-            self.ended(job, "retries_spent", {"attempts": run.attempt, "last": why})
+        self._live.pop((job.trial, job.seed), None)
+        if kind == faults.DISK_FULL:
+            self.stopping = self.stopping or faults.DISK_FULL
+        if self.stopping:
+            return
+        self._record.append("attempt_ended", **_key(run), kind=kind, why=evidence["error"])
+        spent = run.faults.count(kind)
+        if spent < faults.ATTEMPTS[kind]:
+            self._retry(job)
+        elif kind == faults.OUT_OF_MEMORY:
+            self.ended(job, "out_of_memory", {**evidence, "reproducible": True, "times": spent})
+        else:
+            self.ended(job, "retries_spent", {"attempts": run.attempt, "last": evidence["error"]})
 
     def _verdict(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
@@ -128,15 +147,3 @@ def context(state: SweepState) -> Context:
 
 def run_folder(folder: Path, trial: int, seed: int) -> Path:
     return folder / "trials" / str(trial) / f"seed-{seed}"
-
-
-def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
-    """The end reason and its evidence for an error out of a run; the traceback is saved in the run's folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
-    text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
-    evidence = {"error": text, "traceback": "traceback.txt"}
-    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if memory or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
-        return "out_of_memory", evidence
-    return ("invalid" if isinstance(error, InputError) else "crashed"), evidence

@@ -33,6 +33,7 @@ class Run:
     end_reason: str | None = None
     evidence: dict[str, Any] | None = None
     measurements: list[Measurement] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)  # what ended its attempts, through no fault of its own
 
     @property
     def state(self) -> str:
@@ -174,6 +175,8 @@ class SweepState:
         run.attempt = line["attempt"]
         if line["event"] == "measurement" and line["images"] > run.images:
             run.measurements.append(Measurement.from_dict(line))
+        elif line["event"] == "attempt_ended":
+            run.faults.append(line.get("kind", "lost"))
         elif line["event"] == "run_ended":
             run.end_reason, run.evidence, run.ended = line["reason"], line["evidence"], line["time"]
 

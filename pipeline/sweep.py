@@ -194,7 +194,8 @@ class Sweep:
     ) -> SweepState:
         """Everything that a driver needs around it, from the lock to Ray and the tracker, until it is exhausted."""
         from pipeline import cluster
-        from pipeline.tracking.tracker import Tracker, check
+        from pipeline.tracking.process import TrackerProcess
+        from pipeline.tracking.tracker import check
 
         spec, launch, samples = self.file.sweep, self.launch, self._evaluation.samples
         stop: list[Callable[[], None]] = []
@@ -219,7 +220,7 @@ class Sweep:
             concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
             driver = make(record, lines, concurrency)
             stop.append(self._stopper(driver, held, max_time))
-            tracker = Tracker(self.folder, self.tracking_uri)
+            tracker = TrackerProcess(self.folder, self.tracking_uri)
             tracker.start()
             stack.enter_context(cluster.interruptible(driver))
             try:

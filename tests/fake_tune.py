@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.driver import Driver, Job
+from pipeline import faults
+from pipeline.driver import Driver
 from pipeline.measurement import Measurement
 from pipeline.record import Line, Record, read
+from pipeline.runs import Job
 from pipeline.spec.load import SweepFile, from_tree
 from pipeline.state import SweepState
 
-BUDGET, EVERY, RETRIES = 500, 100, 3
+BUDGET, EVERY = 500, 100
 TREE: dict[str, Any] = {
     "data": {"name": "digits"},
     "objective": "fid",
@@ -26,7 +28,7 @@ TREE: dict[str, Any] = {
     "known_good": [{"optimiser.lr_g": 2e-4, "optimiser.beta1": 0.5}],
 }
 # What happens to a trial's run at an evaluation: "raise MESSAGE", "lose" (the worker is lost before the checkpoint
-# is written), "lose late" (after it), or signals and metrics to be measured in place of the usual ones.
+# is written), "lose late" (after it), (a fault, how often), or signals and metrics to be measured in place of the usual ones.
 Plan = dict[int, dict[int, Any]]
 
 
@@ -110,12 +112,15 @@ class FakeTune:
             if planned == "lose late":
                 self.checkpoints[key] = found
             self._lost[key] = self._lost.get(key, 0) + 1
-            final = self._lost[key] > RETRIES
-            self.driver.lost(job, "node gone", final)
-            if not final:
-                self.driver.started(job)
-                self._live.append((job, -1))
+            self.driver.faulted(job, *faults.lost("node gone"))
             return
+        if isinstance(planned, tuple):  # a fault that the worker itself reports, so often
+            kind, times = planned
+            if self._lost.get(key, 0) < times:
+                self._lost[key] = self._lost.get(key, 0) + 1
+                self.driver.faulted(job, kind, {"error": kind})
+                return
+            planned = None
         if found.metrics:  # a value that is not finite ends the training without a checkpoint
             self.checkpoints[key] = found
         self._say(job, found)

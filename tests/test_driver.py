@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.driver import classify
 from pipeline.errors import InputError
+from pipeline.faults import ATTEMPTS, classify
 from pipeline.measurement import Measurement
 from pipeline.record import Line, read
 from pipeline.seeds import run_seed
 from pipeline.state import Run, SweepState
-from tests.fake_tune import BUDGET, EVERY, RETRIES, FakeTune, Plan, sweep_file
+from tests.fake_tune import BUDGET, EVERY, FakeTune, Plan, sweep_file
 
 NOT_FINITE = {"metrics": {}, "signals": {"finite": 0.0}}
 # Each kind of end, in an order in which later proposals depend on the earlier ends.
@@ -95,7 +95,7 @@ def test_each_end_is_recorded_with_its_reason_and_evidence(tmp_path: Path) -> No
     assert (evidence[1]["rule"], evidence[1]["values"]) == ("non_finite", [{"images": 300, "value": 0.0}])
     assert evidence[2] == {"error": "ValueError: bad shape"}
     assert (evidence[4]["rule"], len(evidence[4]["values"])) == ("low_diversity", 3)
-    assert evidence[5] == {"attempts": RETRIES + 1, "last": "node gone"}
+    assert evidence[5] == {"attempts": ATTEMPTS["lost"], "last": "node gone"}
     assert tune.driver.exhausted
 
 
@@ -133,6 +133,49 @@ def test_a_worker_lost_again_and_again_ends_the_run(tmp_path: Path) -> None:
     assert measured_twice(read(tune.record.path)[0]) == []
 
 
+def test_memory_that_was_short_once_is_tried_again_and_short_twice_is_the_configurations(tmp_path: Path) -> None:
+    plan: Plan = {0: {300: ("out_of_memory", 1)}, 1: {200: ("out_of_memory", 9)}}
+    tune = FakeTune(tmp_path, sweep_file(rungs={"enabled": False}), plan, trials=3)
+    state = tune.go()
+    assert ends(state) == ["completed", "out_of_memory", "completed"]
+    assert [run.faults for run in first_runs(state)] == [["out_of_memory"], ["out_of_memory"] * 2, []]
+    evidence = first_runs(state)[1].evidence or {}
+    assert (evidence["reproducible"], evidence["times"]) == (True, 2)
+    assert measured_twice(read(tune.record.path)[0]) == []
+
+
+def test_a_full_disk_stops_the_sweep_without_an_end_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    tune = FakeTune(tmp_path, plan={1: {300: ("disk_full", 1)}})
+    state = tune.go()
+    assert tune.driver.stopping == "disk_full"
+    assert ends(state) == ["completed", None]
+    again = FakeTune(tmp_path, checkpoints=tune.checkpoints)
+    (tmp_path / "whole").mkdir()
+    assert told(again.go()) == told(FakeTune(tmp_path / "whole").go())
+
+
+def test_what_is_lost_while_the_driver_stops_is_not_counted(tmp_path: Path) -> None:
+    tune = FakeTune(tmp_path)
+    job = tune.driver.next_job()
+    assert job is not None
+    tune.driver.started(job)
+    tune.driver.stopping = "interrupted"
+    tune.driver.faulted(job, "lost", {"error": "killed with the terminal"})
+    assert tune.driver.state.trials[0].first.faults == []  # type: ignore[union-attr]
+    assert tune.driver.exhausted
+
+
+def test_what_a_checkpoint_had_to_say_is_in_the_record_and_for_the_watcher(tmp_path: Path) -> None:
+    tune = FakeTune(tmp_path)
+    job = tune.driver.next_job()
+    assert job is not None
+    tune.driver.started(job)
+    tune.driver.measured(job, Measurement(100, {"fid": 9.0}, {"finite": 1.0}, 1.0, notices=("damaged; went back",)))
+    (notice,) = [line for line in read(tune.record.path)[0] if line["event"] == "notice"]
+    assert (notice["trial"], notice["text"]) == (0, "damaged; went back")
+    assert tune.driver.notices == ["trial 0: damaged; went back"]
+
+
 def test_a_combination_that_cannot_be_built_is_invalid_and_the_next_trial_goes_on(tmp_path: Path) -> None:
     # both ends can be packed by 4, which is all that is looked at before a sweep; 61, 62 and 63 cannot
     space = {"batch_size": {"int": [60, 64]}, "game": {"packing": 4}}
@@ -159,7 +202,8 @@ def test_no_more_runs_at_a_time_than_allowed(tmp_path: Path, concurrency: int) -
     tune = FakeTune(tmp_path, plan={2: {200: "lose late"}}, concurrency=concurrency)
     state = tune.go()
     assert tune.at_once == concurrency
-    assert len(tune.jobs) == len(state.trials) == 8
+    assert [job.trial for job in tune.jobs].count(2) == 2  # the lost one is handed out again
+    assert len(tune.jobs) == len(state.trials) + 1 == 9
     assert measured_twice(read(tune.record.path)[0]) == []
 
 

@@ -17,7 +17,6 @@ from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.runs import Runner
 
 PATIENCE = 10.0  # seconds in which a cluster must answer
-RETRIES = 3  # of a run whose worker was lost
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
 
 # Before ray is imported: what it reads from the environment once.
@@ -137,7 +136,7 @@ def run(driver: Runner, folder: Path, cache: Path, root: Path | None, gpus_per_t
             stop=Interruption(driver),
             resources_per_trial={"cpu": 1, "gpu": gpus_per_trial},
             reuse_actors=True,
-            max_failures=RETRIES,
+            max_failures=0,  # the driver hands a lost run out again
             raise_on_failed_trial=False,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
             verbose=0,

@@ -12,6 +12,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from pipeline import faults
 from pipeline.cluster.trainable import REPORT
 from pipeline.measurement import Measurement
 from pipeline.runs import Job, Runner
@@ -54,15 +55,16 @@ class Decisions(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         report, job = json.loads(result[REPORT]), _job(trial)
         if "measurement" not in report:
-            self._driver.ended(job, report["reason"], report["evidence"])
+            end = self._driver.faulted if report["fault"] else self._driver.ended
+            end(job, report["reason"], report["evidence"])
             return str(TrialScheduler.STOP)
         go_on = self._driver.measured(job, Measurement.from_dict(report["measurement"]))
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker was lost; Tune calls this before it tries again (the trial is in error then) and at the last."""
-        why = str(trial.get_pickled_error() or "worker lost").strip().splitlines()[0][:300]
-        self._driver.lost(_job(trial), why, final=trial.status != Trial.ERROR)
+        """A worker was lost. Tune forgets the trial; the driver hands its run out again, as another one."""
+        kind, evidence = faults.lost(str(trial.get_pickled_error() or ""))
+        self._driver.faulted(_job(trial), kind, evidence)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         pass

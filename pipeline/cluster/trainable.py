@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 from ray import tune
 
 from pipeline.measurement import Measurement
-from pipeline.runs import Job, classify
+from pipeline.runs import Job
+from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, classify
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 
@@ -38,10 +41,11 @@ class Run(tune.Trainable):
                 self._measurements = self._start(job)
             report: dict[str, Any] = {"measurement": next(self._measurements).as_dict()}
         except StopIteration:
-            report = {"reason": "completed", "evidence": {}}
+            report = {"reason": "completed", "evidence": {}, "fault": False}
         except Exception as error:
             reason, evidence = classify(error, Path(job.folder))
-            report = {"reason": reason, "evidence": evidence}
+            report = {"reason": reason, "evidence": evidence, "fault": reason in (OUT_OF_MEMORY, DISK_FULL)}
+            self._release()
         return {REPORT: json.dumps(report), "pid": os.getpid()}
 
     def _start(self, job: Job) -> Iterator[Measurement]:
@@ -52,4 +56,12 @@ class Run(tune.Trainable):
         return run(spec, job.seed, job.objective, Path(job.folder), self._cache, self._root, test)
 
     def cleanup(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        """Lets go of the run: its memory is there for the next one."""
         self._measurements = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()

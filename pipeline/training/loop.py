@@ -34,17 +34,20 @@ def training(
     """Trains `spec` (resolved) with `seed` to its budget and yields a measurement at each evaluation.
 
     The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
-    checkpoints is continued from the newest valid one, whose measurement is yielded again. `objective` names the
+    checkpoints is continued from the newest valid one, whose measurement is yielded again; of damaged ones that were
+    newer the first measurement has notices. `objective` names the
     metric by which the best checkpoint is kept. After a value that is not finite one last measurement is yielded,
     without metrics and with the signal `finite` at 0: nothing could come of going on. `test`: the evaluations that
     the run's tail is made of are made on the test part too, which decides nothing here.
     """
     state = initial(spec, evaluator.dataset, seed)
     found = store.newest()
+    notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if found is not None:
         name, content = found
         state.restore(content["state"])
-        yield Measurement.from_dict(content["measurement"] | {"checkpoint": name})
+        yield Measurement.from_dict(content["measurement"] | {"checkpoint": name, "notices": notices})
+        notices = ()
     latents = state.game.inputs(evaluator.samples, torch.Generator().manual_seed(derive(seed, "evaluation")))
     total, every = spec.budget.images, spec.evaluation.every
     while state.images < total:
@@ -74,7 +77,8 @@ def training(
         with _timed(timings, "checkpoint"):
             name = _save(state, store, measurement, objective)
         state.seconds += timings["checkpoint"]
-        yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name)
+        yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name, notices=notices)
+        notices = ()
 
 
 def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpec) -> Tensor:

@@ -10,11 +10,11 @@ import torch
 import yaml
 
 from pipeline.errors import GansweepError, InputError
+from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import METRICS, check_objective
 from pipeline.metrics.evaluator import prepare
 from pipeline.record import dumps
-from pipeline.runs import classify
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.state import Run
@@ -64,6 +64,8 @@ def train(
         raise
     except Exception as error:
         done.end_reason, done.evidence = classify(error, folder)
+        if done.end_reason == DISK_FULL:
+            raise GansweepError(f"{needed(folder, 1)}; make room and call it again: it goes on") from None
     done.end_reason = done.end_reason or "completed"
     result = {
         "folder": str(folder),

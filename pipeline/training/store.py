@@ -43,10 +43,14 @@ class Store:
         raw = buffer.getvalue()
         path = self.checkpoints / f"images-{images:012d}-{_hash(raw)}.pt"
         temporary = path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with temporary.open("wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:  # a full disk: what it took is given back
+            temporary.unlink(missing_ok=True)
+            raise
         if self._hook:
             self._hook(path, "before")
         os.replace(temporary, path)
