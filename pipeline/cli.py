@@ -83,6 +83,9 @@ def resume(
     home: Home = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option()] = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on though data or code of your own have changed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Go on where a sweep stopped, whatever stopped it."""
@@ -99,20 +102,26 @@ def resume(
             address=address,
         ),
         as_json,
+        accept_changes,
     )
 
 
-def drive(sweep: Any, as_json: bool) -> None:
+def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.console import Progress, leaderboard, summary
     from pipeline.report.insight import insight
-    from pipeline.session import after_run, at_work
+    from pipeline.session import after_run, at_work, not_sent
 
     with at_work(sweep, "resume") as (console, stdout):
-        state = sweep.run(Progress(console))
+        state = sweep.run(Progress(console), accept_changes)
         console.print(leaderboard(state, console.width))
         best = state.best_trial
-        for line in [*summary(state), *insight(state, best.number if best else None), *after_run(sweep)]:
+        for line in [
+            *summary(state),
+            *insight(state, best.number if best else None),
+            *not_sent(sweep),
+            *after_run(sweep),
+        ]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(dumps(document(sweep)), file=stdout)
@@ -123,9 +132,7 @@ def document(sweep: Any) -> dict[str, Any]:
     from pipeline.tracking.memory import backlog
     from pipeline.tracking.tracker import run_ids
 
-    return status_document(
-        sweep.state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri)
-    )
+    return status_document(sweep.state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri))
 
 
 @app.command()
@@ -185,7 +192,7 @@ def pick(
     from pipeline.picking.screen import live, table
     from pipeline.picking.words import conclusions
     from pipeline.report.insight import insight
-    from pipeline.session import after_pick, at_work
+    from pipeline.session import after_pick, at_work, not_sent
     from pipeline.sweep import Sweep
 
     sweep = Sweep.open(name, home=home, max_time=seconds(max_time))
@@ -194,7 +201,12 @@ def pick(
         found = sweep.pick(top, seeds, Progress(console, live, lambda state: state.confirmations))
         console.print(table(found, console.width))
         state = sweep.state
-        for line in [*conclusions(found, state), *insight(state, found.best.trial), *after_pick(sweep)]:
+        for line in [
+            *conclusions(found, state),
+            *insight(state, found.best.trial),
+            *not_sent(sweep),
+            *after_pick(sweep),
+        ]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(dumps(found.document()), file=stdout)

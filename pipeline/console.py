@@ -88,10 +88,12 @@ class Progress:
                 else _nothing() as live
             ):
                 while not over.wait(REFRESH):
+                    self._say_notices(driver)
                     if live is not None:
                         live.update(view())
                     else:
                         self._say_ends(driver.state, said)
+            self._say_notices(driver)
             if not self._console.is_terminal:
                 self._say_ends(driver.state, said)
 
@@ -102,6 +104,13 @@ class Progress:
         finally:
             over.set()
             thread.join()
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _say_notices(self, driver: Any) -> None:
+        while driver.notices:
+            self.say(f"note: {driver.notices.pop(0)}")
 
     def _say_ends(self, state: SweepState, said: set[tuple[int, int]]) -> None:
         for run in self._runs(state):

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.errors import InputError
 
 LOST, OUT_OF_MEMORY, DISK_FULL = "lost", "out_of_memory", "disk_full"
+CLUSTER_LOST = "cluster_lost"  # what a driver stops for once Ray itself is gone
 # Attempts that a run has, by what ended them. Memory may have been short because of a neighbour; twice is reproducible.
 # A full disk is nobody's attempt: the sweep stops, and goes on when there is room.
 ATTEMPTS = {LOST: 4, OUT_OF_MEMORY: 2}

@@ -31,23 +31,38 @@ def folder_of(name: str, home: str | Path | None = None) -> Path:
     return home_of(home) / name
 
 
+def begun(folder: Path) -> bool:
+    """Whether there is a sweep in it: a record with a first line. A driver killed before that leaves an empty one."""
+    path = folder / EVENTS
+    return path.exists() and bool(read(path, limit=1)[0])
+
+
 def existing(name: str, home: str | Path | None = None) -> Path:
     """The folder of a sweep that is there, or InputError that lists those there are."""
     folder = folder_of(name, home)
-    if not (folder / EVENTS).exists() or not read(folder / EVENTS)[0]:
+    if not begun(folder):
         there = names(home)
         known = one_of(name, there) if there else "there is none yet; start one: gansweep run digits"
         raise InputError(f'there is no sweep "{name}" in {folder.parent}: {known}')
     return folder
 
 
+def command(verb: str, folder: Path) -> str:
+    """What to type for a sweep, as `gansweep resume NAME`, with the home where it is not the one of now."""
+    return f"gansweep {verb} {folder.name}{option(folder)}"
+
+
+def option(folder: Path) -> str:
+    return "" if folder.parent == home_of() else f" --home {folder.parent}"
+
+
 def names(home: str | Path | None = None) -> list[str]:
     """The sweeps in the home, the newest last."""
     found = home_of(home).glob(f"*/{EVENTS}")
-    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime) if begun(path.parent)]
 
 
 def free_name(home: Path, name: str) -> str:
     """`name`, or the first of name-2, name-3, ... that no sweep has."""
     candidates = [name, *(f"{name}-{number}" for number in range(2, 10_000))]
-    return next(each for each in candidates if not (home / each / EVENTS).exists())
+    return next(each for each in candidates if not begun(home / each))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipeline.console import logged_to
 from pipeline.errors import GansweepError
-from pipeline.home import BEST, EVENTS, LOG, home_of
+from pipeline.home import BEST, LOG, begun, command, option
 from pipeline.sweep import Sweep
 
 
@@ -36,18 +36,19 @@ def at_work(sweep: Sweep, again: str) -> Iterator[tuple[Console, TextIO]]:
         except Exception as error:
             traceback.print_exc()  # into the log
             said = str(error).strip().splitlines() or [""]
-            raise GansweepError(f"{type(error).__name__}: {said[-1][:200]}; the traceback is in {log}") from None
+            on = f"; go on with: {command(again, sweep.folder)}" if begun(sweep.folder) else ""
+            raise GansweepError(f"{type(error).__name__}: {said[-1][:200]}; the traceback is in {log}{on}") from None
 
 
 def interrupted(sweep: Sweep, again: str) -> str:
-    if not (sweep.folder / EVENTS).exists():
+    if not begun(sweep.folder):
         return "interrupted before the first trial; nothing was begun"
-    return f"interrupted; go on with: gansweep {again} {sweep.name}{home_option(sweep)}"
+    return f"interrupted; go on with: {command(again, sweep.folder)}"
 
 
 def after_run(sweep: Sweep) -> list[str]:
     """What to type after a search."""
-    home, trials = home_option(sweep), 2 * len(sweep.state.trials)
+    home, trials = option(sweep.folder), 2 * len(sweep.state.trials)
     return _commands(
         (f"pick {sweep.name}{home}", "confirm the best on fresh seeds: one seed may have been luck"),
         (f"ui {sweep.name}{home}", "compare the trials in MLflow"),
@@ -60,14 +61,26 @@ def after_pick(sweep: Sweep) -> list[str]:
     """What to type after a pick."""
     return _commands(
         (f"train {sweep.folder / BEST}", "train it; the evidence is in its comments"),
-        (f"ui {sweep.name}{home_option(sweep)}", "compare the seeds in MLflow"),
+        (f"ui {sweep.name}{option(sweep.folder)}", "compare the seeds in MLflow"),
     )
+
+
+def not_sent(sweep: Sweep) -> list[str]:
+    """The one warning where the tracker has not all of it; the sweep is none the worse."""
+    from pipeline.tracking.location import check
+    from pipeline.tracking.memory import backlog
+
+    lines = backlog(sweep.folder, sweep.tracking_uri)
+    if not lines:
+        return []
+    why = f"tracker {sweep.tracking_uri} has not received all"
+    try:
+        check(sweep.tracking_uri)
+    except GansweepError as error:
+        why = str(error)
+    return [f"warning: {why}; {lines} lines wait, send them with: {command('sync', sweep.folder)}"]
 
 
 def _commands(*commands: tuple[str, str]) -> list[str]:
     wide = max(len(command) for command, _ in commands)
     return ["", "next:", *(f"  gansweep {command:{wide}}    {why}" for command, why in commands)]
-
-
-def home_option(sweep: Sweep) -> str:
-    return "" if sweep.folder.parent == home_of() else f" --home {sweep.folder.parent}"

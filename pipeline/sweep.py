@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline import lock
+from pipeline.begin import begin, start_notices
 from pipeline.data.catalogue import check_path
 from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
-from pipeline.home import BEST, EVENTS, LOG, STOP, existing, folder_of, free_name
+from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
+from pipeline.home import BEST, EVENTS, LOG, STOP, begun, command, existing, folder_of, free_name
 from pipeline.metrics.catalogue import check_objective
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
@@ -35,9 +32,16 @@ if TYPE_CHECKING:
     from pipeline.picking.verdict import Verdict
 
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
+FAILURES = (DISK_FULL, CLUSTER_LOST)  # ... and because it cannot go on
+EARLY = (*ASKED, *FAILURES)
 
-# What a watcher (the live display) is given once a run of the driver begins: the driver and a backlog to ask.
-Watcher = Callable[[Runner, Callable[[], int]], Any]
+
+class Watcher(Protocol):
+    """Who is shown what happens (console.Progress): a driver while it is at work, with its tracker's backlog."""
+
+    def __call__(self, driver: Runner, backlog: Callable[[], int]) -> AbstractContextManager[Any]: ...
+
+    def say(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Sweep:
         folder = folder_of(file.name if name is None else name, storage or home)
         if launch.get("data_root"):  # a resume may come from another working folder
             launch["data_root"] = str(Path(launch["data_root"]).absolute())
-        if (folder / EVENTS).exists():
+        if begun(folder):
             free = free_name(folder.parent, folder.name)
             raise InputError(
                 f"the name {folder.name} is taken; go on with it: gansweep resume {folder.name}, or start "
@@ -126,8 +130,9 @@ class Sweep:
 
         return pandas.DataFrame(trial_rows(self.state))
 
-    def run(self, watch: Watcher | None = None) -> SweepState:
-        """Runs the sweep, or goes on with it, until its trials are done or it is stopped.
+    def run(self, watch: Watcher | None = None, accept_changes: bool = False) -> SweepState:
+        """Runs the sweep, or goes on with it, until its trials are done or it is stopped. accept_changes: also where
+        data or the user's own code are not those that it was started with.
 
         Raises InputError (also where another driver is at it), Unreachable before the first trial starts where
         tracker, storage or cluster are not there, and NoHealthyTrial at the end where it has none.
@@ -144,7 +149,9 @@ class Sweep:
                 cuda=self.launch.gpus_per_trial > 0,
             )
 
-        state = self._drive("search", searching, watch, self.launch.max_time or self.file.sweep.search.max_time)
+        state = self._drive(
+            "search", searching, watch, self.launch.max_time or self.file.sweep.search.max_time, accept_changes
+        )
         if not any(run.healthy for run in state.runs):
             raise NoHealthyTrial(no_healthy(state))
         return state
@@ -191,23 +198,33 @@ class Sweep:
         make: Callable[[Record, list[Line], int], Runner],
         watch: Watcher | None,
         max_time: float | None,
+        accept_changes: bool = False,
     ) -> SweepState:
         """Everything that a driver needs around it, from the lock to Ray and the tracker, until it is exhausted."""
         from pipeline import cluster
         from pipeline.tracking.process import TrackerProcess
-        from pipeline.tracking.tracker import check
 
         spec, launch, samples = self.file.sweep, self.launch, self._evaluation.samples
+        again = command("resume" if doing == "search" else doing, self.folder)
         stop: list[Callable[[], None]] = []
         with ExitStack() as stack:
             stack.push(self._clear_if_nothing_began)
             check_path(self._data.name)
             self._make_folder()
-            check(self.tracking_uri)
+            self._check_tracker()
             held = lock.Lock(self.folder, each_beat=lambda: stop[0]() if stop else None)
             held.acquire()
             stack.callback(held.release)
-            stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial))
+            closing = ExitStack()  # what is to be closed by whoever comes to it first
+
+            def abandon() -> None:
+                """Ray is gone, and the main thread in a call to it."""
+                closing.close()
+                held.release()
+                if watch:
+                    watch.say(f"gansweep: {self._went_wrong(CLUSTER_LOST, again)}")
+
+            ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
             root = Path(launch.data_root) if launch.data_root else None
             prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
             kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
@@ -216,77 +233,59 @@ class Sweep:
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
             trials = launch.trials or spec.search.trials
-            lines = self._begin(doing, record, held, prepared, replace(launch, trials=trials))
+            lines = begin(self, doing, record, held, prepared, replace(launch, trials=trials), accept_changes)
             concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
             driver = make(record, lines, concurrency)
+            driver.notices += start_notices(record, held)
             stop.append(self._stopper(driver, held, max_time))
             tracker = TrackerProcess(self.folder, self.tracking_uri)
             tracker.start()
             stack.enter_context(cluster.interruptible(driver))
-            try:
-                with watch(driver, tracker.backlog) if watch else ExitStack():
-                    cluster.run(driver, self.folder, self.cache.absolute(), root, launch.gpus_per_trial)
-                ended = "interrupted" if driver.stopping in ASKED else "finished"
-            except BaseException:
-                ended = "interrupted" if driver.stopping in ASKED else "failed"  # a second Ctrl-C is no failure
-                raise
-            finally:
-                record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
+
+            ended = "interrupted"
+
+            @closing.callback
+            def end() -> None:
+                with suppress(OSError):  # a full disk: without this line too it is known to be interrupted
+                    record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
                 tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
-        if ended == "interrupted":
+
+            ray.driver = driver
+            try:
+                if watch:
+                    closing.enter_context(watch(driver, tracker.backlog))
+                cluster.run(driver, self.folder, self.cache.absolute(), root, launch.gpus_per_trial)
+                ended = "interrupted" if driver.stopping in EARLY else "finished"
+            except BaseException as error:
+                ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
+                if is_disk_full(error):
+                    driver.stopping, ended = driver.stopping or DISK_FULL, "interrupted"
+                elif driver.stopping not in FAILURES:
+                    raise
+            finally:
+                closing.close()
+        if driver.stopping in ASKED:
             raise KeyboardInterrupt
+        if driver.stopping in FAILURES:
+            raise GansweepError(self._went_wrong(driver.stopping, again))
         return driver.state
 
-    def _begin(
-        self, doing: str, record: Record, held: lock.Lock, prepared: dict[str, Any], launch: Launch
-    ) -> list[Line]:
-        """The lines of a driver's start, in a new record or at the end of one; returns all lines so far."""
-        lines, _ = read(record.path)
-        if not lines:
-            (self.folder / "sweep.yaml").write_text(yaml.safe_dump(self.file.tree, sort_keys=False))
-            lines.append(
-                record.append(
-                    "sweep",
-                    name=self.name,
-                    space=self.file.tree,
-                    source=self.file.source,
-                    spec=self.file.sweep.model_dump(mode="json"),
-                    seed=self.file.sweep.search.seed,
-                    versions=versions(),
-                )
-            )
-        known = next((line for line in lines if line["event"] == "prepared"), None)
-        if known is not None:
-            self._check_same(known, prepared)
-        lines.append(
-            record.append(
-                "driver",
-                doing=doing,
-                session=held.session,
-                state="started",
-                pid=os.getpid(),
-                host=platform.node(),
-                launch=launch.__dict__,
-                torn=record.torn,
-                taken_over=held.taken_over,
-            )
-        )
-        if known is None:
-            lines.append(record.append("prepared", **prepared))
-        return lines
+    def _went_wrong(self, what: str, again: str) -> str:
+        state = self.state
+        unfinished = max(1, sum(run.end_reason is None for run in (*state.runs, *state.confirmations)))
+        if what == DISK_FULL:
+            return f"{needed(self.folder, unfinished)}; then go on with: {again}"
+        return f"the Ray cluster is gone; go on with: {again}"
 
-    def _check_same(self, known: Line, prepared: dict[str, Any]) -> None:
-        """Raises InputError where data or features are not those that the sweep was started with."""
-        if known["data"]["fingerprint"] != prepared["data"]["fingerprint"]:
-            raise InputError(
-                f"{self.name}: the data set {known['data']['name']} is not the one it was started with "
-                f"({known['data']['fingerprint']}, now {prepared['data']['fingerprint']}); start another sweep"
-            )
-        if known["features"] != prepared["features"]:
-            raise InputError(
-                f"{self.name}: its distances were measured with the features {known['features']}, which the "
-                f"cache no longer has (now {prepared['features']}); start another sweep"
-            )
+    def _check_tracker(self) -> None:
+        """A new sweep wants a tracker that is there; one that goes on has all in its record, and sends it later."""
+        from pipeline.tracking.tracker import check
+
+        try:
+            check(self.tracking_uri)
+        except Unreachable:
+            if not begun(self.folder):
+                raise
 
     def _stopper(self, driver: Runner, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
         """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
@@ -314,8 +313,8 @@ class Sweep:
 
     def _clear_if_nothing_began(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Leaves no folder behind where a sweep was refused before its first line; a failure's log stays."""
-        if isinstance(error, GansweepError) and self.folder.is_dir() and not (self.folder / EVENTS).exists():
-            for name in (lock.NAME, lock.GUARD, LOG):
+        if isinstance(error, GansweepError) and self.folder.is_dir() and not begun(self.folder):
+            for name in (lock.NAME, lock.GUARD, LOG, EVENTS):
                 (self.folder / name).unlink(missing_ok=True)
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
@@ -327,12 +326,6 @@ class Sweep:
     @property
     def _evaluation(self) -> EvaluationSpec:
         return parse(EvaluationSpec, self.file.tree["evaluation"], self.file.source)
-
-
-def versions() -> dict[str, str]:
-    """What the sweep ran on, for the record."""
-    packages = ("gansweep", "ray", "optuna", "mlflow", "torch")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def no_healthy(state: SweepState) -> str:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from ray import tune  # noqa: E402
 
 from pipeline.cluster.scheduling import Decisions, Interruption, Jobs  # noqa: E402
 from pipeline.cluster.trainable import Run  # noqa: E402
+from pipeline.cluster.watch import Watch  # noqa: E402
 
 
 def cpus() -> int:
@@ -44,8 +45,9 @@ def cpus() -> int:
 
 
 @contextmanager
-def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
-    """A Ray of our own on this machine, or the cluster at `address`, for the time of the block.
+def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], None]) -> Iterator[Watch]:
+    """A Ray of our own on this machine, or the cluster at `address`, for the time of the block, and a watch over it
+    that calls `abandon` where it is gone and this process cannot be stopped in another way.
 
     Raises Unreachable where the cluster does not answer or has no GPU that was asked for.
     """
@@ -67,15 +69,18 @@ def connected(address: str | None, gpus_per_trial: float) -> Iterator[None]:
     except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
         where = f"the cluster at {address}" if address else "Ray on this machine"
         raise Unreachable(f"{where} cannot be reached: {str(error).strip().splitlines()[0]}") from None
+    watch = Watch(abandon)
     try:
         have = ray.cluster_resources().get("GPU", 0)
         if gpus_per_trial > have:
             raise Unreachable(
                 f"--gpus-per-trial {gpus_per_trial}: the cluster has {have:g} GPUs; leave it out to train on CPUs"
             )
-        yield
+        yield watch
     finally:
+        watch.leave()
         ray.shutdown()
+        watch.over()
 
 
 def _check_listens(address: str) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from ray import tune
 
+from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, classify
 from pipeline.measurement import Measurement
 from pipeline.runs import Job
-from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, classify
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +20,6 @@ from typing import Any
 import psutil
 
 from pipeline.measurement import Measurement
-from pipeline.record import read
 from pipeline.runs import Job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +44,7 @@ def sweep(trials: int, sampler: str, home: Path) -> dict[str, Any]:
             yield Measurement(BUDGET, {"fid": value(job.spec)}, signals, 0.0, {"train": 0.0})
 
     launch.Run = NoOp  # type: ignore[misc]
-    spent = {name: 0.0 for name in TIMED}
+    spent = dict.fromkeys(TIMED, 0.0)
     memory: list[tuple[float, int]] = []
     ends: list[float] = []
     for name in TIMED:
@@ -71,8 +67,11 @@ def sweep(trials: int, sampler: str, home: Path) -> dict[str, Any]:
                 if len(ends) % 50 == 0:
                     cpu = me.cpu_times()
                     marks[len(ends)] = {
-                        "time": ends[-1], "rss": me.memory_info().rss / 2**20, "spent": dict(spent),
-                        "cpu": cpu.user + cpu.system, "backlog": backlog(),
+                        "time": ends[-1],
+                        "rss": me.memory_info().rss / 2**20,
+                        "spent": dict(spent),
+                        "cpu": cpu.user + cpu.system,
+                        "backlog": backlog(),
                     }
 
         driver._record.listen(look)
@@ -114,6 +113,8 @@ if __name__ == "__main__":
     for x, y in zip(keys, keys[1:]):
         m, n = marks[x], marks[y]
         d = y - x
-        print(f"{x}-{y}: {1000*(n['time']-m['time'])/d:.1f} ms/trial cpu {1000*(n['cpu']-m['cpu'])/d:.1f} rss {m['rss']:.1f}->{n['rss']:.1f} backlog {n['backlog']}",
-              {k.rsplit('.',1)[1]: round(1000*(n['spent'][k]-m['spent'][k])/d,1) for k in TIMED})
+        print(
+            f"{x}-{y}: {1000 * (n['time'] - m['time']) / d:.1f} ms/trial cpu {1000 * (n['cpu'] - m['cpu']) / d:.1f} rss {m['rss']:.1f}->{n['rss']:.1f} backlog {n['backlog']}",
+            {k.rsplit(".", 1)[1]: round(1000 * (n["spent"][k] - m["spent"][k]) / d, 1) for k in TIMED},
+        )
     print("torch in driver", found["torch"])

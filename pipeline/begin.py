@@ -1,0 +1,106 @@
+"""The lines that a driver begins with, and whether what it goes on with is what the sweep was started with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pipeline import plugin
+from pipeline.errors import InputError
+from pipeline.lock import Lock
+from pipeline.record import Line, Record, read
+
+if TYPE_CHECKING:
+    from pipeline.sweep import Launch, Sweep
+
+
+def begin(
+    sweep: Sweep, doing: str, record: Record, held: Lock, prepared: dict[str, Any], launch: Launch, accept: bool
+) -> list[Line]:
+    """Writes the lines of a driver's start, in a new record or at the end of one; returns all lines so far.
+
+    `prepared`: data, features and floor as they are now. Raises InputError where they, or a file of the user's own
+    code, are not those that the sweep was started with; with `accept` it goes on with them from here.
+    """
+    lines, _ = read(record.path)
+    prepared = {**prepared, "code": plugin.fingerprints(sweep.file.tree)}
+    if not lines:
+        (sweep.folder / "sweep.yaml").write_text(yaml.safe_dump(sweep.file.tree, sort_keys=False))
+        lines.append(
+            record.append(
+                "sweep",
+                name=sweep.name,
+                space=sweep.file.tree,
+                source=sweep.file.source,
+                spec=sweep.file.sweep.model_dump(mode="json"),
+                seed=sweep.file.sweep.search.seed,
+                versions=versions(),
+            )
+        )
+    known = next((line for line in reversed(lines) if line["event"] == "prepared"), None)
+    changed = [] if known is None else changes(known, prepared)
+    if changed and not accept:
+        raise InputError(
+            f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
+            f"gansweep resume {sweep.name} --accept-changes"
+        )
+    lines.append(
+        record.append(
+            "driver",
+            doing=doing,
+            session=held.session,
+            state="started",
+            pid=os.getpid(),
+            host=platform.node(),
+            launch=asdict(launch),
+            torn=record.torn,
+            taken_over=held.taken_over,
+        )
+    )
+    if known is None or changed:
+        lines.append(record.append("prepared", **prepared, **({"accepted": changed} if changed else {})))
+    return lines
+
+
+def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
+    """What is not as it was when the sweep was started, in words."""
+    found = []
+    data = known["data"]
+    if data["fingerprint"] != prepared["data"]["fingerprint"]:
+        now = prepared["data"]["fingerprint"]
+        found.append(
+            f"the data set {data['name']} is not the one it was started with ({data['fingerprint']}, now {now})"
+        )
+    if known["features"] != prepared["features"]:
+        found.append(
+            f"its distances were measured with the features {known['features']}, which the cache no longer has "
+            f"(now {prepared['features']})"
+        )
+    for path, before in known.get("code", {}).items():
+        now = prepared["code"].get(path)
+        if now != before:
+            found.append(f"{path} is not the code it was started with ({before}, now {now})")
+    return found
+
+
+def start_notices(record: Record, held: Lock) -> list[str]:
+    """What was found when the sweep's folder was taken over, for the user."""
+    found = []
+    if held.taken_over is not None:
+        who = held.taken_over
+        at = f"process {who['pid']} on {who['host']}, since {who['since']}" if "pid" in who else "an unreadable one"
+        found.append(f"took over the lock of a driver that is gone ({at})")
+    if record.torn is not None:
+        found.append(f"dropped the record's last line, which was torn ({len(record.torn.encode())} bytes)")
+    return found
+
+
+def versions() -> dict[str, str]:
+    """What the sweep ran on, for the record."""
+    packages = ("gansweep", "ray", "optuna", "mlflow", "torch")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
