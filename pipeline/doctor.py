@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -19,6 +21,12 @@ from pipeline.home import home_of
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
 SPACE = 2**30  # bytes
+LEAST_SHARED = 200 * 2**20  # bytes
+PORTS = {
+    6379: ("ray start --head", "--port 6380, and gansweep run --address HOST:6380"),
+    8265: ("Ray's dashboard", "ray start --head --dashboard-port 8266"),
+    5000: ("mlflow server", "--port 5001, and gansweep run --tracking-uri http://HOST:5001"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,9 @@ class Finding:
 
 def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
     """Prints a line a finding; 3 where something is missing that every sweep needs, else 0."""
-    findings = [*_packages(), _machine(), _gpu(), _folder(home_of(home)), _tracker(home_of(home)), *_data(data_root)]
+    place = home_of(home)
+    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _cluster(), *_ports()]
+    findings += [_folder(place), _tracker(place), *_data(data_root)]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -79,6 +89,60 @@ def _gpu() -> Finding:
             "gpu", "note", "none that torch can use; sweeps train on the CPU (with a GPU: --gpus-per-trial 0.5)"
         )
     return Finding("gpu", "ok", f"{names}; use --gpus-per-trial 1, or a share of one")
+
+
+def _shared_memory() -> Finding:
+    """Where Ray keeps what its processes share; without it it takes to files, and says so at each start."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir():
+        return Finding("shared memory", "note", "no /dev/shm; Ray uses files in its place, which is slower")
+    free = shutil.disk_usage(shared).free
+    said = f"{free / SPACE:.1f} GiB free in {shared}"
+    if free < LEAST_SHARED:
+        return Finding("shared memory", "note", f"{said}; Ray wants 0.2, a container: --shm-size=1g")
+    return Finding("shared memory", "ok", said)
+
+
+def _cluster() -> Finding:
+    """The cluster that Ray would join by itself; a sweep starts a Ray of its own where none is named."""
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        return Finding(
+            "cluster", "ok", "none named: a sweep starts Ray on this machine (a cluster: --address HOST:PORT)"
+        )
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except (OSError, ValueError) as error:
+        said = f"RAY_ADDRESS is {address}, where nobody answers ({error}); unset it, or start: ray start --head"
+        return Finding("cluster", "missing", said)
+    return Finding("cluster", "ok", f"{address} answers (RAY_ADDRESS)")
+
+
+def _ports() -> list[Finding]:
+    """The ports that a head, its dashboard and a tracking server take unless told otherwise; a sweep needs none."""
+    found = []
+    for port, (who, instead) in PORTS.items():
+        subject = f"port {port}"
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                said = f"taken by {_listening(port)}; {who} needs another one: {instead}"
+                found.append(Finding(subject, "note", said))
+                continue
+        found.append(Finding(subject, "ok", f"free, for {who}"))
+    return found
+
+
+def _listening(port: int) -> str:
+    """The process behind a port, as far as this user may see it."""
+    for each in psutil.net_connections("tcp"):
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+            with contextlib.suppress(psutil.Error):
+                return f"process {each.pid} ({psutil.Process(each.pid).name()})"
+    return "another process"
 
 
 def _folder(home: Path) -> Finding:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from pipeline.errors import InputError, one_of
-from pipeline.record import read
 
 EVENTS = "events.jsonl"  # the record
 LOG = "log.txt"  # what Ray, Optuna and MLflow said
@@ -33,8 +32,11 @@ def folder_of(name: str, home: str | Path | None = None) -> Path:
 
 def begun(folder: Path) -> bool:
     """Whether there is a sweep in it: a record with a first line. A driver killed before that leaves an empty one."""
-    path = folder / EVENTS
-    return path.exists() and bool(read(path, limit=1)[0])
+    try:
+        with (folder / EVENTS).open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except FileNotFoundError:
+        return False
 
 
 def existing(name: str, home: str | Path | None = None) -> Path:

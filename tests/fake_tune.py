@@ -28,7 +28,8 @@ TREE: dict[str, Any] = {
     "known_good": [{"optimiser.lr_g": 2e-4, "optimiser.beta1": 0.5}],
 }
 # What happens to a trial's run at an evaluation: "raise MESSAGE", "lose" (the worker is lost before the checkpoint
-# is written), "lose late" (after it), (a fault, how often), or signals and metrics to be measured in place of the usual ones.
+# is written), "lose late" (after it), (a fault, how often), or signals and metrics to be measured in place of the
+# usual ones.
 Plan = dict[int, dict[int, Any]]
 
 

@@ -29,7 +29,10 @@ VERBS = {
         *("--name", "--trials", "--concurrency", "--max-time", "--data", "--data-root", "--set", "--seed", "--home"),
         *("--storage", "--tracking-uri", "--address", "--gpus-per-trial", "--dry-run", "--json"),
     },
-    "resume": {"--trials", "--max-time", "--concurrency", "--home", "--tracking-uri", "--address", "--json"},
+    "resume": {
+        *("--trials", "--max-time", "--concurrency", "--accept-changes", "--home", "--tracking-uri", "--address"),
+        "--json",
+    },
     "pick": {"--top", "--seeds", "--max-time", "--home", "--json"},
     "stop": {"--home"},
     "status": {"--home", "--json"},

@@ -6,12 +6,14 @@ import math
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.record import EVENTS, FORMAT, Line, Record, read
+from tests.conftest import fill
 
 KEY = {"trial": 0, "seed": 7, "attempt": 1}
 
@@ -110,6 +112,22 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_names_its_byte(path: Path
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
     assert path.read_bytes() == raw[0] + damage + raw[2]
+
+
+def test_a_full_disk_leaves_whole_lines_and_with_room_again_it_goes_on(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(1)
+    record = Record(disk / "events.jsonl")
+    ballast = fill(disk, leave=20_000)
+    written = []
+    with pytest.raises(OSError, match="No space left"):  # noqa: PT012
+        while True:
+            written.append(record.append("attempt_ended", **KEY, why="x" * 3000))
+    assert read(record.path) == (written, record.path.stat().st_size)
+    assert len(written) > 3
+    ballast.unlink()
+    written.append(record.append("attempt", **KEY))
+    assert read(record.path)[0] == written
+    assert [line["n"] for line in written] == list(range(len(written)))
 
 
 def test_a_newer_format_is_refused_with_what_to_do(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A study's trials as Optuna's samplers read them, handed over as they are: Optuna's own storage copies each of them."""
+"""A study's trials as Optuna's samplers read them, handed over as they are: its own storage copies each of them."""
 
 from __future__ import annotations
 

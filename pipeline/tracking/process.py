@@ -6,6 +6,7 @@ started it. What it has to say (`error`, a line of JSON a change) is on standard
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -116,8 +117,6 @@ if __name__ == "__main__":
     # What others print goes to the log with standard error, not into the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    try:
+    with contextlib.suppress(BrokenPipeError):
         follow(Path(sys.argv[1]), sys.argv[2], sys.stdin, answers)
-    except BrokenPipeError:
-        pass
     os._exit(0)  # a thread in the middle of a call holds up nothing: a call made again changes nothing

@@ -18,13 +18,15 @@ from pipeline.tracking.tracker import default_uri, run_ids, sync
 Points = Counter[tuple[str, int, float]]
 
 
-def disagreements(home: Path, name: str) -> list[str]:
-    """Brings MLflow up to date as `gansweep sync` does, and says what is not the same anywhere; [] is agreement."""
+def disagreements(home: Path, name: str, uri_of_memory: str | None = None) -> list[str]:
+    """Brings MLflow up to date as `gansweep sync` does, and says what is not the same anywhere; [] is agreement.
+    uri_of_memory: of a server before the same database, which has brought it up to date."""
     folder = home / name
     lines, _ = read(folder / "events.jsonl")
     if not lines:
         return []
-    sync(folder, default_uri(home))
+    if uri_of_memory is None:
+        sync(folder, default_uri(home))
     state = SweepState.fold(lines)
     return [*_study(state, lines), *_mlflow(home, folder, state)]
 

@@ -58,9 +58,7 @@ class Done:
 class Running:
     """A command under way. Standard error goes to a file, so that a full pipe holds up nothing."""
 
-    def __init__(
-        self, home: Path, *arguments: str, module: str = "pipeline.cli", first: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, home: Path, *arguments: str, module: str = "pipeline.cli", first: tuple[str, ...] = ()) -> None:
         """`module`: what is run in place of the command, with `first` before its arguments."""
         self.home = home
         self._files = [tempfile.TemporaryFile("w+") for _ in ("out", "err")]  # noqa: SIM115

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,11 +111,9 @@ def test_workers_killed_everywhere(home: Path, whole: Finished) -> None:
 
 
 @pytest.fixture(scope="module")
-def headless(home: Path, whole: Finished) -> Iterator[dict[str, Done]]:
+def headless(home: Path, whole: Finished) -> dict[str, Done]:
     """Ray's own processes killed, one after the other, in the middle of a run."""
-    yield {
-        whom: launch(home, "headless", f"{whom}@measurement:2:after").wait() for whom in ("gcs_server", "raylet")
-    }
+    return {whom: launch(home, "headless", f"{whom}@measurement:2:after").wait() for whom in ("gcs_server", "raylet")}
 
 
 @pytest.mark.parametrize("whom", ["gcs_server", "raylet"])

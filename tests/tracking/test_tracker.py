@@ -3,11 +3,8 @@
 import itertools
 import json
 import math
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -16,23 +13,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.tracking import projector
 from pipeline.tracking.client import locked
-from pipeline.tracking.server import SERVER
 from pipeline.tracking.tracker import LOCK, Tracker, check, default_uri, run_ids, sync, ui
 from tests.tracking.reading import points_in, runs_in
 from tests.tracking.realistic import EVERY, SEED, Sweep, finished
-
-
-def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+from tests.tracking.servers import answers, free_port, server, stop, until
 
 
 def small(home: Path, trials: int = 3) -> Sweep:
@@ -218,12 +207,6 @@ def test_while_a_driver_sends_nobody_else_does(empty_home: Path) -> None:
         assert tracker.close(1) == tracker.backlog() > 0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_tracker_that_is_never_there_only_grows_a_backlog(tmp_path: Path) -> None:
     sweep = small(tmp_path)
     tracker = Tracker(sweep.folder, f"http://127.0.0.1:{free_port()}")
@@ -313,42 +296,14 @@ def test_a_uri_of_another_kind_is_an_input_error(uri: str, tmp_path: Path) -> No
         Tracker(tmp_path, uri)
 
 
-def stop(pid: int) -> None:
-    """SIGKILL for a server and what it started."""
-    process = psutil.Process(pid)
-    for each in [*process.children(recursive=True), process]:
-        each.kill()
-    process.wait(10)
-
-
-@contextmanager
-def server(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", default_uri(home), "--artifacts-destination", str(home / "mlartifacts")]
-    with (home / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, env={**os.environ, **SERVER}, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        stop(process.pid)
-
-
 @pytest.mark.slow
 def test_a_server_killed_and_started_again_gets_every_point_once(empty_home: Path) -> None:
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
-
-    def up() -> bool:
-        try:
-            check(uri)
-        except Unreachable:
-            return False
-        return True
-
     sweep = Sweep(empty_home)
     tracker = Tracker(sweep.folder, uri)
     with server(empty_home, port):
-        until(up)
+        until(lambda: answers(uri))
         tracker.start()
         for number in range(4):
             sweep.trial(number)
@@ -360,7 +315,7 @@ def test_a_server_killed_and_started_again_gets_every_point_once(empty_home: Pat
     until(lambda: tracker.error is not None)
     assert tracker.backlog() > 0
     with server(empty_home, port):
-        until(up)
+        until(lambda: answers(uri))
         sweep.driver("finished")
         assert tracker.close(120) == 0
         assert sync(sweep.folder, uri) == 0
