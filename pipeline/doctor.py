@@ -107,9 +107,8 @@ def _cluster() -> Finding:
     """The cluster that Ray would join by itself; a sweep starts a Ray of its own where none is named."""
     address = os.environ.get("RAY_ADDRESS")
     if not address:
-        return Finding(
-            "cluster", "ok", "none named: a sweep starts Ray on this machine (a cluster: --address HOST:PORT)"
-        )
+        said = "none named: a sweep starts Ray on this machine (a cluster: --address HOST:PORT)"
+        return Finding("cluster", "ok", said)
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5.0).close()

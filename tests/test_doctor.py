@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,8 @@ def test_a_cluster_that_is_named_and_does_not_answer(taken: int, monkeypatch: py
     assert doctor._cluster().state == "ok"
 
 
-def test_a_home_that_cannot_be_written_and_one_that_is_nearly_full(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert doctor._folder(tmp_path).state == "ok"
-    assert str(tmp_path) in doctor._folder(tmp_path / "new").said
+def test_a_home_with_little_room_says_what_it_is_needed_for(small_disk: Callable[[int], Path], tmp_path: Path) -> None:
+    assert doctor._folder(tmp_path / "new").state == "ok"
+    found = doctor._folder(small_disk(1) / "home")
+    assert found.state == "note"
+    assert "checkpoints may need more" in found.said
