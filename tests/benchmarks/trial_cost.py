@@ -171,9 +171,7 @@ if __name__ == "__main__":
     names = " | ".join(PARTS)
     with tempfile.TemporaryDirectory() as name:
         look = sweep(arguments.trials, arguments.sampler, Path(name))
-    print(
-        f"| trials ({arguments.sampler}) | ms a trial | driver's processor | {names} | Ray and the rest | MiB | behind |"
-    )
+    print(f"| trials ({arguments.sampler}) | ms a trial | driver | {names} | Ray and the rest | MiB | behind |")
     print("|" + "---|" * (len(PARTS) + 6))
     last = arguments.trials - arguments.trials % STEP
     for start, end in sorted({(50, last), (50, 150), (last - 100, last)}):
