@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
+from pipeline import lock
 from pipeline.errors import GansweepError, Unreachable
 from pipeline.tracking.client import locked, one_line
 from pipeline.tracking.location import check, database, default_uri
@@ -17,6 +19,7 @@ from pipeline.tracking.server import ui
 __all__ = ["Tracker", "check", "default_uri", "run_ids", "sync", "ui"]
 
 POLL, SLOWEST = 1.0, 30.0  # seconds between looks at the record; the longest wait after a failure
+ENDING = 20.0  # seconds that the sender of a driver that was killed has to notice
 LOCK = "tracking.lock"  # held by whoever sends: two at once would make a run twice
 
 log = logging.getLogger(__name__)
@@ -99,9 +102,12 @@ def sync(folder: Path, uri: str) -> int:
     Raises Unreachable where the tracker does not take it, GansweepError while the sweep's driver sends by itself.
     """
     check(uri)
-    with locked(folder / LOCK, wait=False) as mine:
-        if not mine:
-            raise GansweepError(f"{folder.name} is running and sends to its tracker by itself; nothing to do")
+    with ExitStack() as stack:
+        limit = time.monotonic() + ENDING
+        while not stack.enter_context(locked(folder / LOCK, wait=False)):
+            if lock.holder(folder) is not None or time.monotonic() > limit:
+                raise GansweepError(f"{folder.name} is running and sends to its tracker by itself; nothing to do")
+            time.sleep(0.1)
         try:
             projector = Projector(folder, uri)
             before = projector.unsent()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import GansweepError, InputError, Unreachable
+from pipeline.lock import Lock
 from pipeline.tracking import projector
 from pipeline.tracking.client import locked
 from pipeline.tracking.tracker import LOCK, Tracker, check, default_uri, run_ids, sync, ui
@@ -197,14 +198,35 @@ def test_nothing_stays_running_after_the_driver(empty_home: Path) -> None:
 
 def test_while_a_driver_sends_nobody_else_does(empty_home: Path) -> None:
     sweep = small(empty_home)
+    driver = Lock(sweep.folder)
+    driver.acquire()
     with locked(sweep.folder / LOCK), pytest.raises(GansweepError, match="is running and sends"):
         sync(sweep.folder, default_uri(empty_home))
+    driver.release()
     with locked(sweep.folder / LOCK):
         tracker = Tracker(sweep.folder, default_uri(empty_home))
         tracker.start()
         until(lambda: tracker.error is not None)
         assert "another process" in str(tracker.error)
         assert tracker.close(1) == tracker.backlog() > 0
+
+
+def test_what_a_killed_drivers_tracker_still_holds_is_waited_for(empty_home: Path) -> None:
+    sweep = small(empty_home)
+    holds, ends = threading.Event(), threading.Event()
+
+    def sender() -> None:
+        with locked(sweep.folder / LOCK):
+            holds.set()
+            ends.wait(60)
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    holds.wait(60)
+    threading.Timer(0.5, ends.set).start()
+    assert sync(sweep.folder, default_uri(empty_home)) > 0
+    thread.join()
+    once(empty_home, sweep)
 
 
 def test_a_tracker_that_is_never_there_only_grows_a_backlog(tmp_path: Path) -> None:
