@@ -146,8 +146,9 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
     )
     lines: list[Any] = [head]
     for trial in running:
-        run = next(run for run in trial.runs.values() if run.state == "running")
-        lines.append(progress_line(state, run, f"trial {trial.number:<4}"))
+        for at, run in enumerate(trial.runs.values()):
+            if run.state == "running":
+                lines.append(progress_line(state, run, f"trial {trial.number:<4}" + (f" seed {at}" if at else "")))
     best = state.best_trial
     if best is not None:
         tail = best.tail(state.metric)

@@ -23,6 +23,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "driver": ("session", "state"),
     "prepared": ("data", "floor", "floor_spread"),
     "trial": ("trial", "point", "spec", "source"),
+    "promoted": ("trial", "seeds"),
     "attempt": ("trial", "seed", "attempt"),
     "attempt_ended": ("trial", "seed", "attempt", "why"),
     "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),

@@ -16,6 +16,7 @@ from pipeline.record import Line
 TAIL = 3  # evaluations
 
 HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
+SETTLING = ("rung", "out_of_memory", "invalid", "crashed")  # another seed would tell nothing more
 END_REASONS = ("completed", "rung", *HEALTH_REASONS, "out_of_memory", "invalid", "crashed", "retries_spent")
 
 
@@ -46,6 +47,11 @@ class Run:
     @property
     def seconds(self) -> float:
         return self.measurements[-1].seconds if self.measurements else 0.0
+
+    @property
+    def settles(self) -> bool:
+        """Ended in a way that makes its trial's further seeds not worth a run."""
+        return self.end_reason in SETTLING
 
     @property
     def healthy(self) -> bool:
@@ -86,6 +92,8 @@ class Trial:
     spec: dict[str, Any]
     source: str
     proposed: float
+    base_seeds: int = 1  # runs that every trial has
+    seeds: int = 1  # runs that it is to have: more once it is promoted
     runs: dict[int, Run] = field(default_factory=dict)
     confirmations: dict[int, Run] = field(default_factory=dict)
 
@@ -101,19 +109,33 @@ class Trial:
     def state(self) -> str:
         if not self.runs:
             return "waiting"
-        return "running" if any(run.state == "running" for run in self.runs.values()) else "finished"
+        runs = self.runs.values()
+        if any(run.state == "running" for run in runs):
+            return "running"
+        return "finished" if len(runs) >= self.seeds or any(run.settles for run in runs) else "running"
+
+    @property
+    def share(self) -> float:
+        """Of its runs that ended, how many were healthy; 1 before there is one."""
+        ended = [run for run in self.runs.values() if run.end_reason is not None]
+        return sum(run.healthy for run in ended) / len(ended) if ended else 1.0
 
     def tail(self, metric: str) -> float | None:
-        """The median over its runs of their tails."""
-        return median(run.tail(metric) for run in self.runs.values())
+        """The median over its runs of their tails, where one that ended unhealthy counts as worse than any; where
+        those are the most, the median of what their tails were."""
+        tails = [(run, found) for run in self.runs.values() if (found := run.tail(metric)) is not None]
+        worst = math.inf if METRICS[metric].minimise else -math.inf
+        found = median(worst if run.end_reason and not run.healthy else value for run, value in tails)
+        return found if found is None or math.isfinite(found) else median(value for _, value in tails)
 
     @property
     def end_reason(self) -> str | None:
-        """Of its runs' end reasons the first that is not healthy, else that of its first run."""
+        """Of its runs' end reasons the first that is not healthy, else rung, if one was stopped there."""
         if self.state != "finished":
             return None
-        worst = next((run for run in self.runs.values() if not run.healthy), self.first)
-        return worst.end_reason if worst else None
+        reasons = [run.end_reason for run in self.runs.values()]
+        unhealthy = [run.end_reason for run in self.runs.values() if not run.healthy]
+        return (unhealthy or (["rung"] if "rung" in reasons else reasons))[0]
 
 
 @dataclass
@@ -159,7 +181,10 @@ class SweepState:
             self.prepared = line
         elif event == "trial":
             number = line["trial"]
-            self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now)
+            seeds = self.spec.get("search", {}).get("seeds", 1)
+            self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now, seeds, seeds)
+        elif event == "promoted":
+            self.trials[line["trial"]].seeds = line["seeds"]
         else:
             self._apply_run(line)
         if self.updated and not (event == "driver" and line["state"] == "started"):
@@ -221,11 +246,15 @@ class SweepState:
 
     def ranking(self) -> list[Trial]:
         """Trials with a tail: completed ones first, then those a rung stopped (they are known at a smaller
-        budget only), then running, then unhealthy ones; each by its tail."""
+        budget only), then running, then unhealthy ones; each by its share of healthy seeds, then by its tail."""
         sign = 1 if METRICS[self.metric].minimise else -1
         order = {"completed": 0, "rung": 1, None: 2}
         scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
-        keyed = [((order.get(t.end_reason, 3), _nan_last(sign * s), t.number), t) for t, s in scored if s is not None]
+        keyed = [
+            ((order.get(trial.end_reason, 3), -trial.share, _nan_last(sign * found), trial.number), trial)
+            for trial, found in scored
+            if found is not None
+        ]
         return [trial for _, trial in sorted(keyed, key=lambda pair: pair[0])]
 
     @property

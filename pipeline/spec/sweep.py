@@ -15,9 +15,18 @@ HealthReason = Literal["non_finite", "degenerate", "collapsed", "discriminator_w
 Comparison = Literal["<", ">", "<=", ">="]
 
 
+class PromoteSpec(Strict):
+    """A trial that comes to the best `top` (a share) of those that ended is run on `seeds` in all, so that it is
+    not its luck that the sampler learns from."""
+
+    seeds: int = Field(ge=2)
+    top: float = Field(0.25, gt=0, lt=1)
+
+
 class SearchSpec(Strict):
     """How the space is searched. concurrency None: as many runs as there are CPUs or GPU shares;
-    max_time: seconds; startup: trials drawn at random before the model is used."""
+    max_time: seconds; startup: trials drawn at random before the model is used; seeds: runs of each trial, which is
+    scored by their median, one that did not stay healthy counting as worse than any."""
 
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     trials: int = Field(20, ge=1)
@@ -25,6 +34,16 @@ class SearchSpec(Strict):
     seed: int = Field(0, ge=0, lt=2**31)
     startup: int = Field(8, ge=0)
     max_time: float | None = Field(None, gt=0)
+    seeds: int = Field(1, ge=1)
+    promote: PromoteSpec | None = None
+
+    @model_validator(mode="after")
+    def _promotion_adds(self) -> SearchSpec:
+        if self.promote and self.promote.seeds <= self.seeds:
+            raise ValueError(
+                f"promote.seeds: found {self.promote.seeds} with seeds {self.seeds}; valid: more than every trial has"
+            )
+        return self
 
 
 class RungsSpec(Strict):

@@ -63,7 +63,7 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
     if event == "driver":
         state.apply(line)
         return {}, {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
-    if event == "trial":
+    if event in ("trial", "promoted"):
         state.apply(line)
         return {}, {SWEEP, (line["trial"], None)}
     trial = state.trials[line["trial"]]
