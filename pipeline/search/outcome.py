@@ -17,8 +17,8 @@ FAILED = ("crashed", "retries_spent")
 
 @dataclass(frozen=True)
 class Outcome:
-    """reason: the end reason. value: the run's tail, or the median over a trial's runs, None where it has none. rungs: (images, tail) at each
-    evaluation of a run that a rung stopped."""
+    """reason: the end reason. value: the run's tail, or the median over a trial's runs, None where it has none.
+    rungs: (images, tail) at each evaluation of a run that a rung stopped."""
 
     reason: str
     value: float | None
