@@ -11,7 +11,7 @@ import typer
 
 from pipeline import cli_single
 from pipeline.errors import GansweepError
-from pipeline.options import Home, Json, MaxTime, Name, Overrides, Space, Tracking, Trials
+from pipeline.options import GpuHours, Home, Json, MaxTime, Name, Overrides, Space, Tracking, Trials
 from pipeline.record import dumps
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
@@ -33,6 +33,7 @@ def run(
     trials: Trials = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
     data: Annotated[str | None, typer.Option(help="Another data set: the same as --set data.name=...")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Where downloaded data sets are or go.")] = None,
     overrides: Overrides = None,
@@ -63,6 +64,7 @@ def run(
         gpus_per_trial=gpus_per_trial,
         concurrency=concurrency,
         max_time=seconds(max_time),
+        gpu_hours=gpu_hours,
     )
     for notice in sweep.file.notices:
         typer.echo(f"note: {notice}", err=True)
@@ -79,6 +81,7 @@ def resume(
     name: Name,
     trials: Trials = None,
     max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
     concurrency: Annotated[int | None, typer.Option(min=1)] = None,
     home: Home = None,
     tracking_uri: Tracking = None,
@@ -97,6 +100,7 @@ def resume(
             home=home,
             trials=trials,
             max_time=seconds(max_time),
+            gpu_hours=gpu_hours,
             concurrency=concurrency,
             tracking_uri=tracking_uri,
             address=address,
@@ -110,6 +114,7 @@ def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.console import Progress, leaderboard, summary
     from pipeline.report.insight import insight
+    from pipeline.report.spending import spending
     from pipeline.session import after_run, at_work, not_sent
 
     with at_work(sweep, "resume") as (console, stdout):
@@ -118,6 +123,7 @@ def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
         best = state.best_trial
         for line in [
             *summary(state),
+            spending(state),
             *insight(state, best.number if best else None),
             *not_sent(sweep),
             *after_run(sweep),
@@ -184,6 +190,7 @@ def pick(
     top: Annotated[int, typer.Option(min=1, help="How many of the best by score are finalists.")] = 3,
     seeds: Annotated[int, typer.Option(help="Fresh seeds for those that can still win; 3 for the others.")] = 5,
     max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -192,10 +199,11 @@ def pick(
     from pipeline.picking.screen import live, table
     from pipeline.picking.words import conclusions
     from pipeline.report.insight import insight
+    from pipeline.report.spending import spending
     from pipeline.session import after_pick, at_work, not_sent
     from pipeline.sweep import Sweep
 
-    sweep = Sweep.open(name, home=home, max_time=seconds(max_time))
+    sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
     with at_work(sweep, "pick") as (console, stdout):
         found = sweep.pick(top, seeds, Progress(console, live, lambda state: state.confirmations))
@@ -203,6 +211,7 @@ def pick(
         state = sweep.state
         for line in [
             *conclusions(found, state),
+            spending(state),
             *insight(state, found.best.trial),
             *not_sent(sweep),
             *after_pick(sweep),

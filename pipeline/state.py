@@ -155,6 +155,11 @@ class SweepState:
     started: float = 0.0
     updated: float = 0.0
     seconds: float = 0.0  # with a driver at work
+    slots: int = 1  # runs that the driver at work may have at a time
+    slot_seconds: float = 0.0  # of all slots, while a driver was at work
+    share: float = 0.0  # of a GPU that a run takes; 0: a core
+    busy: float = 0.0  # seconds of runs under way, all attempts, that ended
+    under_way: dict[tuple[int, int], float] = field(default_factory=dict)  # when the attempts began that have not
     lines: int = 0
 
     @classmethod
@@ -167,6 +172,8 @@ class SweepState:
     def apply(self, line: Line) -> None:
         """One line on; a measurement that is there already (a retry yields it again) changes nothing."""
         event, now = line["event"], line["time"]
+        if event == "driver":  # one that died took its attempts with it
+            self._end_attempts(self.updated if line["state"] == "started" else now)
         if event == "sweep":
             self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
@@ -175,6 +182,9 @@ class SweepState:
                 self.picker = line
             else:
                 self.driver = line
+            if line["state"] == "started":
+                self.slots = line.get("slots", 1)
+                self.share = line.get("launch", {}).get("gpus_per_trial", 0.0)
         elif event == "pick":
             self.pick = line
         elif event == "prepared":
@@ -189,8 +199,18 @@ class SweepState:
             self._apply_run(line)
         if self.updated and not (event == "driver" and line["state"] == "started"):
             self.seconds += now - self.updated
+            self.slot_seconds += self.slots * (now - self.updated)
         self.updated = now
         self.lines += 1
+
+    def spent(self, now: float | None = None) -> float:
+        """Seconds of runs, times the share of a GPU that each takes, or of cores; with those under way until `now`."""
+        busy = self.busy + sum(max(0.0, now - began) for began in self.under_way.values()) if now else self.busy
+        return busy * (self.share or 1.0)
+
+    def _end_attempts(self, at: float) -> None:
+        self.busy += sum(max(0.0, at - began) for began in self.under_way.values())
+        self.under_way.clear()
 
     def _apply_run(self, line: Line) -> None:
         trial, seed = self.trials[line["trial"]], line["seed"]
@@ -198,6 +218,11 @@ class SweepState:
         runs = trial.confirmations if confirms else trial.runs
         run = runs.setdefault(seed, Run(trial.number, seed, started=line["time"], replicate=line.get("replicate")))
         run.attempt = line["attempt"]
+        key = (trial.number, seed)
+        if line["event"] == "attempt":
+            self.under_way[key] = line["time"]
+        elif line["event"] in ("attempt_ended", "run_ended") and key in self.under_way:
+            self.busy += line["time"] - self.under_way.pop(key)
         if line["event"] == "measurement" and line["images"] > run.images:
             run.measurements.append(Measurement.from_dict(line))
         elif line["event"] == "attempt_ended":

@@ -47,7 +47,8 @@ class Watcher(Protocol):
 @dataclass(frozen=True)
 class Launch:
     """Where and how long a sweep runs; remembered in its record, so that resume needs none of it again.
-    trials and max_time (seconds, this session) of the file unless given."""
+    trials and max_time (seconds, this session) of the file unless given. gpu_hours: of this session, core-hours
+    where runs take no GPU."""
 
     data_root: str | None = None
     tracking_uri: str | None = None
@@ -56,6 +57,7 @@ class Launch:
     concurrency: int | None = None
     trials: int | None = None
     max_time: float | None = None
+    gpu_hours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,11 @@ class Sweep:
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         changed = {key: value for key, value in launch.items() if value is not None}
-        return cls(folder, from_tree(first["space"], first["source"]), replace(before, **{"max_time": None, **changed}))
+        return cls(
+            folder,
+            from_tree(first["space"], first["source"]),
+            replace(before, **{"max_time": None, "gpu_hours": None, **changed}),
+        )
 
     @property
     def name(self) -> str:
@@ -233,9 +239,9 @@ class Sweep:
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
             trials = launch.trials or spec.search.trials
-            lines = begin(self, doing, record, held, prepared, replace(launch, trials=trials), accept_changes)
-            concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
-            driver = make(record, lines, concurrency)
+            slots = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
+            lines = begin(self, doing, record, held, prepared, replace(launch, trials=trials), slots, accept_changes)
+            driver = make(record, lines, slots)
             driver.notices += start_notices(record, held)
             stop.append(self._stopper(driver, held, max_time))
             tracker = TrackerProcess(self.folder, self.tracking_uri)
@@ -291,6 +297,7 @@ class Sweep:
         """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
         began, path = time.monotonic(), self.folder / STOP
         path.unlink(missing_ok=True)
+        before, hours = driver.state.spent(), self.launch.gpu_hours
 
         def look() -> None:
             if held.lost:
@@ -300,6 +307,8 @@ class Sweep:
                 driver.stopping = driver.stopping or "stopped"
             if max_time and time.monotonic() - began > max_time:
                 driver.stopping = driver.stopping or "max_time"
+            if hours and driver.state.spent(time.time()) - before > 3600 * hours:
+                driver.stopping = driver.stopping or "gpu_hours"
 
         return look
 

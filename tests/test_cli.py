@@ -26,14 +26,34 @@ SPACE = {
 }
 VERBS = {
     "run": {
-        *("--name", "--trials", "--concurrency", "--max-time", "--data", "--data-root", "--set", "--seed", "--home"),
+        *(
+            "--name",
+            "--trials",
+            "--concurrency",
+            "--max-time",
+            "--gpu-hours",
+            "--data",
+            "--data-root",
+            "--set",
+            "--seed",
+            "--home",
+        ),
         *("--storage", "--tracking-uri", "--address", "--gpus-per-trial", "--dry-run", "--json"),
     },
     "resume": {
-        *("--trials", "--max-time", "--concurrency", "--accept-changes", "--home", "--tracking-uri", "--address"),
+        *(
+            "--trials",
+            "--max-time",
+            "--gpu-hours",
+            "--concurrency",
+            "--accept-changes",
+            "--home",
+            "--tracking-uri",
+            "--address",
+        ),
         "--json",
     },
-    "pick": {"--top", "--seeds", "--max-time", "--home", "--json"},
+    "pick": {"--top", "--seeds", "--max-time", "--gpu-hours", "--home", "--json"},
     "stop": {"--home"},
     "status": {"--home", "--json"},
     "sync": {"--home", "--tracking-uri"},
