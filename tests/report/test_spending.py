@@ -8,6 +8,7 @@ import pytest
 from pipeline.report.spending import spending, spent
 from pipeline.state import SweepState
 
+START = 1000.0
 KEY = {"seed": 7, "attempt": 1}
 
 
@@ -19,7 +20,7 @@ def state(*lines: tuple[float, str, dict[str, Any]], gpus: float = 0.0) -> Sweep
         (0.0, "driver", {"state": "started", "slots": 2, "launch": {"gpus_per_trial": gpus}}),
         *[(0.0, "trial", {"trial": n, "point": {}, "spec": {}, "source": "sampler"}) for n in range(2)],
     ]
-    return SweepState.fold({"time": time, "event": event, **fields} for time, event, fields in [*began, *lines])
+    return SweepState.fold({"time": START + time, "event": event, **fields} for time, event, fields in [*began, *lines])
 
 
 def measured(time: float, trial: int, images: int, train: float) -> tuple[float, str, dict[str, Any]]:
@@ -31,17 +32,17 @@ def measured(time: float, trial: int, images: int, train: float) -> tuple[float,
 def test_an_attempt_counts_until_it_ends_and_one_that_was_killed_until_the_last_line() -> None:
     attempt, ended = (1.0, "attempt", {"trial": 0, **KEY}), {"trial": 0, **KEY, "reason": "completed", "evidence": {}}
     found = state(attempt)
-    assert (found.spent(), found.spent(now=4.0)) == (0.0, 3.0)
-    assert state(attempt, (11.0, "run_ended", ended)).spent(now=99.0) == 10.0
+    assert (found.spent(), found.spent(now=START + 4.0)) == (0.0, 3.0)
+    assert state(attempt, (11.0, "run_ended", ended)).spent(now=START + 99.0) == 10.0
     killed = state(attempt, measured(6.0, 0, 10, 4.0), (1000.0, "driver", {"state": "started", "slots": 2}))
-    assert killed.spent(now=2000.0) == 5.0
+    assert killed.spent(now=START + 2000.0) == 5.0
     lost = (3.0, "attempt_ended", {"trial": 0, **KEY, "why": "gone"})
     again = (5.0, "attempt", {"trial": 0, **KEY, "attempt": 2})
-    assert state(attempt, lost, again).spent(now=6.0) == 3.0
+    assert state(attempt, lost, again).spent(now=START + 6.0) == 3.0
 
 
 def test_a_share_of_a_gpu_counts_as_that_share() -> None:
-    assert state((1.0, "attempt", {"trial": 0, **KEY}), gpus=0.5).spent(now=5.0) == 2.0
+    assert state((1.0, "attempt", {"trial": 0, **KEY}), gpus=0.5).spent(now=START + 5.0) == 2.0
 
 
 @pytest.mark.parametrize(("gpus", "unit"), [(0.0, "core-hours"), (0.5, "GPU-hours")])
