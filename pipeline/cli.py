@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -152,9 +153,10 @@ def status(
     if as_json:
         print(dumps(document(sweep)))
         return
+    from pipeline.picking.plateau import plateau
     from pipeline.picking.screen import table
     from pipeline.picking.verdict import standing
-    from pipeline.picking.words import conclusions
+    from pipeline.picking.words import conclusions, robustness
     from pipeline.report.insight import insight
 
     console = Console()
@@ -166,7 +168,8 @@ def status(
     if (found := standing(sweep.state)) is not None:
         console.print()
         console.print(table(found, console.width))
-        for line in conclusions(found, sweep.state):
+        around = plateau(sweep.state)
+        for line in [*conclusions(found, sweep.state), *(robustness(around) if around else [])]:
             console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -175,28 +178,52 @@ def pick(
     name: Name,
     top: Annotated[int, typer.Option(min=1, help="How many of the best by score are finalists.")] = 3,
     seeds: Annotated[int, typer.Option(help="Fresh seeds for those that can still win; 3 for the others.")] = 5,
+    perturb: Annotated[
+        float | None, typer.Option(help="Move the winner's numbers by this factor: what breaks?")
+    ] = None,
+    perturb_choices: Annotated[bool, typer.Option("--perturb-choices", help="Its choices too.")] = False,
     max_time: MaxTime = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
     from pipeline.console import Progress
-    from pipeline.picking.screen import live, table
-    from pipeline.picking.words import conclusions
+    from pipeline.picking.screen import live, neighbours, table
+    from pipeline.picking.words import conclusions, robustness
     from pipeline.report.insight import insight
     from pipeline.session import after_pick, at_work
     from pipeline.sweep import Sweep
 
+    wanted, again = asked(perturb, perturb_choices)
     sweep = Sweep.open(name, home=home, max_time=seconds(max_time))
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
-    with at_work(sweep, "pick") as (console, stdout):
-        found = sweep.pick(top, seeds, Progress(console, live, lambda state: state.confirmations))
+    with at_work(sweep, again) as (console, stdout):
+        began, watch = time.monotonic(), Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
+        found = sweep.pick(top, seeds, watch)
+        around = sweep.perturb(wanted, watch, time.monotonic() - began) if wanted else None
         console.print(table(found, console.width))
-        state = sweep.state
-        for line in [*conclusions(found, state), *insight(state, found.best.trial), *after_pick(sweep)]:
+        state, lines = sweep.state, conclusions(found, sweep.state)
+        if around is not None:
+            console.print(neighbours(around, console.width))
+            lines += robustness(around)
+        for line in [*lines, *insight(state, found.best.trial), *after_pick(sweep)]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
-            print(dumps(found.document()), file=stdout)
+            print(dumps(found.document() | ({"plateau": around.document()} if around else {})), file=stdout)
+
+
+def asked(perturb: float | None, choices: bool) -> tuple[Any, str]:
+    """The perturbation that the options of pick ask for, None without one, and the verb that goes on with it."""
+    from pipeline.errors import InputError
+    from pipeline.picking.neighbours import Perturbation
+
+    if perturb is None:
+        if choices:
+            raise InputError("--perturb-choices: found without --perturb; valid: with --perturb FACTOR, such as 1.5")
+        return None, "pick"
+    wanted = Perturbation(perturb, choices)
+    wanted.check()
+    return wanted, f"pick --perturb {perturb:g}" + (" --perturb-choices" if choices else "")
 
 
 @app.command()

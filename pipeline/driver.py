@@ -119,7 +119,7 @@ class Driver(Runner):
         return [s for s, run in runs.items() if run.state == "running"] if runs else [run_seed(self.state.seed, 0)]
 
     def _remember(self, line: Line) -> None:
-        if line["event"] != "measurement" or line["seed"] not in self.state.trials[line["trial"]].runs:
+        if line["event"] != "measurement" or line["seed"] not in self.state.configuration(line["trial"]).runs:
             return
         value = line["metrics"].get(self._file.sweep.objective)
         if value is not None:

@@ -27,6 +27,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "attempt_ended": ("trial", "seed", "attempt", "why"),
     "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
     "pick": ("top", "seeds", "finalists"),
+    "perturb": ("of", "factor", "choices", "seeds", "neighbours", "left"),
+    "neighbour": ("trial", "of", "parameter", "was", "value", "point", "spec"),
     "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
 }
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas
 
     from pipeline.picking.finalists import Finalist
+    from pipeline.picking.neighbours import Perturbation
+    from pipeline.picking.plateau import Plateau
     from pipeline.picking.verdict import Verdict
 
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
@@ -184,6 +186,35 @@ class Sweep:
         found = verdict(state)
         write(self.folder / BEST, state)
         return found
+
+    def perturb(self, wanted: Perturbation, watch: Watcher | None = None, spent: float = 0.0) -> Plateau | None:
+        """Trains the neighbours of the pick's winner, or goes on with it, and adds what came out to best.yaml. None
+        where the pick has no winner yet, as its time was up. spent: seconds of max_time that are gone.
+
+        Raises what run() does, and InputError for a factor that is not above 1.
+        """
+        from pipeline.picking import neighbours
+        from pipeline.picking.best import write
+        from pipeline.picking.plateau import plateau
+        from pipeline.picking.verdict import standing
+
+        wanted.check()
+        state, found = self.state, standing(self.state)
+        if found is None or not found.complete:
+            return None
+        chosen = neighbours.settings(found.best.trial, found.best.seeds, wanted)
+
+        def perturbing(record: Record, lines: list[Line], concurrency: int) -> Runner:
+            neighbours.begin(record, lines, self.file, chosen)
+            folder = self.folder.absolute()
+            return neighbours.NeighbourDriver(folder, record, lines, self.file, concurrency=concurrency)
+
+        done = neighbours.same(state, chosen) and not neighbours.wanted(state)
+        if not done or state.picker.get("state") != "finished":
+            left = self.launch.max_time and max(self.launch.max_time - spent, 1.0)
+            state = self._drive("pick", perturbing, watch, left)
+        write(self.folder / BEST, state)
+        return plateau(state)
 
     def _drive(
         self,

@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import clock, number, progress_line
+from pipeline.picking.neighbours import NeighbourDriver, wanted
+from pipeline.picking.plateau import Plateau
 from pipeline.picking.ranking import scores
 from pipeline.picking.verdict import Difference, Verdict
 from pipeline.picking.words import span
@@ -16,8 +18,11 @@ from pipeline.state import SweepState
 
 
 def live(driver: Any, seconds: float, backlog: int) -> Group:
-    """A line a finalist that races, with a mark for each seed, and the runs under way. `driver`: a PickDriver."""
+    """A line a finalist that races, with a mark for each seed, and the runs under way. `driver`: a PickDriver, or a
+    NeighbourDriver, of which only how many runs are left is shown."""
     state: SweepState = driver.state
+    if isinstance(driver, NeighbourDriver):
+        return _live_neighbours(state, seconds, backlog)
     plan = driver.plan
     lines: list[Any] = [
         Text.assemble(
@@ -28,12 +33,23 @@ def live(driver: Any, seconds: float, backlog: int) -> Group:
         marks = [("✓", "green") if outcome is not None else ("✗", "red") for outcome in outcomes]
         out = "" if finalist in plan.racing else "  out"
         lines.append(Text.assemble(f"  trial {finalist:<4}", *marks, f"  {len(scores(outcomes))} healthy{out}"))
-    for run in state.confirmations:
-        if run.state == "running":
-            lines.append(progress_line(state, run, f"trial {run.trial:<4} seed {run.seed:<11}"))
-    if backlog > 50:
-        lines.append(Text(f"  tracker: {backlog} lines behind", style="yellow"))
-    return Group(*lines)
+    running = [run for run in state.confirmations if run.state == "running"]
+    lines += [progress_line(state, run, f"trial {run.trial:<4} seed {run.seed:<11}") for run in running]
+    return Group(*lines, *_behind(backlog))
+
+
+def _live_neighbours(state: SweepState, seconds: float, backlog: int) -> Group:
+    left, running = len(wanted(state)), [run for run in state.perturbed if run.state == "running"]
+    lines: list[Any] = [
+        Text.assemble((state.name, "bold"), f"  plateau: {left} runs of neighbours left, {clock(seconds)} gone")
+    ]
+    for run in running:
+        lines.append(progress_line(state, run, f"{state.configuration(run.trial).title} seed {run.seed:<11}"))
+    return Group(*lines, *_behind(backlog))
+
+
+def _behind(backlog: int) -> list[Text]:
+    return [Text(f"  tracker: {backlog} lines behind", style="yellow")] if backlog > 50 else []
 
 
 COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 12, "better than default": 21, "P(best)": 7, "searched": 8}
@@ -69,3 +85,24 @@ def _versus(difference: Difference | None) -> str:
         return "–"
     amount = ("+" if difference.better >= 0 else "") + number(difference.better)
     return amount if difference.interval is None else f"{amount} ({span(difference.interval)})"
+
+
+NEIGHBOURS = {"parameter": 34, "winner's": 10, "moved to": 10, "healthy": 7, "better than the winner": 22}
+
+
+def neighbours(found: Plateau, width: int) -> Table:
+    """A row a move, parameter by parameter; the last column says what it did."""
+    grid = Table(
+        title=f"trial {found.of} with one parameter moved", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
+    narrow = max(12, min(NEIGHBOURS["parameter"], width - sum(NEIGHBOURS.values()) + NEIGHBOURS["parameter"] - 22))
+    for name, wide in {**NEIGHBOURS, "parameter": narrow}.items():
+        side: Any = "left" if name == "parameter" else "right"
+        grid.add_column(name, justify=side, width=wide, no_wrap=True, overflow="ellipsis")
+    grid.add_column("", no_wrap=True)
+    colours = {"holds": "green", "better": "green", "worse": "yellow", "breaks": "red"}
+    for row in found.rows:
+        healthy = Text(f"{row.healthy}/{row.seeds}", style="green" if row.healthy == row.seeds else "red")
+        word = Text(row.found, style=colours[row.found])
+        grid.add_row(row.parameter, number(row.was), number(row.value), healthy, _versus(row.difference), word)
+    return grid

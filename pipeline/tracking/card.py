@@ -9,8 +9,9 @@ from typing import Any
 from pipeline.data.catalogue import lookup
 from pipeline.errors import InputError
 from pipeline.picking.driver import confirmed_score
+from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict
-from pipeline.picking.words import conclusions, span
+from pipeline.picking.words import conclusions, robustness, span
 from pipeline.state import Run, SweepState
 from pipeline.tracking.words import evidence_line, number
 
@@ -131,6 +132,7 @@ def _metrics(found: Verdict, state: SweepState, chosen: Exported) -> list[str]:
         f"These weights: {values} (validation part); the run's tail on the test part: {number(tested or 0.0)}.",
         f"Features: {state.prepared.get('features')}; values of other features are not comparable.",
         *conclusions(found, state),
+        *(robustness(around) if (around := plateau(state)) else []),
     ]
     return [f"- {line}" for line in lines]
 
