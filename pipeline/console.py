@@ -113,6 +113,7 @@ class Progress:
                     f"{name}: {run.end_reason} at {kimg(run.images)}, "
                     f"{state.metric} tail {number(tail)}, {run.seconds:.0f} s",
                     highlight=False,
+                    soft_wrap=True,
                 )
 
 

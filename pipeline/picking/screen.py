@@ -87,22 +87,24 @@ def _versus(difference: Difference | None) -> str:
     return amount if difference.interval is None else f"{amount} ({span(difference.interval)})"
 
 
-NEIGHBOURS = {"parameter": 34, "winner's": 10, "moved to": 10, "healthy": 7, "better than the winner": 22}
+NEIGHBOURS = {"winner's": 9, "moved to": 9, "healthy": 7, "better than the winner": 22}
 
 
 def neighbours(found: Plateau, width: int) -> Table:
     """A row a move, parameter by parameter; the last column says what it did."""
-    grid = Table(
-        title=f"trial {found.of} with one parameter moved", title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
-    narrow = max(12, min(NEIGHBOURS["parameter"], width - sum(NEIGHBOURS.values()) + NEIGHBOURS["parameter"] - 22))
-    for name, wide in {**NEIGHBOURS, "parameter": narrow}.items():
-        side: Any = "left" if name == "parameter" else "right"
-        grid.add_column(name, justify=side, width=wide, no_wrap=True, overflow="ellipsis")
+    title = f"trial {found.of} with one parameter moved"
+    grid = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    names = {row.parameter: row.parameter.rpartition(".")[2] for row in found.rows}
+    unique = len(set(names.values())) == len(names)
+    left = max(width - sum(NEIGHBOURS.values()) - 6 - 2 * len(NEIGHBOURS) - 4, 8)
+    grid.add_column("parameter", width=min(left, 34), no_wrap=True, overflow="ellipsis")
+    for name, wide in NEIGHBOURS.items():
+        grid.add_column(name, justify="right", width=wide, no_wrap=True, overflow="ellipsis")
     grid.add_column("", no_wrap=True)
     colours = {"holds": "green", "better": "green", "worse": "yellow", "breaks": "red"}
     for row in found.rows:
         healthy = Text(f"{row.healthy}/{row.seeds}", style="green" if row.healthy == row.seeds else "red")
         word = Text(row.found, style=colours[row.found])
-        grid.add_row(row.parameter, number(row.was), number(row.value), healthy, _versus(row.difference), word)
+        name = names[row.parameter] if unique else row.parameter
+        grid.add_row(name, number(row.was), number(row.value), healthy, _versus(row.difference), word)
     return grid

@@ -117,7 +117,7 @@ def _register(runs: Runs, name: str, logged: Any, chosen: Exported, text: str) -
         client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": mark})
     elif version.description != cut(text):
         client.update_model_version(name, version.version, cut(text))
-    if client.get_registered_model(name).aliases.get(ALIAS) != str(version.version):
+    if str(client.get_registered_model(name).aliases.get(ALIAS)) != str(version.version):
         client.set_registered_model_alias(name, ALIAS, str(version.version))
     client.set_tag(runs.ids[PICK], "model", f"models:/{name}/{version.version}")
 
