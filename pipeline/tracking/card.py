@@ -49,9 +49,9 @@ def exported(found: Verdict, state: SweepState, folder: Path) -> Exported | None
 def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: str) -> str:
     """name: that it is registered under; uri: how it is loaded."""
     data = state.prepared.get("data", {})
-    kind = "points" if data.get("kind") == "points" else "images"
+    kind, name_of_data = "points" if data.get("kind") == "points" else "images", _shown(str(data.get("name")))
     lines = [
-        f"# {name}: synthetic {kind} like those of {_shown(str(data.get('name')))}",
+        f"# {name}: synthetic {kind} like those of {name_of_data}",
         "",
         f"A GAN's generator, of the sweep {found.name} of gansweep: its hyperparameters are the best of "
         f"{len(state.trials)} trials, confirmed on {found.best.seeds} fresh seeds.",
@@ -74,7 +74,7 @@ def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: st
         "",
         "## Intended use",
         "",
-        f"To look at, and to compare with other generators of the same data. It learned {data.get('name')} alone and "
+        f"To look at, and to compare with other generators of the same data. It learned {name_of_data} alone and "
         "says nothing of other data. Not to be passed off as real data, nor used as training or test data of a system "
         "whose errors hurt, without checking what it leaves out. It was not tested for what it gives away of "
         "single training samples.",

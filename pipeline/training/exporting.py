@@ -42,6 +42,9 @@ def export(checkpoint: Path, folder: Path) -> Inputs:
         program = torch.export.export(
             _Sampling(game).eval(), tuple(inputs.values()), dynamic_shapes=tuple({0: batch} for _ in inputs)
         )
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # has the paths of this machine's files
     folder.mkdir(parents=True, exist_ok=True)
     torch.export.save(program, folder / PROGRAM)
     facts = {

@@ -1,6 +1,7 @@
 """An exported generator gives what the checkpoint's own gives, whatever it is built of and however many at a time."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from pipeline import games
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.exporting import export
-from pipeline.training.gansweep_generator import CHUNK, FACTS, Generator
+from pipeline.training.gansweep_generator import CHUNK, FACTS, PROGRAM, Generator
 from pipeline.training.loop import sample
 from pipeline.training.store import DamagedCheckpoint, load
 from tests.training.test_generating import CLASSES, checkpoint
@@ -92,6 +93,14 @@ def test_of_points_and_of_a_game_of_ones_own(tmp_path: Path) -> None:
     np.testing.assert_allclose(exported, own, atol=1e-5)
     facts = json.loads((tmp_path / "out" / FACTS).read_text())
     assert (facts["classes"], facts["latent"], facts["synthetic"]) == (0, [6], True)
+
+
+def test_nothing_of_this_machine_is_in_it(tmp_path: Path) -> None:
+    export(checkpoint(tmp_path, conditional=True), tmp_path / "out")
+    with zipfile.ZipFile(tmp_path / "out" / PROGRAM) as program:
+        content = b"".join(program.read(name) for name in program.namelist())
+    for place in (Path(__file__).resolve().parents[2], tmp_path):
+        assert str(place).encode() not in content
 
 
 def test_a_damaged_checkpoint_is_no_model(tmp_path: Path) -> None:
