@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -188,6 +187,7 @@ def pick(
 ) -> None:
     """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
     from pipeline.console import Progress
+    from pipeline.picking.plateau import plateau
     from pipeline.picking.screen import live, neighbours, table
     from pipeline.picking.words import conclusions, robustness
     from pipeline.report.insight import insight
@@ -198,11 +198,11 @@ def pick(
     sweep = Sweep.open(name, home=home, max_time=seconds(max_time))
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
     with at_work(sweep, again) as (console, stdout):
-        began, watch = time.monotonic(), Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
-        found = sweep.pick(top, seeds, watch)
-        around = sweep.perturb(wanted, watch, time.monotonic() - began) if wanted else None
+        watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
+        found = sweep.pick(top, seeds, watch, wanted)
         console.print(table(found, console.width))
-        state, lines = sweep.state, conclusions(found, sweep.state)
+        state = sweep.state
+        lines, around = conclusions(found, state), plateau(state) if wanted else None
         if around is not None:
             console.print(neighbours(around, console.width))
             lines += robustness(around)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from pipeline.picking.finalists import Finalist
     from pipeline.picking.neighbours import Perturbation
-    from pipeline.picking.plateau import Plateau
     from pipeline.picking.verdict import Verdict
 
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
@@ -159,16 +158,22 @@ class Sweep:
             raise InputError(f"--seeds: found {seeds}; valid: 2 or more, one seed says nothing of the next")
         return finalists(self.state, self.file.space, top)
 
-    def pick(self, top: int = 3, seeds: int = 5, watch: Watcher | None = None) -> Verdict:
+    def pick(
+        self, top: int = 3, seeds: int = 5, watch: Watcher | None = None, perturb: Perturbation | None = None
+    ) -> Verdict:
         """Confirms the finalists (picking/finalists.py) on fresh seeds, or goes on with it, and writes best.yaml.
+        perturb: trains the winner's neighbours too; what came out is in picking/plateau.py.
 
-        Raises what run() does, InputError for a `top` beyond the number of trials or fewer than 2 seeds, and
-        NoHealthyTrial where no finalist stayed healthy on any of them.
+        Raises what run() does, InputError for a `top` beyond the number of trials, fewer than 2 seeds or a factor
+        that is not above 1, and NoHealthyTrial where no finalist stayed healthy on any of them.
         """
+        from pipeline.picking import neighbours
         from pipeline.picking.best import write
         from pipeline.picking.driver import PickDriver, race
         from pipeline.picking.verdict import verdict
 
+        if perturb:
+            perturb.check()
         state, chosen = self.state, self.finalists(top, seeds)
         numbers = [finalist.trial for finalist in chosen]
         settings = {"top": top, "seeds": seeds, "finalists": {str(each.trial): list(each.why) for each in chosen}}
@@ -177,44 +182,24 @@ class Sweep:
             last = next((line for line in reversed(lines) if line["event"] == "pick"), {})
             if {key: last.get(key) for key in settings} != settings:
                 lines.append(record.append("pick", **settings))
-            folder = self.folder.absolute()
-            return PickDriver(folder, record, lines, self.file, concurrency=concurrency, finalists=numbers, seeds=seeds)
+            then = (lambda now: neighbours.begin(record, now, self.file, perturb)) if perturb else None
+            return PickDriver(
+                self.folder.absolute(),
+                record,
+                lines,
+                self.file,
+                concurrency=concurrency,
+                finalists=numbers,
+                seeds=seeds,
+                then=then,
+            )
 
-        same = {key: state.pick.get(key) for key in settings} == settings
-        if race(state, numbers, seeds).wanted or not same or state.picker.get("state") != "finished":
+        done = {key: state.pick.get(key) for key in settings} == settings and not race(state, numbers, seeds).wanted
+        if not done or state.picker.get("state") != "finished" or (perturb and not neighbours.done(state, perturb)):
             state = self._drive("pick", picking, watch, self.launch.max_time)
         found = verdict(state)
         write(self.folder / BEST, state)
         return found
-
-    def perturb(self, wanted: Perturbation, watch: Watcher | None = None, spent: float = 0.0) -> Plateau | None:
-        """Trains the neighbours of the pick's winner, or goes on with it, and adds what came out to best.yaml. None
-        where the pick has no winner yet, as its time was up. spent: seconds of max_time that are gone.
-
-        Raises what run() does, and InputError for a factor that is not above 1.
-        """
-        from pipeline.picking import neighbours
-        from pipeline.picking.best import write
-        from pipeline.picking.plateau import plateau
-        from pipeline.picking.verdict import standing
-
-        wanted.check()
-        state, found = self.state, standing(self.state)
-        if found is None or not found.complete:
-            return None
-        chosen = neighbours.settings(found.best.trial, found.best.seeds, wanted)
-
-        def perturbing(record: Record, lines: list[Line], concurrency: int) -> Runner:
-            neighbours.begin(record, lines, self.file, chosen)
-            folder = self.folder.absolute()
-            return neighbours.NeighbourDriver(folder, record, lines, self.file, concurrency=concurrency)
-
-        done = neighbours.same(state, chosen) and not neighbours.wanted(state)
-        if not done or state.picker.get("state") != "finished":
-            left = self.launch.max_time and max(self.launch.max_time - spent, 1.0)
-            state = self._drive("pick", perturbing, watch, left)
-        write(self.folder / BEST, state)
-        return plateau(state)
 
     def _drive(
         self,

@@ -1,22 +1,20 @@
-"""The winner's neighbours trained: one parameter moved, the winner's own fresh seeds, full budget, health rules on."""
+"""The neighbours of a pick's winner: one parameter moved each, to be trained on the winner's own fresh seeds."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.picking.driver import FRESH
+from pipeline.picking.driver import neighbours_wanted
 from pipeline.picking.moves import Move, moves
-from pipeline.record import Line, Record
-from pipeline.runs import Job, Runner, run_folder
-from pipeline.seeds import run_seed
+from pipeline.picking.verdict import standing
+from pipeline.record import Record
 from pipeline.spec.base import fingerprint
 from pipeline.spec.load import SweepFile
 from pipeline.spec.trial import resolve
-from pipeline.state import NEIGHBOURS, Run, SweepState
+from pipeline.state import NEIGHBOURS, SweepState
 
 SEEDS = 3  # of the winner's at most, the first ones: paired, few seeds tell what breaks
 
@@ -34,14 +32,19 @@ class Perturbation:
             raise InputError(f"--perturb: found {self.factor:g}; valid: a factor above 1, such as 1.5")
 
 
-def settings(winner: int, seeds: int, wanted: Perturbation) -> dict[str, Any]:
-    """What the record's line `perturb` says is to be done. seeds: that the winner was run on."""
-    return {"of": winner, "seeds": min(seeds, SEEDS), **asdict(wanted)}
+def done(state: SweepState, wanted: Perturbation) -> bool:
+    """Whether all that `wanted` asks for is in the record, or there is no winner to ask it of."""
+    settings = _settings(state, wanted)
+    return settings is None or (_same(state, settings) and not neighbours_wanted(state))
 
 
-def begin(record: Record, lines: list[Line], file: SweepFile, chosen: dict[str, Any]) -> None:
-    """Writes down which neighbours are wanted, into the record and `lines`; those that it has are used again."""
-    state, winner = SweepState.fold(lines), int(chosen["of"])
+def begin(record: Record, state: SweepState, file: SweepFile, wanted: Perturbation) -> bool:
+    """Writes down which neighbours are wanted, where the pick has a winner; those that the record has are used again.
+    `state` must listen to the record."""
+    settings = _settings(state, wanted)
+    if settings is None:
+        return False
+    winner = settings["of"]
     cuda = state.trials[winner].spec["device"] == "cuda"
     known = {
         (each.moved.of, each.moved.parameter, fingerprint(each.spec)): number
@@ -49,7 +52,7 @@ def begin(record: Record, lines: list[Line], file: SweepFile, chosen: dict[str, 
         if each.moved
     }
     numbers, left = [], []
-    for move in moves(state, file.space, winner, chosen["factor"], chosen["choices"]):
+    for move in moves(state, file.space, winner, wanted.factor, wanted.choices):
         if move.spec is None:
             left.append({"parameter": move.parameter.key, "was": move.was, "why": move.why})
             continue
@@ -57,61 +60,24 @@ def begin(record: Record, lines: list[Line], file: SweepFile, chosen: dict[str, 
         number = known.get((winner, move.parameter.name, fingerprint(spec)))
         if number is None:
             number = NEIGHBOURS + len(state.neighbours)
-            line = record.append("neighbour", trial=number, of=winner, spec=spec, **_moved(move))
-            state.apply(line)
-            lines.append(line)
+            record.append("neighbour", trial=number, of=winner, spec=spec, **_moved(move))
         numbers.append(number)
-    if not same(state, chosen) or state.perturb["neighbours"] != numbers:
-        lines.append(record.append("perturb", **chosen, neighbours=numbers, left=left))
+    if not _same(state, settings) or state.perturb["neighbours"] != numbers:
+        record.append("perturb", **settings, neighbours=numbers, left=left)
+    return True
 
 
-def same(state: SweepState, chosen: dict[str, Any]) -> bool:
-    """Whether the last line `perturb` is of these settings."""
-    return {key: state.perturb.get(key) for key in chosen} == chosen
-
-
-def wanted(state: SweepState) -> list[tuple[int, int]]:
-    """The runs (neighbour, replicate) of the last line `perturb` that have not ended, a seed at a time."""
-    if not state.perturb:
-        return []
-    return [
-        (number, replicate)
-        for replicate in range(state.perturb["seeds"])
-        for number in state.perturb["neighbours"]
-        if not _has_ended(state.run(number, run_seed(state.seed, FRESH + replicate)))
-    ]
-
-
-class NeighbourDriver(Runner):
-    """No rungs, and nobody but the record learns of it, as in a pick."""
-
-    def __init__(self, folder: Path, record: Record, lines: list[Line], file: SweepFile, *, concurrency: int) -> None:
-        super().__init__(folder, record, lines, file)
-        self._concurrency = concurrency
-
-    def next_job(self) -> Job | None:
-        if self.stopping or len(self._live) >= self._concurrency:
-            return None
-        for number, replicate in wanted(self.state):
-            seed = run_seed(self.state.seed, FRESH + replicate)
-            if (number, seed) in self._live:
-                continue
-            spec, folder = self.state.neighbours[number].spec, str(run_folder(self._folder, number, seed))
-            job = Job(number, seed, spec, self._file.sweep.objective, folder, FRESH + replicate)
-            self._live[number, seed] = job
-            return job
+def _settings(state: SweepState, wanted: Perturbation) -> dict[str, Any] | None:
+    """What the record's line `perturb` says is to be done; None before the race is over and has a winner."""
+    found = standing(state)
+    if found is None or not found.complete:
         return None
-
-    @property
-    def exhausted(self) -> bool:
-        return self.stopping is not None or not wanted(self.state)
-
-    def _after(self, job: Job, run: Run) -> None:
-        """Nothing: all runs are wanted, whatever the others come to."""
+    return {"of": found.best.trial, "seeds": min(found.best.seeds, SEEDS), **asdict(wanted)}
 
 
-def _has_ended(run: Run | None) -> bool:
-    return run is not None and run.end_reason is not None
+def _same(state: SweepState, settings: dict[str, Any]) -> bool:
+    """Whether the last line `perturb` is of these settings."""
+    return {key: state.perturb.get(key) for key in settings} == settings
 
 
 def _moved(move: Move) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import clock, number, progress_line
-from pipeline.picking.neighbours import NeighbourDriver, wanted
 from pipeline.picking.plateau import Plateau
 from pipeline.picking.ranking import scores
 from pipeline.picking.verdict import Difference, Verdict
@@ -18,11 +17,9 @@ from pipeline.state import SweepState
 
 
 def live(driver: Any, seconds: float, backlog: int) -> Group:
-    """A line a finalist that races, with a mark for each seed, and the runs under way. `driver`: a PickDriver, or a
-    NeighbourDriver, of which only how many runs are left is shown."""
+    """A line a finalist that races, with a mark for each seed, the neighbours' runs that are left once it is over, and
+    the runs under way. `driver`: a PickDriver."""
     state: SweepState = driver.state
-    if isinstance(driver, NeighbourDriver):
-        return _live_neighbours(state, seconds, backlog)
     plan = driver.plan
     lines: list[Any] = [
         Text.assemble(
@@ -33,23 +30,14 @@ def live(driver: Any, seconds: float, backlog: int) -> Group:
         marks = [("✓", "green") if outcome is not None else ("✗", "red") for outcome in outcomes]
         out = "" if finalist in plan.racing else "  out"
         lines.append(Text.assemble(f"  trial {finalist:<4}", *marks, f"  {len(scores(outcomes))} healthy{out}"))
-    running = [run for run in state.confirmations if run.state == "running"]
-    lines += [progress_line(state, run, f"trial {run.trial:<4} seed {run.seed:<11}") for run in running]
-    return Group(*lines, *_behind(backlog))
-
-
-def _live_neighbours(state: SweepState, seconds: float, backlog: int) -> Group:
-    left, running = len(wanted(state)), [run for run in state.perturbed if run.state == "running"]
-    lines: list[Any] = [
-        Text.assemble((state.name, "bold"), f"  plateau: {left} runs of neighbours left, {clock(seconds)} gone")
-    ]
-    for run in running:
-        lines.append(progress_line(state, run, f"{state.configuration(run.trial).title} seed {run.seed:<11}"))
-    return Group(*lines, *_behind(backlog))
-
-
-def _behind(backlog: int) -> list[Text]:
-    return [Text(f"  tracker: {backlog} lines behind", style="yellow")] if backlog > 50 else []
+    if not plan.wanted and driver.wanted:
+        lines.append(Text(f"  plateau: {len(driver.wanted)} runs of neighbours left"))
+    for run in [*state.confirmations, *state.perturbed]:
+        if run.state == "running":
+            lines.append(progress_line(state, run, f"{state.configuration(run.trial).title:<10} seed {run.seed:<11}"))
+    if backlog > 50:
+        lines.append(Text(f"  tracker: {backlog} lines behind", style="yellow"))
+    return Group(*lines)
 
 
 COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 12, "better than default": 21, "P(best)": 7, "searched": 8}

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.measurement import Measurement
-from pipeline.picking import neighbours
 from pipeline.picking.driver import PickDriver
 from pipeline.picking.finalists import finalists
-from pipeline.picking.verdict import verdict
+from pipeline.picking.neighbours import Perturbation, begin
 from pipeline.record import Line, Record, read
-from pipeline.runs import Job, Runner
-from pipeline.spec.load import SweepFile
+from pipeline.runs import Job
 from pipeline.state import SweepState
 from tests.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
 
@@ -44,6 +42,7 @@ class FakeRace:
         seeds: int = 5,
         concurrency: int = 1,
         hook: Callable[[Line, str], None] | None = None,
+        perturb: Perturbation | None = None,
     ) -> None:
         self.score, self.jobs = score, list[Job]()
         self.record = Record(folder / "events.jsonl", hook)
@@ -53,8 +52,15 @@ class FakeRace:
         why = {str(each.trial): list(each.why) for each in chosen}
         lines.append(self.record.append("pick", top=top, seeds=seeds, finalists=why))
         numbers = [each.trial for each in chosen]
-        self.driver: Runner = PickDriver(
-            folder, self.record, lines, FILE, concurrency=concurrency, finalists=numbers, seeds=seeds
+        self.driver = PickDriver(
+            folder,
+            self.record,
+            lines,
+            FILE,
+            concurrency=concurrency,
+            finalists=numbers,
+            seeds=seeds,
+            then=(lambda state: begin(self.record, state, FILE, perturb)) if perturb else None,
         )
 
     def go(self) -> SweepState:
@@ -78,27 +84,3 @@ class FakeRace:
             return Measurement(images, {"fid": 500.0}, {"finite": 1.0, "diversity_ratio": 0.1}, images / 100)
         test = {"fid": score + 1} if images > BUDGET - 3 * EVERY else {}
         return Measurement(images, {"fid": score}, {"finite": 1.0, "diversity_ratio": 0.9}, images / 100, test=test)
-
-
-class FakePlateau(FakeRace):
-    """The winner's neighbours in place of the race, which is over."""
-
-    def __init__(
-        self,
-        folder: Path,
-        score: Score = noisy,
-        *,
-        factor: float = 1.5,
-        choices: bool = False,
-        file: SweepFile = FILE,
-        concurrency: int = 1,
-        hook: Callable[[Line, str], None] | None = None,
-    ) -> None:
-        self.score, self.jobs = score, list[Job]()
-        self.record = Record(folder / "events.jsonl", hook)
-        lines, _ = read(self.record.path)
-        lines.append(self.record.append("driver", doing="pick", session="p", state="started"))
-        best = verdict(SweepState.fold(lines)).best
-        wanted = neighbours.Perturbation(factor, choices)
-        neighbours.begin(self.record, lines, file, neighbours.settings(best.trial, best.seeds, wanted))
-        self.driver = neighbours.NeighbourDriver(folder, self.record, lines, file, concurrency=concurrency)

@@ -21,7 +21,7 @@ from pipeline.runs import Job
 from pipeline.seeds import derive, run_seed
 from pipeline.state import NEIGHBOURS, SweepState
 from tests.fake_tune import FakeTune
-from tests.picking.fake_race import FILE, FakePlateau, FakeRace, noisy, searched
+from tests.picking.fake_race import FILE, FakeRace, noisy, searched
 
 
 def fragile(job: Job) -> float | None:
@@ -42,6 +42,15 @@ def picked(folder: Path) -> SweepState:
     return FakeRace(folder, first_wins).go()
 
 
+def perturbed(folder: Path, factor: float = 1.5, concurrency: int = 1) -> FakeRace:
+    """The race, which is over where picked() was called before, and the neighbours of its winner."""
+
+    def score(job: Job) -> float | None:
+        return fragile(job) if job.trial >= NEIGHBOURS else first_wins(job)
+
+    return FakeRace(folder, score, concurrency=concurrency, perturb=Perturbation(factor))
+
+
 def found(state: SweepState) -> Plateau:
     around = plateau(state)
     assert around is not None
@@ -50,7 +59,7 @@ def found(state: SweepState) -> Plateau:
 
 def test_neighbours_are_run_on_the_winners_own_seeds_and_are_in_no_ranking(tmp_path: Path) -> None:
     before = picked(tmp_path)
-    going = FakePlateau(tmp_path, fragile)
+    going = perturbed(tmp_path)
     state = going.go()
     assert {job.trial for job in going.jobs} == {NEIGHBOURS + at for at in range(4)}
     assert {job.seed for job in going.jobs} == {run_seed(5, FRESH + replicate) for replicate in range(3)}
@@ -65,7 +74,7 @@ def test_neighbours_are_run_on_the_winners_own_seeds_and_are_in_no_ranking(tmp_p
 
 def test_the_search_goes_on_as_if_nothing_had_been_perturbed(tmp_path: Path) -> None:
     picked(tmp_path / "moved")
-    FakePlateau(tmp_path / "moved", fragile).go()
+    perturbed(tmp_path / "moved").go()
     extended = FakeTune(tmp_path / "moved", FILE, trials=10).go()
     (tmp_path / "whole").mkdir()
     whole = FakeTune(tmp_path / "whole", FILE, trials=10).go()
@@ -75,7 +84,7 @@ def test_the_search_goes_on_as_if_nothing_had_been_perturbed(tmp_path: Path) -> 
 def test_it_says_what_holds_what_is_worse_and_what_breaks(tmp_path: Path) -> None:
     picked(tmp_path)
     for factor in (1.5, 2.0, 3.0):
-        state = FakePlateau(tmp_path, fragile, factor=factor).go()
+        state = perturbed(tmp_path, factor).go()
     around = found(state)
     rates = {row.value: row for row in around.rows if row.parameter == "optimiser.lr_g"}
     assert [row.found for row in rates.values()] == ["worse", "worse", "holds", "holds", "holds", "breaks"]
@@ -101,26 +110,26 @@ def test_it_says_what_holds_what_is_worse_and_what_breaks(tmp_path: Path) -> Non
 
 
 def test_killed_after_any_line_no_run_is_made_twice_and_it_comes_to_the_same(tmp_path: Path) -> None:
-    picked(tmp_path / "whole")
-    begun = len(read(tmp_path / "whole" / "events.jsonl")[0])
-    whole = found(FakePlateau(tmp_path / "whole", fragile).go())
+    searched(tmp_path / "whole")
+    whole = found(perturbed(tmp_path / "whole").go())
     lines, _ = read(tmp_path / "whole" / "events.jsonl")
-    for kept in [*range(begun, begun + 8), *range(begun + 9, len(lines) + 1, 11)]:
+    begun = next(line["n"] for line in lines if line["event"] == "neighbour")
+    for kept in [begun - 40, *range(begun - 2, begun + 8), *range(begun + 9, len(lines) + 1, 11)]:
         folder = tmp_path / f"killed-{kept}"
         folder.mkdir()
         (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[:kept]))
         ended = {(run.trial, run.seed) for run in SweepState.fold(lines[:kept]).perturbed if run.end_reason}
-        again = FakePlateau(folder, fragile, concurrency=2)
+        again = perturbed(folder, concurrency=2)
         assert found(again.go()) == whole, f"killed after line {kept}"
         assert ended.isdisjoint((job.trial, job.seed) for job in again.jobs)
-    third = FakePlateau(tmp_path / "whole", fragile)
+    third = perturbed(tmp_path / "whole")
     third.go()
     assert third.jobs == []
 
 
 def test_a_pick_with_another_winner_has_no_plateau_yet(tmp_path: Path) -> None:
     picked(tmp_path)
-    state = FakePlateau(tmp_path, fragile).go()
+    state = perturbed(tmp_path).go()
     assert plateau(state) is not None
 
     def first_fails(job: Job) -> float | None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.picking.neighbours import Perturbation
 from pipeline.picking.verdict import verdict
 from pipeline.state import SweepState
 from pipeline.tracking.tracker import default_uri, run_ids, sync
-from tests.picking.fake_race import FakePlateau, FakeRace, searched
+from tests.picking.fake_race import FakeRace, searched
 from tests.tracking.reading import mlflow_client, runs_in
 
 
@@ -90,10 +91,9 @@ def test_the_pick_carries_best_yaml(home: Path) -> None:
 def test_neighbours_are_children_of_the_pick_and_in_no_leaderboard(empty_home: Path) -> None:
     folder, uri = empty_home / "fake", default_uri(empty_home)
     searched(folder)
-    FakeRace(folder, seeds=3).go()
-    plateau = FakePlateau(folder)
-    plateau.go()
-    plateau.record.append("driver", doing="pick", session="p", state="finished")
+    race = FakeRace(folder, seeds=3, perturb=Perturbation(1.5))
+    race.go()
+    race.record.append("driver", doing="pick", session="p", state="finished")
     for _ in range(2):
         sync(folder, uri)
         (folder / "tracking.json").unlink()
