@@ -117,11 +117,12 @@ class Progress:
             if run.end_reason and (run.trial, run.seed) not in said:
                 said.add((run.trial, run.seed))
                 tail = run.tail(state.metric)
-                name = f"trial {run.trial}" + ("" if run.replicate is None else f" seed {run.seed}")
+                name = state.configuration(run.trial).title + ("" if run.replicate is None else f" seed {run.seed}")
                 self._console.print(
                     f"{name}: {run.end_reason} at {kimg(run.images)}, "
                     f"{state.metric} tail {number(tail)}, {run.seconds:.0f} s",
                     highlight=False,
+                    soft_wrap=True,
                 )
 
 
@@ -160,7 +161,7 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
 
 def progress_line(state: SweepState, run: Run, name: str) -> Text:
     """A running run: how far it is, and its last value."""
-    budget = state.trials[run.trial].spec["budget"]["images"]
+    budget = state.configuration(run.trial).spec["budget"]["images"]
     share = min(run.images / budget, 1.0)
     values = run.values(state.metric)
     return Text.assemble(

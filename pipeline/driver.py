@@ -145,7 +145,7 @@ class Driver(Runner):
         return [seed for seed in wanted if seed not in trial.runs or trial.runs[seed].state == "running"]
 
     def _remember(self, line: Line) -> None:
-        if line["event"] != "measurement" or line["seed"] not in self.state.trials[line["trial"]].runs:
+        if line["event"] != "measurement" or line["seed"] not in self.state.configuration(line["trial"]).runs:
             return
         value = line["metrics"].get(self._file.sweep.objective)
         if value is not None:

@@ -29,6 +29,8 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
     "notice": ("trial", "seed", "attempt", "text"),
     "pick": ("top", "seeds", "finalists"),
+    "perturb": ("of", "factor", "choices", "seeds", "neighbours", "left"),
+    "neighbour": ("trial", "of", "parameter", "was", "value", "point", "spec"),
     "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
 }
 

@@ -120,7 +120,7 @@ class Runner(ABC):
 
     def _verdict(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
-        health, budget = self._file.sweep.health, self.state.trials[run.trial].spec["budget"]["images"]
+        health, budget = self._file.sweep.health, self.state.configuration(run.trial).spec["budget"]["images"]
         # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
         rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
         end = verdict(rules, run.measurements, budget, context(self.state))

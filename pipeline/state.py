@@ -14,6 +14,7 @@ from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line
 
 TAIL = 3  # evaluations
+NEIGHBOURS = 1_000_000  # the number of the first neighbour; trials are 0, 1, 2, ...
 
 HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
 SETTLING = ("rung", "out_of_memory", "invalid", "crashed")  # another seed would tell nothing more
@@ -82,10 +83,21 @@ class Run:
         return min(values, key=lambda at: _nan_last(sign * at[1])) if values else None
 
 
+@dataclass(frozen=True)
+class Moved:
+    """What a neighbour is: the trial `of` with one parameter (its full name) moved."""
+
+    of: int
+    parameter: str
+    was: Any
+    value: Any
+
+
 @dataclass
 class Trial:
     """One configuration that the sampler (or known_good) proposed. runs: those of the search, by seed, which alone
-    are compared, ranked and told to the sampler; confirmations: those on fresh seeds, which confirm it."""
+    are compared, ranked and told to the sampler; confirmations: those on fresh seeds, which confirm it. moved: of a
+    neighbour of a trial (see picking/plateau.py), which is no trial of the sweep and has confirmations alone."""
 
     number: int
     point: dict[str, Any]
@@ -96,6 +108,15 @@ class Trial:
     seeds: int = 1  # runs that it is to have: more once it is promoted
     runs: dict[int, Run] = field(default_factory=dict)
     confirmations: dict[int, Run] = field(default_factory=dict)
+    moved: Moved | None = None
+
+    @property
+    def title(self) -> str:
+        """'trial 3', or 'trial 3 with optimiser.lr_d 0.0031'."""
+        if self.moved is None:
+            return f"trial {self.number}"
+        value = f"{self.moved.value:.3g}" if isinstance(self.moved.value, float) else self.moved.value
+        return f"trial {self.moved.of} with {next(iter(params({self.moved.parameter: None})))} {value}"
 
     @property
     def params(self) -> dict[str, Any]:
@@ -151,6 +172,8 @@ class SweepState:
     trials: dict[int, Trial] = field(default_factory=dict)
     driver: dict[str, Any] = field(default_factory=dict)
     pick: dict[str, Any] = field(default_factory=dict)  # what is confirmed: the last such line
+    neighbours: dict[int, Trial] = field(default_factory=dict)  # of a pick's winner, in no ranking
+    perturb: dict[str, Any] = field(default_factory=dict)  # which of them are wanted: the last such line
     picker: dict[str, Any] = field(default_factory=dict)  # the last line of a driver that confirms
     started: float = 0.0
     updated: float = 0.0
@@ -187,6 +210,12 @@ class SweepState:
                 self.share = line.get("launch", {}).get("gpus_per_trial", 0.0)
         elif event == "pick":
             self.pick = line
+        elif event == "perturb":
+            self.perturb = line
+        elif event == "neighbour":
+            moved = Moved(line["of"], line["parameter"], line["was"], line["value"])
+            number = line["trial"]
+            self.neighbours[number] = Trial(number, line["point"], line["spec"], "perturbed", now, moved=moved)
         elif event == "prepared":
             self.prepared = line
         elif event == "trial":
@@ -213,7 +242,7 @@ class SweepState:
         self.under_way.clear()
 
     def _apply_run(self, line: Line) -> None:
-        trial, seed = self.trials[line["trial"]], line["seed"]
+        trial, seed = self.configuration(line["trial"]), line["seed"]
         confirms = seed in trial.confirmations or line.get("replicate") is not None
         runs = trial.confirmations if confirms else trial.runs
         run = runs.setdefault(seed, Run(trial.number, seed, started=line["time"], replicate=line.get("replicate")))
@@ -254,15 +283,24 @@ class SweepState:
             return None
         return first.tail(self.metric)
 
+    def configuration(self, number: int) -> Trial:
+        """A trial, or a neighbour of one."""
+        return self.neighbours[number] if number in self.neighbours else self.trials[number]
+
     def run(self, trial: int, seed: int) -> Run | None:
         """The run of a trial with a seed, whether it searched or confirmed."""
-        found = self.trials[trial]
+        found = self.configuration(trial)
         return found.runs.get(seed) or found.confirmations.get(seed)
 
     @property
     def confirmations(self) -> list[Run]:
         """The runs that confirm finalists."""
         return [run for trial in self.trials.values() for run in trial.confirmations.values()]
+
+    @property
+    def perturbed(self) -> list[Run]:
+        """The runs of neighbours."""
+        return [run for trial in self.neighbours.values() for run in trial.confirmations.values()]
 
     @property
     def runs(self) -> list[Run]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas
 
     from pipeline.picking.finalists import Finalist
+    from pipeline.picking.neighbours import Perturbation
     from pipeline.picking.verdict import Verdict
 
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
@@ -170,16 +171,22 @@ class Sweep:
             raise InputError(f"--seeds: found {seeds}; valid: 2 or more, one seed says nothing of the next")
         return finalists(self.state, self.file.space, top)
 
-    def pick(self, top: int = 3, seeds: int = 5, watch: Watcher | None = None) -> Verdict:
+    def pick(
+        self, top: int = 3, seeds: int = 5, watch: Watcher | None = None, perturb: Perturbation | None = None
+    ) -> Verdict:
         """Confirms the finalists (picking/finalists.py) on fresh seeds, or goes on with it, and writes best.yaml.
+        perturb: trains the winner's neighbours too; what came out is in picking/plateau.py.
 
-        Raises what run() does, InputError for a `top` beyond the number of trials or fewer than 2 seeds, and
-        NoHealthyTrial where no finalist stayed healthy on any of them.
+        Raises what run() does, InputError for a `top` beyond the number of trials, fewer than 2 seeds or a factor
+        that is not above 1, and NoHealthyTrial where no finalist stayed healthy on any of them.
         """
+        from pipeline.picking import neighbours
         from pipeline.picking.best import write
         from pipeline.picking.driver import PickDriver, race
         from pipeline.picking.verdict import verdict
 
+        if perturb:
+            perturb.check()
         state, chosen = self.state, self.finalists(top, seeds)
         numbers = [finalist.trial for finalist in chosen]
         settings = {"top": top, "seeds": seeds, "finalists": {str(each.trial): list(each.why) for each in chosen}}
@@ -188,11 +195,20 @@ class Sweep:
             last = next((line for line in reversed(lines) if line["event"] == "pick"), {})
             if {key: last.get(key) for key in settings} != settings:
                 lines.append(record.append("pick", **settings))
-            folder = self.folder.absolute()
-            return PickDriver(folder, record, lines, self.file, concurrency=concurrency, finalists=numbers, seeds=seeds)
+            then = (lambda now: neighbours.begin(record, now, self.file, perturb)) if perturb else None
+            return PickDriver(
+                self.folder.absolute(),
+                record,
+                lines,
+                self.file,
+                concurrency=concurrency,
+                finalists=numbers,
+                seeds=seeds,
+                then=then,
+            )
 
-        same = {key: state.pick.get(key) for key in settings} == settings
-        if race(state, numbers, seeds).wanted or not same or state.picker.get("state") != "finished":
+        done = {key: state.pick.get(key) for key in settings} == settings and not race(state, numbers, seeds).wanted
+        if not done or state.picker.get("state") != "finished" or (perturb and not neighbours.done(state, perturb)):
             state = self._drive("pick", picking, watch, self.launch.max_time)
         found = verdict(state)
         write(self.folder / BEST, state)

@@ -75,7 +75,7 @@ class FakeTune:
         lines.append(self.record.append("driver", session="s", state="started"))
         if not any(line["event"] == "prepared" for line in lines):
             floor = {"floor": {"fid": 2.0}, "floor_spread": {"fid": 0.1}}
-            lines.append(self.record.append("prepared", data={"fingerprint": "x"}, **floor))
+            lines.append(self.record.append("prepared", data={"name": "digits", "fingerprint": "x"}, **floor))
         trials = trials or self.file.sweep.search.trials
         self.driver = Driver(folder, self.record, lines, self.file, concurrency=concurrency, trials=trials, cuda=False)
 

@@ -179,22 +179,26 @@ def _versus(outcomes: Outcomes, reference: int, scale: Scale) -> dict[int, Diffe
     means = {number: statistics.fmean(scores(each)) for number, each in outcomes.items() if scores(each)}
     found = {}
     for number, estimate in differences(outcomes, reference).items():
-        at = means[reference]
-
-        def better(difference: float, at: float = at) -> float:
-            change = scale.back(at) - scale.back(at + difference)
-            return change if scale.minimise else -change
-
-        interval = estimate.interval()
-        ends = sorted(map(better, interval)) if interval else None
-        found[number] = Difference(
-            reference,
-            estimate.count,
-            better(estimate.mean),
-            (ends[0], ends[1]) if ends else None,
-            within_noise(estimate),
-        )
+        found[number] = difference(estimate, reference, means[reference], scale)
     return found
+
+
+def difference(estimate: Estimate, reference: int, at: float, scale: Scale) -> Difference:
+    """A paired difference (of the scale) to `reference`, whose mean is `at` on the scale, in the metric's units."""
+
+    def better(change: float) -> float:
+        gained = scale.back(at) - scale.back(at + change)
+        return gained if scale.minimise else -gained
+
+    interval = estimate.interval()
+    ends = sorted(map(better, interval)) if interval else None
+    return Difference(
+        reference,
+        estimate.count,
+        better(estimate.mean),
+        (ends[0], ends[1]) if ends else None,
+        within_noise(estimate),
+    )
 
 
 def _optimism(rows: list[Row], searched_best: int | None, minimise: bool) -> float | None:

@@ -23,7 +23,7 @@ class Spending:
 
 
 def spent(state: SweepState) -> Spending:
-    runs = [*state.runs, *state.confirmations]
+    runs = [*state.runs, *state.confirmations, *state.perturbed]
     well = sum(_seconds(run, "train") for run in runs if run.end_reason == "completed")
     stopped = sum(_seconds(run, "train") for run in runs if run.end_reason != "completed")
     evaluation = sum(_seconds(run, "evaluate") + _seconds(run, "checkpoint") for run in runs)

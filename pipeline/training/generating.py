@@ -14,7 +14,7 @@ from pipeline import games
 from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
-from pipeline.metrics.samples import save_grid
+from pipeline.metrics.samples import MARKS, save_grid
 from pipeline.seeds import derive
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
@@ -36,7 +36,8 @@ class Wanted:
 
 
 def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
-    """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote."""
+    """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote.
+    Both kinds of file say that what is in them is synthetic."""
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
     file = _checkpoint(path)
@@ -52,7 +53,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     samples = sample(game, game.generator, inputs, spec)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".npz":
-        np.savez_compressed(out, samples=samples.numpy())
+        np.savez_compressed(out, samples=samples.numpy(), software=MARKS["Software"], synthetic=MARKS["Synthetic"])
     else:
         save_grid(samples, out, columns=columns)
     return f"{len(samples)} samples of {file.name} ({content['state']['images']:,} images) in {out}"
