@@ -20,6 +20,7 @@ from pipeline.spec.base import flatten, parse
 from pipeline.spec.check import check
 from pipeline.spec.override import override
 from pipeline.spec.sweep import SearchSpec, SweepSpec
+from pipeline.spec.transfer import pinned
 from pipeline.spec.trial import TrialSpec
 
 TRIAL_KEYS = tuple(TrialSpec.model_fields)
@@ -127,6 +128,8 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     about = tree.get("about", "")
     if not isinstance(about, str):
         raise InputError(f"{source}: about: found {show(about)}; valid: a line of text")
+    if tree.get("init_from") is not None:
+        tree = tree | {"init_from": pinned(tree["init_from"], source)}
     sweep = parse(SweepSpec, {key: value for key, value in tree.items() if key in SWEEP_KEYS}, source)
     space = Space.parse(_trial_part(tree), source)
     warnings = check(space)

@@ -13,6 +13,7 @@ from pipeline.spec.base import Strict, scalar
 from pipeline.spec.game import AdversarialSpec
 from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, check_network
 from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
+from pipeline.spec.transfer import InitFromSpec
 
 # What a game can bring `with` it: everything in which the trials of a sweep may differ.
 BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
@@ -101,6 +102,7 @@ class TrialSpec(Strict):
     optimiser: OptimiserSpec = OptimiserSpec()
     ema: EmaSpec = EmaSpec()
     batch_size: int = Field(64, ge=2, le=8192)
+    init_from: InitFromSpec | None = None
     device: Literal["cpu", "cuda"] | None = None
     precision: Literal["fp32", "bf16"] | None = None
     memory_format: Literal["contiguous", "channels_last"] | None = None

@@ -39,8 +39,8 @@ def training(
     without metrics and with the signal `finite` at 0: nothing could come of going on. `test`: the evaluations that
     the run's tail is made of are made on the test part too, which decides nothing here.
     """
-    state = initial(spec, evaluator.dataset, seed)
     found = store.newest()
+    state = initial(spec, evaluator.dataset, seed, restored=found is not None)
     if found is not None:
         name, content = found
         state.restore(content["state"])

@@ -15,9 +15,11 @@ from pipeline.metrics.catalogue import METRICS, check_objective
 from pipeline.metrics.evaluator import prepare
 from pipeline.record import dumps
 from pipeline.runs import classify
+from pipeline.spec.check import untold
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.state import Run
+from pipeline.training.preflight import preflight
 from pipeline.training.run import run
 
 
@@ -46,6 +48,7 @@ def train(
     cache, metric = home_of(home) / "cache", sweep.objective
     found = prepare(spec.data, spec.evaluation.samples, cache, root)
     check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path)
+    preflight([spec] if untold(spec) else [], cache, root)
     claim()
     context = Context(metric, METRICS[metric].minimise, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed)

@@ -60,11 +60,12 @@ AXES: dict[str, list[Any]] = {
     "ema": [0.0, 50.0, 10_000.0],
     "precision": ["fp32", "bf16"],
     "memory_format": ["contiguous", "channels_last"],
+    "init_from": [None, 0, 1, 2],  # the blocks of D that are frozen
 }
 STEPS = 5  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
 
 
-def tree(case: dict[str, Any]) -> dict[str, Any]:
+def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str, Any]:
     data, family = case["network"]
     kind, norm_of_class = case["condition"] or (None, None)
     norms = {"generator": norm_of_class if norm_of_class == "conditional_batch" else case["norm_g"]}
@@ -97,6 +98,7 @@ def tree(case: dict[str, Any]) -> dict[str, Any]:
         "device": "cpu",
         "precision": case["precision"],
         "memory_format": case["memory_format"],
+        "init_from": source,
     }
 
 
@@ -165,7 +167,7 @@ def test_every_axis_is_an_axis_of_the_spec() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=title)
 def test_trains_and_resumes_to_the_bit(case: dict[str, Any], tmp_path: Path) -> None:
-    spec = TrialSpec.model_validate(tree(case))
+    spec = TrialSpec.model_validate(tree(case, source(case, tmp_path / "source")))
     state = initial(spec, data(spec.data.name), seed=3)
     start = copied(state.tensors())
     train(state)
@@ -176,7 +178,7 @@ def test_trains_and_resumes_to_the_bit(case: dict[str, Any], tmp_path: Path) -> 
     found = Store(tmp_path).newest()
     assert found is not None
     assert found[0] == name
-    resumed = initial(spec, data(spec.data.name), seed=4)
+    resumed = initial(spec, data(spec.data.name), seed=4, restored=True)
     resumed.restore(found[1]["state"])
     train(resumed)
     assert difference(state.tensors(), resumed.tensors()) == []
@@ -197,13 +199,27 @@ def train(state: TrainingState) -> None:
         assert all(value.dim() == 0 and bool(value.isfinite()) for value in measured.values())
 
 
+def source(case: dict[str, Any], folder: Path) -> dict[str, Any] | None:
+    """A checkpoint of the same networks, a step old, to start from."""
+    if case["init_from"] is None:
+        return None
+    spec = TrialSpec.model_validate(tree(case))
+    state = initial(spec, data(spec.data.name), seed=9)
+    step(state, state.batches.next(state.randomness), state.randomness)
+    content = {"state": state.tensors(), "spec": spec.model_dump(mode="json")}
+    path = folder / Store(folder).save(state.images, content)
+    return {"path": str(path), "freeze_discriminator": case["init_from"]}
+
+
 def moved(before: dict[str, Any], state: TrainingState) -> None:
-    """Every weight of both sides, and of the average, went somewhere and is a number."""
+    """Every weight of both sides that is trained, and of the average, went somewhere and is a number."""
     after = state.tensors()
+    frozen = {name for name, value in state.game.discriminator.named_parameters() if not value.requires_grad}
     for side in ("generator", "discriminator", "ema"):
         assert all(bool(value.isfinite().all()) for value in after[side].values())
-        weights = [name for name, value in after[side].items() if value.dim() > 1]
-        assert [name for name in weights if torch.equal(before[side][name], after[side][name])] == []
+        weights = {name for name, value in after[side].items() if value.dim() > 1}
+        still = {name for name in weights if torch.equal(before[side][name], after[side][name])}
+        assert still == (frozen & weights if side == "discriminator" else set())
 
 
 def copied(value: Any) -> Any:
