@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ def resolve(name: str) -> Any:
         known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise InputError(f'"{name}": {path.name} has no "{attribute}", {one_of(attribute, known)}')
     return getattr(module, attribute)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is "file.py:object"."""
+    return re.fullmatch(r".+\.py:\w+", name) is not None
 
 
 def absolute(name: str) -> str:

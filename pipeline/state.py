@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import Metric, known, own_metrics
 from pipeline.record import Line
 
 TAIL = 3  # evaluations
@@ -33,6 +33,7 @@ class Run:
     end_reason: str | None = None
     evidence: dict[str, Any] | None = None
     measurements: list[Measurement] = field(default_factory=list)
+    own: dict[str, bool] = field(default_factory=dict)  # metrics of one's own, with whether less is better
 
     @property
     def state(self) -> str:
@@ -71,7 +72,7 @@ class Run:
     def best(self, metric: str) -> tuple[int, float] | None:
         """(images, value) of the best evaluation, NaN only where all of them are."""
         values = self.values(metric)
-        sign = 1 if METRICS[metric].minimise else -1
+        sign = 1 if known(metric, self.own).minimise else -1
         return min(values, key=lambda at: _nan_last(sign * at[1])) if values else None
 
 
@@ -170,7 +171,8 @@ class SweepState:
         trial, seed = self.trials[line["trial"]], line["seed"]
         confirms = seed in trial.confirmations or line.get("replicate") is not None
         runs = trial.confirmations if confirms else trial.runs
-        run = runs.setdefault(seed, Run(trial.number, seed, started=line["time"], replicate=line.get("replicate")))
+        new = Run(trial.number, seed, started=line["time"], replicate=line.get("replicate"), own=self.own)
+        run = runs.setdefault(seed, new)
         run.attempt = line["attempt"]
         if line["event"] == "measurement" and line["images"] > run.images:
             run.measurements.append(Measurement.from_dict(line))
@@ -180,6 +182,16 @@ class SweepState:
     @property
     def metric(self) -> str:
         return str(self.spec["objective"])
+
+    @property
+    def own(self) -> dict[str, bool]:
+        """The metrics of one's own, with whether less is better."""
+        return own_metrics(self.space)
+
+    @property
+    def known(self) -> Metric:
+        """What is known of the objective."""
+        return known(self.metric, self.own)
 
     @property
     def floor(self) -> float | None:
@@ -219,7 +231,7 @@ class SweepState:
     def ranking(self) -> list[Trial]:
         """Trials with a tail: completed ones first, then those a rung stopped (they are known at a smaller
         budget only), then running, then unhealthy ones; each by its tail."""
-        sign = 1 if METRICS[self.metric].minimise else -1
+        sign = 1 if self.known.minimise else -1
         order = {"completed": 0, "rung": 1, None: 2}
         scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
         keyed = [((order.get(t.end_reason, 3), _nan_last(sign * s), t.number), t) for t, s in scored if s is not None]

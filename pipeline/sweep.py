@@ -19,7 +19,7 @@ from pipeline.data.catalogue import check_path
 from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
 from pipeline.home import BEST, EVENTS, LOG, STOP, existing, folder_of, free_name
-from pipeline.metrics.catalogue import check_objective
+from pipeline.metrics.catalogue import check_objective, own_metrics
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
@@ -211,7 +211,8 @@ class Sweep:
             data = self._data.model_dump(mode="json")
             prepared = cluster.prepare(data, samples, self.cache.absolute(), root, self._to_build())
             kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
-            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source)
+            own = own_metrics(self.file.tree)
+            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source, own)
             check_data(self.file.space, kind, prepared["data"]["resolution"], prepared["data"]["classes"])
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)

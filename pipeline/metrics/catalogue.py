@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.errors import InputError
 
@@ -31,8 +33,23 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def check_objective(objective: str, data: str, kind: str, mixture: bool, source: str) -> None:
+def known(name: str, own: Mapping[str, bool]) -> Metric:
+    """What is known of a metric. own: the user's own ones, with whether less is better; KeyError for neither."""
+    return METRICS[name] if name in METRICS else Metric("any", minimise=own[name])
+
+
+def own_metrics(tree: Mapping[str, Any]) -> dict[str, bool]:
+    """The metrics of one's own in a sweep's tree, that a spec has been made of, with whether less is better."""
+    found = (tree.get("evaluation") or {}).get("metrics") or {}
+    return {name: metric["minimise"] for name, metric in found.items()}
+
+
+def check_objective(
+    objective: str, data: str, kind: str, mixture: bool, source: str, own: Mapping[str, bool] | None = None
+) -> None:
     """Raises InputError for an objective that is not measured on this kind of data."""
+    if objective in (own or {}):
+        return
     measured = [name for name, metric in METRICS.items() if metric.kind == kind and (mixture or not metric.mixture)]
     if objective not in measured:
         what = (

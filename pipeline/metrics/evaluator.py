@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,8 @@ from pipeline.metrics.features import Extractor, open_extractor
 from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
 from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
 from pipeline.metrics.modes import mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
-from pipeline.spec.trial import DataSpec
+from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.spec.trial import DataSpec, OwnMetricSpec
 
 IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
 POINT_SAMPLES = 2500  # as PacGAN
@@ -56,18 +58,32 @@ def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None)
 class Evaluator:
     """Opened once a run. Parts' references are made when first used and kept."""
 
-    def __init__(self, dataset: Dataset, samples: int, extractor: Extractor | None, cache: Path) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        samples: int,
+        extractor: Extractor | None,
+        cache: Path,
+        own: Mapping[str, OwnMetric] | None = None,
+    ) -> None:
         """Use Evaluator.open."""
-        self.dataset, self.samples = dataset, samples
+        self.dataset, self.samples, self._own = dataset, samples, own or {}
         self._extractor, self._cache = extractor, cache
         self._references: dict[str, Reference] = {}
 
     @classmethod
     def open(
-        cls, data: DataSpec, samples: int | None, cache: Path, root: Path | None, device: torch.device | str
+        cls,
+        data: DataSpec,
+        samples: int | None,
+        cache: Path,
+        root: Path | None,
+        device: torch.device | str,
+        own: Mapping[str, OwnMetricSpec] | None = None,
     ) -> Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
-        at most 2,000. Takes from the cache what prepare() left there, and makes what is missing."""
+        at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
+        is missing."""
         dataset = load(data, root, cache)
         most = len(dataset.validation)
         if samples is None:
@@ -78,7 +94,9 @@ class Evaluator:
                 f"valid: at most {most}"
             )
         extractor = open_extractor(dataset, cache, device) if dataset.kind == "image" else None
-        return cls(dataset, samples, extractor, cache)
+        return cls(
+            dataset, samples, extractor, cache, {label: own_metric(label, it) for label, it in (own or {}).items()}
+        )
 
     @property
     def features(self) -> str:
@@ -105,7 +123,7 @@ class Evaluator:
             signals["coverage"] = metrics["coverage"]
         if "modes" in metrics and self.dataset.means is not None:
             signals["modes_share"] = metrics["modes"] / len(self.dataset.means)
-        return metrics, signals
+        return metrics | self._own_metrics(fakes, features, part), signals
 
     def reference(self, part: Part) -> Reference:
         if part not in self._references:
@@ -161,6 +179,13 @@ class Evaluator:
         if self.dataset.means is None or self.dataset.sigma is None:
             return {}
         return mode_metrics(points, self.dataset.means, self.dataset.sigma)
+
+    def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
+        if not self._own:
+            return {}
+        real = to_float(self.dataset.part(part)[: self.samples])
+        seen = Evaluated(fakes.cpu(), real, features, self._real_features(part)[: self.samples])
+        return {label: measure(seen) for label, measure in self._own.items()}
 
     def _distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
         """The metric that has a floor."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.data.dataset import Dataset
 from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import known
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.metrics.samples import save_grid
 from pipeline.seeds import derive
@@ -118,7 +118,7 @@ def _signals(state: TrainingState) -> dict[str, float]:
 def _save(state: TrainingState, store: Store, measurement: Measurement, objective: str) -> str:
     """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
     value = measurement.metrics.get(objective)
-    sign = 1 if METRICS[objective].minimise else -1
+    sign = 1 if known(objective, state.spec.evaluation.own).minimise else -1
     better = (
         value is not None and math.isfinite(value) and (not state.best or sign * value < sign * state.best["value"])
     )

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.errors import GansweepError, InputError
 from pipeline.health.rules import Context, verdict
-from pipeline.metrics.catalogue import METRICS, check_objective
+from pipeline.metrics.catalogue import check_objective, known
 from pipeline.metrics.evaluator import prepare
 from pipeline.record import dumps
 from pipeline.runs import classify
@@ -47,11 +47,12 @@ def train(
     claim = _claim(folder, spec, seed)
     cache, metric = home_of(home) / "cache", sweep.objective
     found = prepare(spec.data, spec.evaluation.samples, cache, root)
-    check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path)
+    check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path, spec.evaluation.own)
     preflight([spec] if untold(spec) else [], cache, root)
     claim()
-    context = Context(metric, METRICS[metric].minimise, found["floor"].get(metric), found["floor_spread"].get(metric))
-    done = Run(0, seed)
+    less = known(metric, spec.evaluation.own).minimise
+    context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
+    done = Run(0, seed, own=spec.evaluation.own)
     try:
         for measurement in run(spec, seed, metric, folder, cache, root):
             done.measurements.append(measurement)

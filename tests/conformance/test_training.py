@@ -25,7 +25,9 @@ from pipeline.training.step import step
 from pipeline.training.store import Store
 
 # Parts whose defaults would not be seen in so few steps.
+OWN = Path(__file__).resolve().parents[1] / "own_parts.py"
 PARTS: dict[str, dict[str, Any]] = {
+    "own": {"drift": {"name": f"{OWN}:drift", "interval": 2}, "slow": {"name": f"{OWN}:slow", "weight": 0.1}},
     "lecam": {"start": 3},
     "weight_clipping": {"bound": 0.1},
     "gradient_clipping": {"norm": 0.1},
@@ -35,7 +37,7 @@ CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 
 # Each axis with its options; what the code lists joins by itself.
 AXES: dict[str, list[Any]] = {
-    "network": [("ring8", "mlp"), ("digits", "mlp"), ("digits", "dcgan")],
+    "network": [("ring8", "mlp"), ("digits", "mlp"), ("digits", "dcgan"), ("digits", "own")],
     "objective": list(OBJECTIVES),
     "regularisers": [
         {},
@@ -82,6 +84,8 @@ def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str
         for side in ("generator", "discriminator")
     }
     sides["discriminator"] |= {"dropout": case["dropout"], "minibatch": case["minibatch"]}
+    if family == "own":
+        sides = {side: {"network": f"{OWN}:{side.capitalize()}", "options": {"width": 4}} for side in sides}
     game = {name: case[name] for name in ("objective", "packing", "label_smoothing")}
     chosen = {"discriminator_steps": case["discriminator_steps"], "schedule": case["schedule"]}
     return sides | {
@@ -119,6 +123,8 @@ def possible(case: dict[str, int]) -> bool:
         or (family == "dcgan" and one["activation"] == "maxout")
         or (points and (one["augmentation"] or one["condition"] or "consistency" in parts))
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")
+        or (family == "own" and (one["condition"] or ("", ""))[1] == "conditional_batch")
+        or (family == "own" and one["init_from"] == 2)  # it has one block
         or (one["label_smoothing"] and one["objective"] not in SMOOTHED)
         or (one["condition"] and one["packing"] > 1)
     )

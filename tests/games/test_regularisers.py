@@ -41,7 +41,7 @@ def penalty(name: str, discriminator: Callable[[Tensor], Tensor], real: Tensor, 
 
 
 def test_every_regulariser_is_in_the_spec_and_in_one_place() -> None:
-    elsewhere = {"mode_seeking", "weight_clipping", "gradient_clipping", "instance_noise"}
+    elsewhere = {"mode_seeking", "weight_clipping", "gradient_clipping", "instance_noise", "own"}
     assert REGULARISERS.keys() | elsewhere == RegularisersSpec.model_fields.keys()
     every = RegularisersSpec.model_validate({name: {} for name in REGULARISERS})
     assert set(every.gradient_penalties()) == set(GRADIENT_PENALTIES)
