@@ -200,6 +200,12 @@ class SweepState:
         return found
 
     @property
+    def noise_floor(self) -> float | None:
+        """What a perfect sampler still has of the objective with so many samples, where that is known."""
+        found: float | None = self.prepared.get("noise_floor", {}).get(self.metric)
+        return found
+
+    @property
     def floor_spread(self) -> float | None:
         """How much the floor moves with the samples drawn, as a standard deviation."""
         found: float | None = self.prepared.get("floor_spread", {}).get(self.metric)

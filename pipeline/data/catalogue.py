@@ -10,7 +10,8 @@ from pipeline.errors import InputError, one_of
 
 @dataclass(frozen=True)
 class Known:
-    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide."""
+    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide; mixture: its
+    modes are known and can be counted."""
 
     kind: str
     resolution: int | None = None
@@ -25,6 +26,7 @@ KNOWN: dict[str, Known] = {
     "mnist": Known("image", 28, 1, labelled=True, downloaded=True),
     "fashion_mnist": Known("image", 28, 1, labelled=True, downloaded=True),
     "cifar10": Known("image", 32, 3, labelled=True, downloaded=True),
+    "stacked_mnist": Known("image", 28, 3, labelled=True, downloaded=True, mixture=True),
     "ring8": Known("points", mixture=True),
     "grid25": Known("points", mixture=True),
 }

@@ -16,12 +16,13 @@ from pipeline.data.batches import to_float
 from pipeline.data.cache import cached
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
+from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.distances import mean_distance
 from pipeline.metrics.diversity import diversity_ratio, variance
 from pipeline.metrics.features import Extractor, open_extractor
 from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
 from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
-from pipeline.metrics.modes import mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
+from pipeline.metrics.modes import label_metrics, mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.spec.trial import DataSpec, OwnMetricSpec
 
@@ -36,13 +37,15 @@ Part = Literal["validation", "test"]
 @dataclass(frozen=True)
 class Reference:
     """What one real part brings to every evaluation. Images: moments of the whole part's features, manifold of as
-    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many."""
+    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many, and where
+    modes are known those that as many find: fewer than there are, where these are more than samples."""
 
     mean_distance: float
     variance: float
     moments: Moments | None = None
     manifold: Manifold | None = None
     projections: Tensor | None = None
+    modes: float = 0.0
 
 
 def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
@@ -106,7 +109,8 @@ class Evaluator:
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
         """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, 2), N equal to `samples`.
 
-        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (mixtures).
+        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (where
+        modes are known).
         Where a sample is not finite, metrics is empty and finite = 0 is the only signal. A metric can be nan.
         """
         if len(fakes) != self.samples:
@@ -121,8 +125,8 @@ class Evaluator:
         signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
         if "coverage" in metrics:
             signals["coverage"] = metrics["coverage"]
-        if "modes" in metrics and self.dataset.means is not None:
-            signals["modes_share"] = metrics["modes"] / len(self.dataset.means)
+        if "modes" in metrics:
+            signals["modes_share"] = metrics["modes"] / reference.modes
         return metrics | self._own_metrics(fakes, features, part), signals
 
     def reference(self, part: Part) -> Reference:
@@ -133,10 +137,11 @@ class Evaluator:
             shared = mean_distance(some), variance(to_float(real[: self.samples]))
             if 0.0 in shared:
                 raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
+            found = self._mode_metrics(some).get("modes", 0.0)
             if self._extractor:
-                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some))
+                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some), modes=found)
             else:
-                made = Reference(*shared, projections=projected(some))
+                made = Reference(*shared, projections=projected(some), modes=found)
             self._references[part] = made
         return self._references[part]
 
@@ -146,11 +151,11 @@ class Evaluator:
         facts = {
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
-        facts["mixture"] = data.means is not None
+        facts["mixture"] = data.modes > 0
         facts |= {part: len(data.part(part)) for part in ("train", "validation", "test")}
         noise = {}
-        if data.means is not None:
-            noise["reverse_kl"] = reverse_kl_noise_floor(len(data.means), self.samples)
+        if data.modes:
+            noise["reverse_kl"] = reverse_kl_noise_floor(data.modes, self.samples)
         return {
             "data": facts,
             "features": self.features,
@@ -172,10 +177,13 @@ class Evaluator:
     def _metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
         if reference.moments is not None and reference.manifold is not None:
             fid = frechet_distance(reference.moments, features)
-            return {"fid": fid, **manifold_metrics(reference.manifold, features)}
+            return {"fid": fid, **manifold_metrics(reference.manifold, features), **self._mode_metrics(features)}
         return {**self._mode_metrics(features), **self._distance(reference, features)}
 
     def _mode_metrics(self, points: Tensor) -> dict[str, float]:
+        """Of points, or of the features of images; nothing where the modes are not known."""
+        if self._extractor and isinstance(self._extractor.network, DigitStacks):
+            return label_metrics(self._extractor.network.modes(points), self.dataset.modes)
         if self.dataset.means is None or self.dataset.sigma is None:
             return {}
         return mode_metrics(points, self.dataset.means, self.dataset.sigma)

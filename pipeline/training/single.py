@@ -86,7 +86,9 @@ def train(
         print(dumps(result))
     if done.end_reason != "completed":
         raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
-    say(f"{metric} tail {done.tail(metric):.4g}; samples and checkpoints in {folder}")
+    floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
+    known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
+    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
 
 
 def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
