@@ -1,10 +1,11 @@
-"""Parts as a user would write them, each named in a spec as "own_parts.py:NAME": networks, loss terms, metrics."""
+"""Parts as a user would write them, each named in a spec as "own_parts.py:NAME"."""
 
 import math
 
 import torch
 from torch import nn
 
+from pipeline.games.objectives import Objective
 from pipeline.games.regularisers import Regulariser
 
 
@@ -37,6 +38,12 @@ class Discriminator(nn.Module):
     def blocks(self):
         """For freeze_discriminator, the lowest first; what has none cannot be frozen."""
         return [[self.first]]
+
+
+# Squares of the distance to 1 and -1.
+quadratic = Objective(
+    lambda real, fake: (real - 1).square() + (fake + 1).square(), lambda real, fake: (fake - 1).square()
+)
 
 
 def drift(seen, options):

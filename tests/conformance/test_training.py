@@ -38,7 +38,7 @@ CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 # Each axis with its options; what the code lists joins by itself.
 AXES: dict[str, list[Any]] = {
     "network": [("ring8", "mlp"), ("digits", "mlp"), ("digits", "dcgan"), ("digits", "own")],
-    "objective": list(OBJECTIVES),
+    "objective": [*OBJECTIVES, f"{OWN}:quadratic"],
     "regularisers": [
         {},
         *({name: PARTS.get(name, {})} for name in RegularisersSpec.model_fields),
@@ -161,7 +161,8 @@ CASES = [{name: AXES[name][at] for name, at in case.items()} for case in coverin
 
 
 def title(case: dict[str, Any]) -> str:
-    first = "-".join(map(str, (*case["network"], case["objective"], *case["regularisers"], *case["augmentation"])))
+    objective = case["objective"].rpartition(":")[2]
+    first = "-".join(map(str, (*case["network"], objective, *case["regularisers"], *case["augmentation"])))
     return f"{first}-{case['norm_g']}-{case['norm_d']}-{case['condition']}-{case['packing']}"
 
 

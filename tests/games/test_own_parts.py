@@ -27,6 +27,7 @@ from tests.training import toy
 GOOD = [
     ("generator", "Generator"),
     ("discriminator", "Discriminator"),
+    ("objective", "quadratic"),
     ("regulariser", "drift"),
     ("regulariser", "slow"),
     ("metric", "mean_distance"),
