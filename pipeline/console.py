@@ -180,6 +180,8 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     as far as `width` characters go; all of it is in `status --json` and in MLflow."""
     found = trial_rows(state)
     floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
+    if state.noise_floor is not None:
+        floor = f" (noise floor {number(state.noise_floor)})"
     table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name, wide in COLUMNS.items():
         table.add_column(name, justify="left" if name == "ended" else "right", width=wide, no_wrap=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline import rungs
 from pipeline.errors import InputError
-from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line, Record
 from pipeline.runs import Job, Runner, run_folder
 from pipeline.search.sampler import Sampler, trial_outcome
@@ -37,7 +36,7 @@ class Driver(Runner):
         """`lines`: what the record held when it was opened; `trials`: how many the sweep is to have."""
         super().__init__(folder, record, lines, file)
         self._cuda, self._concurrency, self.trials = cuda, concurrency, trials
-        metric = METRICS[file.sweep.objective]
+        metric = file.metric
         self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good)
         self._sampler.replay(lines)
         self._history: list[rungs.Point] = []
@@ -89,7 +88,7 @@ class Driver(Runner):
             store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
-        sweep, metric = self._file.sweep, METRICS[self._file.sweep.objective]
+        sweep, metric = self._file.sweep, self._file.metric
         spec = self.state.trials[run.trial].spec
         if not sweep.rungs.enabled:
             return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import Metric, known, own_metrics
 from pipeline.record import Line
 
 TAIL = 3  # evaluations
@@ -36,6 +36,7 @@ class Run:
     evidence: dict[str, Any] | None = None
     measurements: list[Measurement] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # what ended its attempts, through no fault of its own
+    own: dict[str, bool] = field(default_factory=dict)  # metrics of one's own, with whether less is better
 
     @property
     def state(self) -> str:
@@ -76,10 +77,14 @@ class Run:
         values = self.values(metric)
         return values[-1][1] if values else None
 
+    def minimises(self, metric: str) -> bool:
+        """Whether less of it is better."""
+        return known(metric, self.own).minimise
+
     def best(self, metric: str) -> tuple[int, float] | None:
         """(images, value) of the best evaluation, NaN only where all of them are."""
         values = self.values(metric)
-        sign = 1 if METRICS[metric].minimise else -1
+        sign = 1 if self.minimises(metric) else -1
         return min(values, key=lambda at: _nan_last(sign * at[1])) if values else None
 
 
@@ -145,7 +150,7 @@ class Trial:
         """The median over its runs of their tails, where one that ended unhealthy counts as worse than any; where
         those are the most, the median of what their tails were."""
         tails = [(run, found) for run in self.runs.values() if (found := run.tail(metric)) is not None]
-        worst = math.inf if METRICS[metric].minimise else -math.inf
+        worst = math.inf if all(run.minimises(metric) for run, _ in tails) else -math.inf
         found = median(worst if run.end_reason and not run.healthy else value for run, value in tails)
         return found if found is None or math.isfinite(found) else median(value for _, value in tails)
 
@@ -245,7 +250,8 @@ class SweepState:
         trial, seed = self.configuration(line["trial"]), line["seed"]
         confirms = seed in trial.confirmations or line.get("replicate") is not None
         runs = trial.confirmations if confirms else trial.runs
-        run = runs.setdefault(seed, Run(trial.number, seed, started=line["time"], replicate=line.get("replicate")))
+        new = Run(trial.number, seed, started=line["time"], replicate=line.get("replicate"), own=self.own)
+        run = runs.setdefault(seed, new)
         run.attempt = line["attempt"]
         key = (trial.number, seed)
         if line["event"] == "attempt":
@@ -264,9 +270,25 @@ class SweepState:
         return str(self.spec["objective"])
 
     @property
+    def own(self) -> dict[str, bool]:
+        """The metrics of one's own, with whether less is better."""
+        return own_metrics(self.space)
+
+    @property
+    def known(self) -> Metric:
+        """What is known of the objective."""
+        return known(self.metric, self.own)
+
+    @property
     def floor(self) -> float | None:
         """The objective's floor: what the data themselves reach; None where the metric has none."""
         found: float | None = self.prepared.get("floor", {}).get(self.metric)
+        return found
+
+    @property
+    def noise_floor(self) -> float | None:
+        """What a perfect sampler still has of the objective with so many samples, where that is known."""
+        found: float | None = self.prepared.get("noise_floor", {}).get(self.metric)
         return found
 
     @property
@@ -310,7 +332,7 @@ class SweepState:
     def ranking(self) -> list[Trial]:
         """Trials with a tail: completed ones first, then those a rung stopped (they are known at a smaller
         budget only), then running, then unhealthy ones; each by its share of healthy seeds, then by its tail."""
-        sign = 1 if METRICS[self.metric].minimise else -1
+        sign = 1 if self.known.minimise else -1
         order = {"completed": 0, "rung": 1, None: 2}
         scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
         keyed = [

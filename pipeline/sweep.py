@@ -16,11 +16,11 @@ from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
 from pipeline.home import BEST, EVENTS, LOG, STOP, begun, command, existing, folder_of, free_name
-from pipeline.metrics.catalogue import check_objective
+from pipeline.metrics.catalogue import check_objective, own_metrics
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
-from pipeline.spec.check import check_data
+from pipeline.spec.check import check_data, to_build
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
 from pipeline.state import SweepState
@@ -248,9 +248,11 @@ class Sweep:
 
             ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
             root = Path(launch.data_root) if launch.data_root else None
-            prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
+            data = self._data.model_dump(mode="json")
+            prepared = cluster.prepare(data, samples, self.cache.absolute(), root, self._to_build())
             kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
-            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source)
+            own = own_metrics(self.file.tree)
+            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source, own)
             check_data(self.file.space, kind, prepared["data"]["resolution"], prepared["data"]["classes"])
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
@@ -343,6 +345,13 @@ class Sweep:
                 (self.folder / name).unlink(missing_ok=True)
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
+
+    def _to_build(self) -> list[dict[str, Any]]:
+        """What a worker builds once before the first trial; a checkpoint to start from must be the one it was."""
+        specs = to_build(self.file.space)
+        for source in {spec.init_from for spec in specs if spec.init_from}:
+            source.check()
+        return [spec.model_dump(mode="json") for spec in specs]
 
     @property
     def _data(self) -> DataSpec:

@@ -61,7 +61,7 @@ VERBS = {
     "train": {"--seed", "--budget", "--set", "--data-root", "-o", "--out", "--home", "--json"},
     "generate": {"-n", "--columns", "--class", "--truncation", "--interpolate", "--seed", "-o", "--out"},
     "spaces": set(),
-    "conform": {"--set"},
+    "conform": {"--as", "--set"},
     "doctor": {"--home", "--data-root", "--json"},
 }
 

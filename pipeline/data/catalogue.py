@@ -10,8 +10,9 @@ from pipeline.errors import InputError, one_of
 
 @dataclass(frozen=True)
 class Known:
-    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide. about, licence:
-    for a reader of what was trained on them; licence None where its authors name none."""
+    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide; mixture: its
+    modes are known and can be counted. about, licence: for a reader of what was trained on them; licence None where
+    its authors name none."""
 
     kind: str
     resolution: int | None = None
@@ -51,6 +52,13 @@ KNOWN: dict[str, Known] = {
         labelled=True,
         downloaded=True,
         about="CIFAR-10 small photographs of ten classes (Krizhevsky 2009)",
+    ),
+    "stacked_mnist": Known(
+        *("image", 28, 3),
+        labelled=True,
+        downloaded=True,
+        mixture=True,
+        about="three MNIST digits a picture, one a channel: 1000 modes (Srivastava et al. 2017)",
     ),
     "ring8": Known("points", mixture=True, about=f"8 modes on a circle, {_MIXTURE}", licence=_NOT_NEEDED),
     "grid25": Known("points", mixture=True, about=f"25 modes on a grid, {_MIXTURE}", licence=_NOT_NEEDED),

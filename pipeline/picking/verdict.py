@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
-from pipeline.metrics.catalogue import METRICS
 from pipeline.picking.driver import FRESH, confirmed_score, race, scale_of
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
@@ -141,7 +140,7 @@ def verdict(state: SweepState) -> Verdict:
     return Verdict(
         name=state.name,
         metric=state.metric,
-        minimise=METRICS[state.metric].minimise,
+        minimise=state.known.minimise,
         floor=state.floor,
         complete=not found.wanted,
         seeds=seeds,

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.metrics.catalogue import METRICS
 from pipeline.state import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
 
 # the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint
@@ -72,7 +71,7 @@ def trial_outcome(trial: Trial, metric: str) -> Outcome | None:
     known = [each for each in told if each.reason not in FAILED] or told
     if len(known) == 1:
         return known[0]
-    worst = math.inf if METRICS[metric].minimise else -math.inf
+    worst = math.inf if ended[0].minimises(metric) else -math.inf
     middle = median(worst if each.result is None else each.result for each in known)
     if middle is None or not math.isfinite(middle):
         reasons = [each.failure or each.reason for each in known if each.result is None]

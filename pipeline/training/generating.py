@@ -18,8 +18,9 @@ from pipeline.metrics.samples import MARKS, save_grid
 from pipeline.seeds import derive
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.checkpoint import find
 from pipeline.training.loop import sample
-from pipeline.training.store import DamagedCheckpoint, Store, load
+from pipeline.training.store import DamagedCheckpoint, load
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     Both kinds of file say that what is in them is synthetic."""
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
-    file = _checkpoint(path)
+    file = find(path)
     try:
         content = load(file)
     except DamagedCheckpoint as error:
@@ -110,16 +111,3 @@ def _label(game: AdversarialGame, text: str) -> int:
     if not text.isdigit() or int(text) >= classes:
         raise InputError(f"--class: found {text}; valid: 0 to {classes - 1}, or all")
     return int(text)
-
-
-def _checkpoint(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not (path / "checkpoints").is_dir():
-        raise InputError(f"{path}: no checkpoint and no folder of a run; valid: SWEEP/trials/NUMBER/seed-SEED")
-    store = Store(path)
-    newest = store.newest()
-    if newest is None:
-        raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {d}" for d in store.damaged))
-    best: dict[str, Any] = newest[1]["state"]["best"]
-    return path / ((store.at(best["images"]) if best else None) or newest[0])
