@@ -53,7 +53,9 @@ VERBS = {
         ),
         "--json",
     },
-    "pick": {"--top", "--seeds", "--max-time", "--gpu-hours", "--home", "--json"},
+    "pick": {
+        *("--top", "--seeds", "--perturb", "--perturb-choices", "--max-time", "--gpu-hours", "--home", "--json"),
+    },
     "stop": {"--home"},
     "status": {"--home", "--json"},
     "sync": {"--home", "--tracking-uri"},
