@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 
 def begin(
-    sweep: Sweep, doing: str, record: Record, held: Lock, prepared: dict[str, Any], launch: Launch, accept: bool
+    sweep: Sweep,
+    doing: str,
+    record: Record,
+    held: Lock,
+    prepared: dict[str, Any],
+    launch: Launch,
+    slots: int,
+    accept: bool,
 ) -> list[Line]:
     """Writes the lines of a driver's start, in a new record or at the end of one; returns all lines so far.
 
@@ -58,6 +65,7 @@ def begin(
             pid=os.getpid(),
             host=platform.node(),
             launch=asdict(launch),
+            slots=slots,
             torn=record.torn,
             taken_over=held.taken_over,
         )

@@ -11,7 +11,7 @@ import typer
 
 from pipeline import cli_single
 from pipeline.errors import GansweepError
-from pipeline.options import Home, Json, MaxTime, Name, Overrides, Space, Tracking, Trials
+from pipeline.options import GpuHours, Home, Json, MaxTime, Name, Overrides, Space, Tracking, Trials
 from pipeline.record import dumps
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
@@ -33,6 +33,7 @@ def run(
     trials: Trials = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
     data: Annotated[str | None, typer.Option(help="Another data set: the same as --set data.name=...")] = None,
     data_root: Annotated[Path | None, typer.Option(help="Where downloaded data sets are or go.")] = None,
     overrides: Overrides = None,
@@ -63,6 +64,7 @@ def run(
         gpus_per_trial=gpus_per_trial,
         concurrency=concurrency,
         max_time=seconds(max_time),
+        gpu_hours=gpu_hours,
     )
     for notice in sweep.file.notices:
         typer.echo(f"note: {notice}", err=True)
@@ -79,6 +81,7 @@ def resume(
     name: Name,
     trials: Trials = None,
     max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
     concurrency: Annotated[int | None, typer.Option(min=1)] = None,
     home: Home = None,
     tracking_uri: Tracking = None,
@@ -97,6 +100,7 @@ def resume(
             home=home,
             trials=trials,
             max_time=seconds(max_time),
+            gpu_hours=gpu_hours,
             concurrency=concurrency,
             tracking_uri=tracking_uri,
             address=address,
@@ -110,6 +114,7 @@ def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.console import Progress, leaderboard, summary
     from pipeline.report.insight import insight
+    from pipeline.report.spending import spending
     from pipeline.session import after_run, at_work, not_sent
 
     with at_work(sweep, "resume") as (console, stdout):
@@ -118,6 +123,7 @@ def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
         best = state.best_trial
         for line in [
             *summary(state),
+            spending(state),
             *insight(state, best.number if best else None),
             *not_sent(sweep),
             *after_run(sweep),
@@ -160,9 +166,10 @@ def status(
     if as_json:
         print(dumps(document(sweep)))
         return
+    from pipeline.picking.plateau import plateau
     from pipeline.picking.screen import table
     from pipeline.picking.verdict import standing
-    from pipeline.picking.words import conclusions
+    from pipeline.picking.words import conclusions, robustness
     from pipeline.report.insight import insight
 
     console = Console()
@@ -174,7 +181,8 @@ def status(
     if (found := standing(sweep.state)) is not None:
         console.print()
         console.print(table(found, console.width))
-        for line in conclusions(found, sweep.state):
+        around = plateau(sweep.state)
+        for line in [*conclusions(found, sweep.state), *(robustness(around) if around else [])]:
             console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -183,33 +191,56 @@ def pick(
     name: Name,
     top: Annotated[int, typer.Option(min=1, help="How many of the best by score are finalists.")] = 3,
     seeds: Annotated[int, typer.Option(help="Fresh seeds for those that can still win; 3 for the others.")] = 5,
+    perturb: Annotated[
+        float | None, typer.Option(help="Move the winner's numbers by this factor: what breaks?")
+    ] = None,
+    perturb_choices: Annotated[bool, typer.Option("--perturb-choices", help="Its choices too.")] = False,
     max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
     from pipeline.console import Progress
-    from pipeline.picking.screen import live, table
-    from pipeline.picking.words import conclusions
+    from pipeline.picking.plateau import plateau
+    from pipeline.picking.screen import live, neighbours, table
+    from pipeline.picking.words import conclusions, robustness
     from pipeline.report.insight import insight
+    from pipeline.report.spending import spending
     from pipeline.session import after_pick, at_work, not_sent
     from pipeline.sweep import Sweep
 
-    sweep = Sweep.open(name, home=home, max_time=seconds(max_time))
+    wanted, again = asked(perturb, perturb_choices)
+    sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
-    with at_work(sweep, "pick") as (console, stdout):
-        found = sweep.pick(top, seeds, Progress(console, live, lambda state: state.confirmations))
+    with at_work(sweep, again) as (console, stdout):
+        watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
+        found = sweep.pick(top, seeds, watch, wanted)
         console.print(table(found, console.width))
         state = sweep.state
-        for line in [
-            *conclusions(found, state),
-            *insight(state, found.best.trial),
-            *not_sent(sweep),
-            *after_pick(sweep),
-        ]:
+        lines, around = conclusions(found, state), plateau(state) if wanted else None
+        if around is not None:
+            console.print(neighbours(around, console.width))
+            lines += robustness(around)
+        last = [*insight(state, found.best.trial), *not_sent(sweep), *after_pick(sweep)]
+        for line in [*lines, spending(state), *last]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
-            print(dumps(found.document()), file=stdout)
+            print(dumps(found.document() | ({"plateau": around.document()} if around else {})), file=stdout)
+
+
+def asked(perturb: float | None, choices: bool) -> tuple[Any, str]:
+    """The perturbation that the options of pick ask for, None without one, and the verb that goes on with it."""
+    from pipeline.errors import InputError
+    from pipeline.picking.neighbours import Perturbation
+
+    if perturb is None:
+        if choices:
+            raise InputError("--perturb-choices: found without --perturb; valid: with --perturb FACTOR, such as 1.5")
+        return None, "pick"
+    wanted = Perturbation(perturb, choices)
+    wanted.check()
+    return wanted, f"pick --perturb {perturb:g}" + (" --perturb-choices" if choices else "")
 
 
 @app.command()

@@ -64,22 +64,27 @@ def generate(
 
 
 def conform(
-    game: Annotated[str, typer.Argument(help='"my_gan.py:MyGame", or a space that names one.')],
+    part: Annotated[str, typer.Argument(help='"my_gan.py:MyGame", or a space that names parts of your own.')],
+    kind: Annotated[
+        str, typer.Option("--as", help="game, objective, generator, discriminator, regulariser or metric.")
+    ] = "game",
     overrides: Overrides = None,
 ) -> None:
-    """Hold a game of your own to what the training asks of one; says what is wrong."""
-    from pipeline.conform import TOY
+    """Hold a part of your own to what the training asks of one; says what is wrong."""
+    from pipeline.conform import KINDS, TOY
     from pipeline.conform import conform as check
-    from pipeline.errors import GansweepError
+    from pipeline.errors import GansweepError, InputError, one_of
     from pipeline.spec.base import parse
     from pipeline.spec.load import load_trial
     from pipeline.spec.override import override
     from pipeline.spec.trial import TrialSpec, resolve
 
-    if ".py:" in game:
-        spec = parse(TrialSpec, override({**TOY, "game": {"name": game}}, overrides or []), game)
+    if kind not in KINDS:
+        raise InputError(f'--as: found "{kind}", {one_of(kind, KINDS)}')
+    if ".py:" in part:
+        spec = parse(TrialSpec, override({**TOY, **KINDS[kind](part)}, overrides or []), part)
     else:
-        spec = load_trial(game, overrides or [])[0]
+        spec = load_trial(part, overrides or [])[0]
     wrong = 0
     for found in check(resolve(spec.model_copy(update={"batch_size": 16}), cuda=False)):
         typer.echo(
@@ -88,4 +93,4 @@ def conform(
         )
         wrong += found.wrong is not None
     if wrong:
-        raise GansweepError(f"{game}: {wrong} of the checks failed")
+        raise GansweepError(f"{part}: {wrong} of the checks failed")

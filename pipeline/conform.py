@@ -1,7 +1,8 @@
-"""The conformance checks that a game of the user's own can be held to: gansweep conform my_gan.py:MyGame."""
+"""The conformance checks that a part of the user's own can be held to: gansweep conform my_gan.py:MyGame."""
 
 from __future__ import annotations
 
+import math
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,15 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
 from pipeline.games.game import Game, Turn
+from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
 
-STEPS, SEED = 4, 3
+STEPS, SEED, COMPARED = 4, 3, 200
 # What a game is checked on unless its space is named: 8x8 digits and small networks.
 TOY: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -29,6 +32,17 @@ TOY: dict[str, Any] = {
     "latent": {"size": 8},
     "generator": {"network": "mlp", "width": 16, "depth": 2},
     "discriminator": {"network": "mlp", "width": 16, "depth": 2},
+}
+
+
+# Where in a spec a part of the user's own is named.
+KINDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "game": lambda name: {"game": {"name": name}},
+    "objective": lambda name: {"game": {"objective": name}},
+    "generator": lambda name: {"generator": {"network": name}},
+    "discriminator": lambda name: {"discriminator": {"network": name}},
+    "regulariser": lambda name: {"regularisers": {"own": {"mine": {"name": name}}}},
+    "metric": lambda name: {"evaluation": {"every": 500, "metrics": {"mine": {"name": name, "minimise": True}}}},
 }
 
 
@@ -41,26 +55,48 @@ class Check:
 
 
 def conform(spec: TrialSpec) -> Iterator[Check]:
-    """Checks the game of a spec (resolved) one after the other; one that cannot be built ends it."""
+    """Checks the game of a spec (resolved) one after the other; one that cannot be built ends it. Metrics of the
+    user's own are checked first."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = load(spec.data, None, Path(folder))
+        for label, metric in spec.evaluation.metrics.items():
+            yield Check(f"metric {label}", _measures(own_metric(label, metric), dataset))
         try:
             initial(spec, dataset, SEED)
         except InputError as error:
             yield Check("builds", str(error))
             return
         except Exception as error:
-            yield Check("builds", _said(error))
+            yield Check("builds", said(error))
             return
         yield Check("builds", None)
         for name, check in CHECKS.items():
             try:
                 yield Check(name, check(initial(spec, dataset, SEED), dataset, Path(folder)))
             except Exception as error:
-                yield Check(name, _said(error))
+                yield Check(name, said(error))
+
+
+def _measures(measure: OwnMetric, dataset: Dataset) -> str | None:
+    """A metric of the user's own: a number, the same each time, and another one for other samples."""
+    real = to_float(dataset.train[:COMPARED])
+    made = [real, torch.zeros_like(real)]
+    seen = [Evaluated(fakes, real, fakes.flatten(1), real.flatten(1)) for fakes in (*made, real)]
+    try:
+        of_real, of_nothing, again = map(measure, seen)
+    except InputError as error:
+        return str(error)
+    if of_real != again and not (math.isnan(of_real) and math.isnan(again)):
+        return f"gives {of_real} and then {again} for the same samples"
+    return f"gives {of_real} for real samples and for empty ones" if of_real == of_nothing else None
 
 
 def _shapes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
+    return shapes(state)
+
+
+def shapes(state: TrainingState) -> str | None:
+    """What is wrong with what the game's methods return."""
     game, turn = state.game, _turn(state)
     for name in ("generate", "sample"):
         found = getattr(game, name)(game.generator, turn.inputs)
@@ -228,7 +264,7 @@ def _shown(value: Any) -> str:
     return f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """The error and the line it came from."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     text = (str(error).strip().splitlines() or [""])[0]

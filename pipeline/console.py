@@ -117,11 +117,12 @@ class Progress:
             if run.end_reason and (run.trial, run.seed) not in said:
                 said.add((run.trial, run.seed))
                 tail = run.tail(state.metric)
-                name = f"trial {run.trial}" + ("" if run.replicate is None else f" seed {run.seed}")
+                name = state.configuration(run.trial).title + ("" if run.replicate is None else f" seed {run.seed}")
                 self._console.print(
                     f"{name}: {run.end_reason} at {kimg(run.images)}, "
                     f"{state.metric} tail {number(tail)}, {run.seconds:.0f} s",
                     highlight=False,
+                    soft_wrap=True,
                 )
 
 
@@ -146,8 +147,9 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
     )
     lines: list[Any] = [head]
     for trial in running:
-        run = next(run for run in trial.runs.values() if run.state == "running")
-        lines.append(progress_line(state, run, f"trial {trial.number:<4}"))
+        for at, run in enumerate(trial.runs.values()):
+            if run.state == "running":
+                lines.append(progress_line(state, run, f"trial {trial.number:<4}" + (f" seed {at}" if at else "")))
     best = state.best_trial
     if best is not None:
         tail = best.tail(state.metric)
@@ -159,7 +161,7 @@ def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group
 
 def progress_line(state: SweepState, run: Run, name: str) -> Text:
     """A running run: how far it is, and its last value."""
-    budget = state.trials[run.trial].spec["budget"]["images"]
+    budget = state.configuration(run.trial).spec["budget"]["images"]
     share = min(run.images / budget, 1.0)
     values = run.values(state.metric)
     return Text.assemble(
@@ -178,6 +180,8 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     as far as `width` characters go; all of it is in `status --json` and in MLflow."""
     found = trial_rows(state)
     floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
+    if state.noise_floor is not None:
+        floor = f" (noise floor {number(state.noise_floor)})"
     table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name, wide in COLUMNS.items():
         table.add_column(name, justify="left" if name == "ended" else "right", width=wide, no_wrap=True)

@@ -138,7 +138,7 @@ def _ports() -> list[Finding]:
 def _listening(port: int) -> str:
     """The process behind a port, as far as this user may see it."""
     for each in psutil.net_connections("tcp"):
-        if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid:
             with contextlib.suppress(psutil.Error):
                 return f"process {each.pid} ({psutil.Process(each.pid).name()})"
     return "another process"

@@ -8,10 +8,9 @@ from typing import Any
 
 from pipeline import rungs
 from pipeline.errors import InputError
-from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line, Record
 from pipeline.runs import Job, Runner, run_folder
-from pipeline.search.sampler import Sampler, outcome
+from pipeline.search.sampler import Sampler, trial_outcome
 from pipeline.seeds import run_seed
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile
@@ -37,7 +36,7 @@ class Driver(Runner):
         """`lines`: what the record held when it was opened; `trials`: how many the sweep is to have."""
         super().__init__(folder, record, lines, file)
         self._cuda, self._concurrency, self.trials = cuda, concurrency, trials
-        metric = METRICS[file.sweep.objective]
+        metric = file.metric
         self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good)
         self._sampler.replay(lines)
         self._history: list[rungs.Point] = []
@@ -45,6 +44,7 @@ class Driver(Runner):
             self._remember(line)
         self._waiting = [(t.number, s) for t in self.state.trials.values() for s in self._unfinished(t.number)]
         record.listen(self._remember)
+        self._promote()  # it may have been killed right before
 
     def next_job(self) -> Job | None:
         if self.stopping or len(self._live) >= self._concurrency:
@@ -76,14 +76,19 @@ class Driver(Runner):
 
     def _after(self, job: Job, run: Run) -> None:
         """Tells the sampler, and keeps the checkpoints that the end calls for."""
-        self._sampler.tell(job.trial, outcome(run, self._file.sweep.objective))
+        trial = self.state.trials[job.trial]
+        if run.settles:
+            self._waiting = [(number, seed) for number, seed in self._waiting if number != job.trial]
+        if (told := trial_outcome(trial, self._file.sweep.objective)) is not None:
+            self._sampler.tell(job.trial, told)
+        self._promote()
         if run.end_reason == "rung":
             best = run.best(self._file.sweep.objective)
             store = Store(Path(job.folder))
             store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
-        sweep, metric = self._file.sweep, METRICS[self._file.sweep.objective]
+        sweep, metric = self._file.sweep, self._file.metric
         spec = self.state.trials[run.trial].spec
         if not sweep.rungs.enabled:
             return None
@@ -102,28 +107,44 @@ class Driver(Runner):
             return None
         return "rung", {"milestone": decision.milestone, "value": decision.value, "cutoff": decision.cutoff}
 
+    def _promote(self) -> None:
+        """Gives more seeds to the trials that are among the best so far: a function of what has ended."""
+        promote, trials = self._file.sweep.search.promote, self.state.trials.values()
+        ended = [trial for trial in trials if trial.state == "finished"]
+        if promote is None or len(ended) * promote.top < 1:
+            return
+        best = [trial for trial in self.state.ranking() if trial in ended][: int(len(ended) * promote.top)]
+        for trial in best:
+            if trial.end_reason == "completed" and trial.seeds < promote.seeds:
+                self._record.append("promoted", trial=trial.number, seeds=promote.seeds)
+                self._waiting += [(trial.number, seed) for seed in self._unfinished(trial.number)]
+
     def _propose(self, number: int) -> None:
         """A further trial into the record, and into the queue where its configuration can be built."""
         point, source = self._sampler.ask(number)
         _, tree = self._file.space.fixed(point)
-        seed = run_seed(self.state.seed, 0)
         try:
             spec = resolve(parse(TrialSpec, tree, self._file.source), cuda=self._cuda)
         except InputError as error:  # a combination that the space allows and the networks do not
             self._record.append("trial", trial=number, point=point, spec=tree, source=source)
+            seed = run_seed(self.state.seed, 0)
             job = Job(number, seed, tree, self._file.sweep.objective, str(run_folder(self._folder, number, seed)))
             self.started(job)
             self.ended(job, "invalid", {"error": str(error)})
             return
         self._record.append("trial", trial=number, point=point, spec=spec.model_dump(mode="json"), source=source)
-        self._waiting.append((number, seed))
+        self._waiting += [(number, seed) for seed in self._unfinished(number)]
 
     def _unfinished(self, number: int) -> list[int]:
-        runs = self.state.trials[number].runs
-        return [s for s, run in runs.items() if run.state == "running"] if runs else [run_seed(self.state.seed, 0)]
+        """The seeds that a trial is still to be run on, and on none other where one of its runs settled it."""
+        trial = self.state.trials[number]
+        if any(run.settles for run in trial.runs.values()):
+            return [seed for seed, run in trial.runs.items() if run.state == "running"]
+        wanted = (run_seed(self.state.seed, replicate) for replicate in range(trial.seeds))
+        return [seed for seed in wanted if seed not in trial.runs or trial.runs[seed].state == "running"]
 
     def _remember(self, line: Line) -> None:
-        if line["event"] != "measurement" or line["seed"] not in self.state.trials[line["trial"]].runs:
+        if line["event"] != "measurement" or line["seed"] not in self.state.configuration(line["trial"]).runs:
             return
         value = line["metrics"].get(self._file.sweep.objective)
         if value is not None:

@@ -33,6 +33,11 @@ def resolve(name: str) -> Any:
     return getattr(module, attribute)
 
 
+def is_own(name: str) -> bool:
+    """Whether a name is "file.py:object"."""
+    return re.fullmatch(r".+\.py:\w+", name) is not None
+
+
 def absolute(name: str) -> str:
     """Folders and files by their absolute path: workers have another working folder."""
     if name.startswith("imagefolder:"):

@@ -23,11 +23,14 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "driver": ("session", "state"),
     "prepared": ("data", "floor", "floor_spread"),
     "trial": ("trial", "point", "spec", "source"),
+    "promoted": ("trial", "seeds"),
     "attempt": ("trial", "seed", "attempt"),
     "attempt_ended": ("trial", "seed", "attempt", "why"),
     "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
     "notice": ("trial", "seed", "attempt", "text"),
     "pick": ("top", "seeds", "finalists"),
+    "perturb": ("of", "factor", "choices", "seeds", "neighbours", "left"),
+    "neighbour": ("trial", "of", "parameter", "was", "value", "point", "spec"),
     "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
 }
 

@@ -10,7 +10,6 @@ from typing import Any
 from pipeline import faults
 from pipeline.health.rules import DEFAULT_RULES, Context, verdict
 from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import METRICS
 from pipeline.record import Line, Record
 from pipeline.spec.load import SweepFile
 from pipeline.spec.sweep import RuleSpec
@@ -120,7 +119,7 @@ class Runner(ABC):
 
     def _verdict(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
-        health, budget = self._file.sweep.health, self.state.trials[run.trial].spec["budget"]["images"]
+        health, budget = self._file.sweep.health, self.state.configuration(run.trial).spec["budget"]["images"]
         # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
         rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
         end = verdict(rules, run.measurements, budget, context(self.state))
@@ -142,7 +141,7 @@ def _key(run: Run) -> dict[str, int]:
 
 def context(state: SweepState) -> Context:
     """What the health rules need to know of the sweep besides a run's measurements."""
-    return Context(state.metric, METRICS[state.metric].minimise, state.floor, state.floor_spread)
+    return Context(state.metric, state.known.minimise, state.floor, state.floor_spread)
 
 
 def run_folder(folder: Path, trial: int, seed: int) -> Path:

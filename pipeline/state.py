@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import Metric, known, own_metrics
 from pipeline.record import Line
 
 TAIL = 3  # evaluations
+NEIGHBOURS = 1_000_000  # the number of the first neighbour; trials are 0, 1, 2, ...
 
 HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
+SETTLING = ("rung", "out_of_memory", "invalid", "crashed")  # another seed would tell nothing more
 END_REASONS = ("completed", "rung", *HEALTH_REASONS, "out_of_memory", "invalid", "crashed", "retries_spent")
 
 
@@ -34,6 +36,7 @@ class Run:
     evidence: dict[str, Any] | None = None
     measurements: list[Measurement] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # what ended its attempts, through no fault of its own
+    own: dict[str, bool] = field(default_factory=dict)  # metrics of one's own, with whether less is better
 
     @property
     def state(self) -> str:
@@ -46,6 +49,11 @@ class Run:
     @property
     def seconds(self) -> float:
         return self.measurements[-1].seconds if self.measurements else 0.0
+
+    @property
+    def settles(self) -> bool:
+        """Ended in a way that makes its trial's further seeds not worth a run."""
+        return self.end_reason in SETTLING
 
     @property
     def healthy(self) -> bool:
@@ -69,25 +77,51 @@ class Run:
         values = self.values(metric)
         return values[-1][1] if values else None
 
+    def minimises(self, metric: str) -> bool:
+        """Whether less of it is better."""
+        return known(metric, self.own).minimise
+
     def best(self, metric: str) -> tuple[int, float] | None:
         """(images, value) of the best evaluation, NaN only where all of them are."""
         values = self.values(metric)
-        sign = 1 if METRICS[metric].minimise else -1
+        sign = 1 if self.minimises(metric) else -1
         return min(values, key=lambda at: _nan_last(sign * at[1])) if values else None
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a neighbour is: the trial `of` with one parameter (its full name) moved."""
+
+    of: int
+    parameter: str
+    was: Any
+    value: Any
 
 
 @dataclass
 class Trial:
     """One configuration that the sampler (or known_good) proposed. runs: those of the search, by seed, which alone
-    are compared, ranked and told to the sampler; confirmations: those on fresh seeds, which confirm it."""
+    are compared, ranked and told to the sampler; confirmations: those on fresh seeds, which confirm it. moved: of a
+    neighbour of a trial (see picking/plateau.py), which is no trial of the sweep and has confirmations alone."""
 
     number: int
     point: dict[str, Any]
     spec: dict[str, Any]
     source: str
     proposed: float
+    base_seeds: int = 1  # runs that every trial has
+    seeds: int = 1  # runs that it is to have: more once it is promoted
     runs: dict[int, Run] = field(default_factory=dict)
     confirmations: dict[int, Run] = field(default_factory=dict)
+    moved: Moved | None = None
+
+    @property
+    def title(self) -> str:
+        """'trial 3', or 'trial 3 with optimiser.lr_d 0.0031'."""
+        if self.moved is None:
+            return f"trial {self.number}"
+        value = f"{self.moved.value:.3g}" if isinstance(self.moved.value, float) else self.moved.value
+        return f"trial {self.moved.of} with {next(iter(params({self.moved.parameter: None})))} {value}"
 
     @property
     def params(self) -> dict[str, Any]:
@@ -101,19 +135,33 @@ class Trial:
     def state(self) -> str:
         if not self.runs:
             return "waiting"
-        return "running" if any(run.state == "running" for run in self.runs.values()) else "finished"
+        runs = self.runs.values()
+        if any(run.state == "running" for run in runs):
+            return "running"
+        return "finished" if len(runs) >= self.seeds or any(run.settles for run in runs) else "running"
+
+    @property
+    def share(self) -> float:
+        """Of its runs that ended, how many were healthy; 1 before there is one."""
+        ended = [run for run in self.runs.values() if run.end_reason is not None]
+        return sum(run.healthy for run in ended) / len(ended) if ended else 1.0
 
     def tail(self, metric: str) -> float | None:
-        """The median over its runs of their tails."""
-        return median(run.tail(metric) for run in self.runs.values())
+        """The median over its runs of their tails, where one that ended unhealthy counts as worse than any; where
+        those are the most, the median of what their tails were."""
+        tails = [(run, found) for run in self.runs.values() if (found := run.tail(metric)) is not None]
+        worst = math.inf if all(run.minimises(metric) for run, _ in tails) else -math.inf
+        found = median(worst if run.end_reason and not run.healthy else value for run, value in tails)
+        return found if found is None or math.isfinite(found) else median(value for _, value in tails)
 
     @property
     def end_reason(self) -> str | None:
-        """Of its runs' end reasons the first that is not healthy, else that of its first run."""
+        """Of its runs' end reasons the first that is not healthy, else rung, if one was stopped there."""
         if self.state != "finished":
             return None
-        worst = next((run for run in self.runs.values() if not run.healthy), self.first)
-        return worst.end_reason if worst else None
+        reasons = [run.end_reason for run in self.runs.values()]
+        unhealthy = [run.end_reason for run in self.runs.values() if not run.healthy]
+        return (unhealthy or (["rung"] if "rung" in reasons else reasons))[0]
 
 
 @dataclass
@@ -129,10 +177,17 @@ class SweepState:
     trials: dict[int, Trial] = field(default_factory=dict)
     driver: dict[str, Any] = field(default_factory=dict)
     pick: dict[str, Any] = field(default_factory=dict)  # what is confirmed: the last such line
+    neighbours: dict[int, Trial] = field(default_factory=dict)  # of a pick's winner, in no ranking
+    perturb: dict[str, Any] = field(default_factory=dict)  # which of them are wanted: the last such line
     picker: dict[str, Any] = field(default_factory=dict)  # the last line of a driver that confirms
     started: float = 0.0
     updated: float = 0.0
     seconds: float = 0.0  # with a driver at work
+    slots: int = 1  # runs that the driver at work may have at a time
+    slot_seconds: float = 0.0  # of all slots, while a driver was at work
+    share: float = 0.0  # of a GPU that a run takes; 0: a core
+    busy: float = 0.0  # seconds of runs under way, all attempts, that ended
+    under_way: dict[tuple[int, int], float] = field(default_factory=dict)  # when the attempts began that have not
     lines: int = 0
 
     @classmethod
@@ -145,6 +200,8 @@ class SweepState:
     def apply(self, line: Line) -> None:
         """One line on; a measurement that is there already (a retry yields it again) changes nothing."""
         event, now = line["event"], line["time"]
+        if event == "driver":  # one that died took its attempts with it
+            self._end_attempts(self.updated if line["state"] == "started" else now)
         if event == "sweep":
             self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
@@ -153,26 +210,54 @@ class SweepState:
                 self.picker = line
             else:
                 self.driver = line
+            if line["state"] == "started":
+                self.slots = line.get("slots", 1)
+                self.share = line.get("launch", {}).get("gpus_per_trial", 0.0)
         elif event == "pick":
             self.pick = line
+        elif event == "perturb":
+            self.perturb = line
+        elif event == "neighbour":
+            moved = Moved(line["of"], line["parameter"], line["was"], line["value"])
+            number = line["trial"]
+            self.neighbours[number] = Trial(number, line["point"], line["spec"], "perturbed", now, moved=moved)
         elif event == "prepared":
             self.prepared = line
         elif event == "trial":
             number = line["trial"]
-            self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now)
+            seeds = self.spec.get("search", {}).get("seeds", 1)
+            self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now, seeds, seeds)
+        elif event == "promoted":
+            self.trials[line["trial"]].seeds = line["seeds"]
         else:
             self._apply_run(line)
         if self.updated and not (event == "driver" and line["state"] == "started"):
             self.seconds += now - self.updated
+            self.slot_seconds += self.slots * (now - self.updated)
         self.updated = now
         self.lines += 1
 
+    def spent(self, now: float | None = None) -> float:
+        """Seconds of runs, times the share of a GPU that each takes, or of cores; with those under way until `now`."""
+        busy = self.busy + sum(max(0.0, now - began) for began in self.under_way.values()) if now else self.busy
+        return busy * (self.share or 1.0)
+
+    def _end_attempts(self, at: float) -> None:
+        self.busy += sum(max(0.0, at - began) for began in self.under_way.values())
+        self.under_way.clear()
+
     def _apply_run(self, line: Line) -> None:
-        trial, seed = self.trials[line["trial"]], line["seed"]
+        trial, seed = self.configuration(line["trial"]), line["seed"]
         confirms = seed in trial.confirmations or line.get("replicate") is not None
         runs = trial.confirmations if confirms else trial.runs
-        run = runs.setdefault(seed, Run(trial.number, seed, started=line["time"], replicate=line.get("replicate")))
+        new = Run(trial.number, seed, started=line["time"], replicate=line.get("replicate"), own=self.own)
+        run = runs.setdefault(seed, new)
         run.attempt = line["attempt"]
+        key = (trial.number, seed)
+        if line["event"] == "attempt":
+            self.under_way[key] = line["time"]
+        elif line["event"] in ("attempt_ended", "run_ended") and key in self.under_way:
+            self.busy += line["time"] - self.under_way.pop(key)
         if line["event"] == "measurement" and line["images"] > run.images:
             run.measurements.append(Measurement.from_dict(line))
         elif line["event"] == "attempt_ended":
@@ -185,9 +270,25 @@ class SweepState:
         return str(self.spec["objective"])
 
     @property
+    def own(self) -> dict[str, bool]:
+        """The metrics of one's own, with whether less is better."""
+        return own_metrics(self.space)
+
+    @property
+    def known(self) -> Metric:
+        """What is known of the objective."""
+        return known(self.metric, self.own)
+
+    @property
     def floor(self) -> float | None:
         """The objective's floor: what the data themselves reach; None where the metric has none."""
         found: float | None = self.prepared.get("floor", {}).get(self.metric)
+        return found
+
+    @property
+    def noise_floor(self) -> float | None:
+        """What a perfect sampler still has of the objective with so many samples, where that is known."""
+        found: float | None = self.prepared.get("noise_floor", {}).get(self.metric)
         return found
 
     @property
@@ -204,9 +305,13 @@ class SweepState:
             return None
         return first.tail(self.metric)
 
+    def configuration(self, number: int) -> Trial:
+        """A trial, or a neighbour of one."""
+        return self.neighbours[number] if number in self.neighbours else self.trials[number]
+
     def run(self, trial: int, seed: int) -> Run | None:
         """The run of a trial with a seed, whether it searched or confirmed."""
-        found = self.trials[trial]
+        found = self.configuration(trial)
         return found.runs.get(seed) or found.confirmations.get(seed)
 
     @property
@@ -215,17 +320,26 @@ class SweepState:
         return [run for trial in self.trials.values() for run in trial.confirmations.values()]
 
     @property
+    def perturbed(self) -> list[Run]:
+        """The runs of neighbours."""
+        return [run for trial in self.neighbours.values() for run in trial.confirmations.values()]
+
+    @property
     def runs(self) -> list[Run]:
         """The runs of the search."""
         return [run for trial in self.trials.values() for run in trial.runs.values()]
 
     def ranking(self) -> list[Trial]:
         """Trials with a tail: completed ones first, then those a rung stopped (they are known at a smaller
-        budget only), then running, then unhealthy ones; each by its tail."""
-        sign = 1 if METRICS[self.metric].minimise else -1
+        budget only), then running, then unhealthy ones; each by its share of healthy seeds, then by its tail."""
+        sign = 1 if self.known.minimise else -1
         order = {"completed": 0, "rung": 1, None: 2}
         scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
-        keyed = [((order.get(t.end_reason, 3), _nan_last(sign * s), t.number), t) for t, s in scored if s is not None]
+        keyed = [
+            ((order.get(trial.end_reason, 3), -trial.share, _nan_last(sign * found), trial.number), trial)
+            for trial, found in scored
+            if found is not None
+        ]
         return [trial for _, trial in sorted(keyed, key=lambda pair: pair[0])]
 
     @property

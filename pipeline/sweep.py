@@ -16,11 +16,11 @@ from pipeline.driver import Driver
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
 from pipeline.home import BEST, EVENTS, LOG, STOP, begun, command, existing, folder_of, free_name
-from pipeline.metrics.catalogue import check_objective
+from pipeline.metrics.catalogue import check_objective, own_metrics
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
-from pipeline.spec.check import check_data
+from pipeline.spec.check import check_data, to_build
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
 from pipeline.state import SweepState
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas
 
     from pipeline.picking.finalists import Finalist
+    from pipeline.picking.neighbours import Perturbation
     from pipeline.picking.verdict import Verdict
 
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
@@ -47,7 +48,8 @@ class Watcher(Protocol):
 @dataclass(frozen=True)
 class Launch:
     """Where and how long a sweep runs; remembered in its record, so that resume needs none of it again.
-    trials and max_time (seconds, this session) of the file unless given."""
+    trials and max_time (seconds, this session) of the file unless given. gpu_hours: of this session, core-hours
+    where runs take no GPU."""
 
     data_root: str | None = None
     tracking_uri: str | None = None
@@ -56,6 +58,7 @@ class Launch:
     concurrency: int | None = None
     trials: int | None = None
     max_time: float | None = None
+    gpu_hours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,11 @@ class Sweep:
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         changed = {key: value for key, value in launch.items() if value is not None}
-        return cls(folder, from_tree(first["space"], first["source"]), replace(before, **{"max_time": None, **changed}))
+        return cls(
+            folder,
+            from_tree(first["space"], first["source"]),
+            replace(before, **{"max_time": None, "gpu_hours": None, **changed}),
+        )
 
     @property
     def name(self) -> str:
@@ -164,16 +171,22 @@ class Sweep:
             raise InputError(f"--seeds: found {seeds}; valid: 2 or more, one seed says nothing of the next")
         return finalists(self.state, self.file.space, top)
 
-    def pick(self, top: int = 3, seeds: int = 5, watch: Watcher | None = None) -> Verdict:
+    def pick(
+        self, top: int = 3, seeds: int = 5, watch: Watcher | None = None, perturb: Perturbation | None = None
+    ) -> Verdict:
         """Confirms the finalists (picking/finalists.py) on fresh seeds, or goes on with it, and writes best.yaml.
+        perturb: trains the winner's neighbours too; what came out is in picking/plateau.py.
 
-        Raises what run() does, InputError for a `top` beyond the number of trials or fewer than 2 seeds, and
-        NoHealthyTrial where no finalist stayed healthy on any of them.
+        Raises what run() does, InputError for a `top` beyond the number of trials, fewer than 2 seeds or a factor
+        that is not above 1, and NoHealthyTrial where no finalist stayed healthy on any of them.
         """
+        from pipeline.picking import neighbours
         from pipeline.picking.best import write
         from pipeline.picking.driver import PickDriver, race
         from pipeline.picking.verdict import verdict
 
+        if perturb:
+            perturb.check()
         state, chosen = self.state, self.finalists(top, seeds)
         numbers = [finalist.trial for finalist in chosen]
         settings = {"top": top, "seeds": seeds, "finalists": {str(each.trial): list(each.why) for each in chosen}}
@@ -182,11 +195,20 @@ class Sweep:
             last = next((line for line in reversed(lines) if line["event"] == "pick"), {})
             if {key: last.get(key) for key in settings} != settings:
                 lines.append(record.append("pick", **settings))
-            folder = self.folder.absolute()
-            return PickDriver(folder, record, lines, self.file, concurrency=concurrency, finalists=numbers, seeds=seeds)
+            then = (lambda now: neighbours.begin(record, now, self.file, perturb)) if perturb else None
+            return PickDriver(
+                self.folder.absolute(),
+                record,
+                lines,
+                self.file,
+                concurrency=concurrency,
+                finalists=numbers,
+                seeds=seeds,
+                then=then,
+            )
 
-        same = {key: state.pick.get(key) for key in settings} == settings
-        if race(state, numbers, seeds).wanted or not same or state.picker.get("state") != "finished":
+        done = {key: state.pick.get(key) for key in settings} == settings and not race(state, numbers, seeds).wanted
+        if not done or state.picker.get("state") != "finished" or (perturb and not neighbours.done(state, perturb)):
             state = self._drive("pick", picking, watch, self.launch.max_time)
         found = verdict(state)
         write(self.folder / BEST, state)
@@ -226,16 +248,18 @@ class Sweep:
 
             ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
             root = Path(launch.data_root) if launch.data_root else None
-            prepared = cluster.prepare(self._data.model_dump(mode="json"), samples, self.cache.absolute(), root)
+            data = self._data.model_dump(mode="json")
+            prepared = cluster.prepare(data, samples, self.cache.absolute(), root, self._to_build())
             kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
-            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source)
+            own = own_metrics(self.file.tree)
+            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source, own)
             check_data(self.file.space, kind, prepared["data"]["resolution"], prepared["data"]["classes"])
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
             trials = launch.trials or spec.search.trials
-            lines = begin(self, doing, record, held, prepared, replace(launch, trials=trials), accept_changes)
-            concurrency = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
-            driver = make(record, lines, concurrency)
+            slots = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
+            lines = begin(self, doing, record, held, prepared, replace(launch, trials=trials), slots, accept_changes)
+            driver = make(record, lines, slots)
             driver.notices += start_notices(record, held)
             stop.append(self._stopper(driver, held, max_time))
             tracker = TrackerProcess(self.folder, self.tracking_uri)
@@ -291,6 +315,7 @@ class Sweep:
         """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
         began, path = time.monotonic(), self.folder / STOP
         path.unlink(missing_ok=True)
+        before, hours = driver.state.spent(), self.launch.gpu_hours
 
         def look() -> None:
             if held.lost:
@@ -300,6 +325,8 @@ class Sweep:
                 driver.stopping = driver.stopping or "stopped"
             if max_time and time.monotonic() - began > max_time:
                 driver.stopping = driver.stopping or "max_time"
+            if hours and driver.state.spent(time.time()) - before > 3600 * hours:
+                driver.stopping = driver.stopping or "gpu_hours"
 
         return look
 
@@ -318,6 +345,13 @@ class Sweep:
                 (self.folder / name).unlink(missing_ok=True)
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
+
+    def _to_build(self) -> list[dict[str, Any]]:
+        """What a worker builds once before the first trial; a checkpoint to start from must be the one it was."""
+        specs = to_build(self.file.space)
+        for source in {spec.init_from for spec in specs if spec.init_from}:
+            source.check()
+        return [spec.model_dump(mode="json") for spec in specs]
 
     @property
     def _data(self) -> DataSpec:

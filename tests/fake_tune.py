@@ -30,7 +30,8 @@ TREE: dict[str, Any] = {
 # What happens to a trial's run at an evaluation: "raise MESSAGE", "lose" (the worker is lost before the checkpoint
 # is written), "lose late" (after it), (a fault, how often), or signals and metrics to be measured in place of the
 # usual ones.
-Plan = dict[int, dict[int, Any]]
+# The plan is of a trial, or of one (trial, seed).
+Plan = dict[Any, dict[int, Any]]
 
 
 def sweep_file(**changes: Any) -> SweepFile:
@@ -74,7 +75,7 @@ class FakeTune:
         lines.append(self.record.append("driver", session="s", state="started"))
         if not any(line["event"] == "prepared" for line in lines):
             floor = {"floor": {"fid": 2.0}, "floor_spread": {"fid": 0.1}}
-            lines.append(self.record.append("prepared", data={"fingerprint": "x"}, **floor))
+            lines.append(self.record.append("prepared", data={"name": "digits", "fingerprint": "x"}, **floor))
         trials = trials or self.file.sweep.search.trials
         self.driver = Driver(folder, self.record, lines, self.file, concurrency=concurrency, trials=trials, cuda=False)
 
@@ -104,7 +105,7 @@ class FakeTune:
             self.driver.ended(job, "completed", {})
             return
         images += EVERY
-        planned = self.plan.get(job.trial, {}).get(images)
+        planned = self.plan.get((job.trial, job.seed), self.plan.get(job.trial, {})).get(images)
         if isinstance(planned, str) and planned.startswith("raise"):
             self.driver.ended(job, "crashed", {"error": planned.removeprefix("raise ")})
             return

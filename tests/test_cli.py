@@ -26,14 +26,36 @@ SPACE = {
 }
 VERBS = {
     "run": {
-        *("--name", "--trials", "--concurrency", "--max-time", "--data", "--data-root", "--set", "--seed", "--home"),
+        *(
+            "--name",
+            "--trials",
+            "--concurrency",
+            "--max-time",
+            "--gpu-hours",
+            "--data",
+            "--data-root",
+            "--set",
+            "--seed",
+            "--home",
+        ),
         *("--storage", "--tracking-uri", "--address", "--gpus-per-trial", "--dry-run", "--json"),
     },
     "resume": {
-        *("--trials", "--max-time", "--concurrency", "--accept-changes", "--home", "--tracking-uri", "--address"),
+        *(
+            "--trials",
+            "--max-time",
+            "--gpu-hours",
+            "--concurrency",
+            "--accept-changes",
+            "--home",
+            "--tracking-uri",
+            "--address",
+        ),
         "--json",
     },
-    "pick": {"--top", "--seeds", "--max-time", "--home", "--json"},
+    "pick": {
+        *("--top", "--seeds", "--perturb", "--perturb-choices", "--max-time", "--gpu-hours", "--home", "--json"),
+    },
     "stop": {"--home"},
     "status": {"--home", "--json"},
     "sync": {"--home", "--tracking-uri"},
@@ -41,7 +63,7 @@ VERBS = {
     "train": {"--seed", "--budget", "--set", "--data-root", "-o", "--out", "--home", "--json"},
     "generate": {"-n", "--columns", "--class", "--truncation", "--interpolate", "--seed", "-o", "--out"},
     "spaces": set(),
-    "conform": {"--set"},
+    "conform": {"--as", "--set"},
     "doctor": {"--home", "--data-root", "--json"},
 }
 

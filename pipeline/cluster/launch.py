@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,9 +103,12 @@ def slots(gpus_per_trial: float) -> int:
     return max(1, min(fit, int(resources.get("GPU", 0) / gpus_per_trial)) if gpus_per_trial else fit)
 
 
-def prepare(data: dict[str, Any], samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
-    """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says."""
-    reference = _prepare.remote(data, samples, str(cache), str(root) if root else None)
+def prepare(
+    data: dict[str, Any], samples: int | None, cache: Path, root: Path | None, to_build: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says.
+    to_build: specs that are built there once, so that what is wrong with them is said before the first trial."""
+    reference = _prepare.remote(data, samples, str(cache), str(root) if root else None, list(to_build))
     try:
         found: dict[str, Any] = ray.get(reference)
     except ray.exceptions.RayError as error:
@@ -116,13 +119,19 @@ def prepare(data: dict[str, Any], samples: int | None, cache: Path, root: Path |
 
 
 @ray.remote(num_cpus=1, max_retries=1)
-def _prepare(data: dict[str, Any], samples: int | None, cache: str, root: str | None) -> dict[str, Any]:
+def _prepare(
+    data: dict[str, Any], samples: int | None, cache: str, root: str | None, to_build: list[dict[str, Any]]
+) -> dict[str, Any]:
     from pipeline.metrics.evaluator import prepare as prepare_here
     from pipeline.spec.base import parse
-    from pipeline.spec.trial import DataSpec
+    from pipeline.spec.trial import DataSpec, TrialSpec
+    from pipeline.training.preflight import preflight
 
     try:
-        return prepare_here(parse(DataSpec, data, "data"), samples, Path(cache), Path(root) if root else None)
+        places = Path(cache), Path(root) if root else None
+        found = prepare_here(parse(DataSpec, data, "data"), samples, *places)
+        preflight([parse(TrialSpec, tree, "") for tree in to_build], *places)
+        return found
     except InputError as error:
         return {"error": str(error)}
 

@@ -10,7 +10,9 @@ from pipeline.errors import InputError, one_of
 
 @dataclass(frozen=True)
 class Known:
-    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide."""
+    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide; mixture: its
+    modes are known and can be counted. about, licence: for a reader of what was trained on them; licence None where
+    its authors name none."""
 
     kind: str
     resolution: int | None = None
@@ -18,15 +20,48 @@ class Known:
     labelled: bool | None = False
     downloaded: bool = False
     mixture: bool = False
+    about: str = ""
+    licence: str | None = None
 
+
+_MIXTURE = "drawn anew by gansweep from known Gaussians"
+_NOT_NEEDED = "none is needed, they are random numbers"
 
 KNOWN: dict[str, Known] = {
-    "digits": Known("image", 8, 1, labelled=True),
-    "mnist": Known("image", 28, 1, labelled=True, downloaded=True),
-    "fashion_mnist": Known("image", 28, 1, labelled=True, downloaded=True),
-    "cifar10": Known("image", 32, 3, labelled=True, downloaded=True),
-    "ring8": Known("points", mixture=True),
-    "grid25": Known("points", mixture=True),
+    "digits": Known(
+        *("image", 8, 1),
+        labelled=True,
+        about="Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), the copy in scikit-learn",
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    ),
+    "mnist": Known(
+        *("image", 28, 1),
+        labelled=True,
+        downloaded=True,
+        about="MNIST handwritten digits (LeCun, Cortes and Burges 1998)",
+    ),
+    "fashion_mnist": Known(
+        *("image", 28, 1),
+        labelled=True,
+        downloaded=True,
+        about="Fashion-MNIST articles of clothing (Xiao, Rasul and Vollgraf 2017)",
+        licence="MIT",
+    ),
+    "cifar10": Known(
+        *("image", 32, 3),
+        labelled=True,
+        downloaded=True,
+        about="CIFAR-10 small photographs of ten classes (Krizhevsky 2009)",
+    ),
+    "stacked_mnist": Known(
+        *("image", 28, 3),
+        labelled=True,
+        downloaded=True,
+        mixture=True,
+        about="three MNIST digits a picture, one a channel: 1000 modes (Srivastava et al. 2017)",
+    ),
+    "ring8": Known("points", mixture=True, about=f"8 modes on a circle, {_MIXTURE}", licence=_NOT_NEEDED),
+    "grid25": Known("points", mixture=True, about=f"25 modes on a grid, {_MIXTURE}", licence=_NOT_NEEDED),
 }
 
 

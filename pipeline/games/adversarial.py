@@ -15,9 +15,9 @@ from pipeline.games import augment, latent
 from pipeline.games.game import Auxiliary, Losses, Network, Turn
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.objectives import OBJECTIVES, Objective
-from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking
+from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking, own_term
 from pipeline.seeds import derive
-from pipeline.spec.parts import GradientPenalty
+from pipeline.spec.base import OWN
 from pipeline.spec.trial import TrialSpec
 
 Judge = Callable[[Tensor], tuple[Tensor, Tensor | None]]
@@ -47,17 +47,21 @@ class AdversarialGame:
             spec.discriminator, packed, derive(seed, "discriminator"), kind, len(self.classes)
         )
         # A buffer that changes in a forward pass cannot be shared by a stacked one.
-        self.stackable = not {spec.generator.norm, spec.discriminator.norm} & COUPLED
+        sides = ((spec.generator, self.generator), (spec.discriminator, self.discriminator))
+        self.stackable = not any(
+            part.norm in COUPLED or (part.norm == OWN and next(network.buffers(), None) is not None)
+            for part, network in sides
+        )
         self._objective = _objective(game.objective)
         self._smoothing = (game.label_smoothing,) if game.label_smoothing else ()
-        chosen = {name: getattr(spec.regularisers, name) for name in REGULARISERS}
-        self._terms = {name: part for name, part in chosen.items() if part is not None}
+        chosen = {name: (rule, getattr(spec.regularisers, name)) for name, rule in REGULARISERS.items()}
+        own = {f"own.{label}": (own_term(label, part), part) for label, part in spec.regularisers.own.items()}
+        self._terms = {name: found for name, found in (chosen | own).items() if found[1] is not None}
         if len(shape) != 3 and (spec.augmentation.diffaugment or spec.augmentation.ada or "consistency" in self._terms):
             raise InputError(f"augmentation, regularisers.consistency: {spec.data.name} has no pixels; valid: neither")
 
     def intervals(self) -> Mapping[str, int]:
-        parts = self._terms.items()
-        return {name: part.interval if isinstance(part, GradientPenalty) else 1 for name, part in parts}
+        return {name: getattr(part, "interval", 1) for name, (_, part) in self._terms.items()}
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Any = None) -> Tensor:
         z = latent.draw(self._spec.latent, count, randomness)
@@ -95,7 +99,8 @@ class AdversarialGame:
                 *(lambda x: judge(x)[0], real, fake, real_scores, fake_scores, turn.randomness, state, turn.step),
                 sample_axes=len(self._shape),
             )
-            terms[name] = factor * REGULARISERS[name].penalty(seen, self._terms[name])
+            rule, part = self._terms[name]
+            terms[name] = factor * rule.penalty(seen, part)
         return Losses(terms, real_scores, fake_scores)
 
     def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses:
@@ -110,7 +115,7 @@ class AdversarialGame:
         return Losses(terms)
 
     def auxiliary(self, device: torch.device) -> Auxiliary:
-        names = {name: REGULARISERS[name].state for name in self._terms if REGULARISERS[name].state}
+        names = {name: rule.state for name, (rule, _) in self._terms.items() if rule.state}
         if self._spec.augmentation.ada:
             names["ada"] = ("p", "signs")
         return {name: {key: torch.zeros((), device=device) for key in keys} for name, keys in names.items()}
@@ -126,9 +131,9 @@ class AdversarialGame:
                 signs, shown = self._objective.signs(*scores), turn.real.shape[0]
                 advanced[name] = augment.advance_ada(state, signs, turn.step, shown, self._spec.augmentation.ada)
             else:
-                rule = REGULARISERS[name].advance
-                assert rule is not None
-                advanced[name] = rule(state, *scores, turn.step, self._terms[name])
+                rule, part = self._terms[name]
+                assert rule.advance is not None
+                advanced[name] = rule.advance(state, *scores, turn.step, part)
         return advanced
 
     @torch.no_grad()

@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
+from pipeline import plugin
+from pipeline.errors import InputError
 from pipeline.games.augment import TRANSFORMS
+from pipeline.games.networks.own import shape_of
 from pipeline.spec.parts import (
     ConsistencySpec,
     DraganSpec,
     LecamSpec,
     ModeSeekingSpec,
+    OwnTermSpec,
     R1Spec,
     R2Spec,
     WganGpSpec,
@@ -144,6 +148,33 @@ class Regulariser:
     penalty: Callable[[Seen, Any], Tensor]
     state: tuple[str, ...] = ()
     advance: Callable[..., dict[str, Tensor]] | None = None
+
+
+def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
+    """A term of the user's own: function(seen, options) -> a value per score, or a Regulariser of such functions,
+    which are given the options in place of a spec. Raises InputError for anything else."""
+    found = plugin.resolve(spec.name)
+    if not isinstance(found, Regulariser) and (isinstance(found, type) or not callable(found)):
+        raise InputError(
+            f'regularisers.own.{label}: "{spec.name}" is a {type(found).__name__}; valid: a function of '
+            "(seen, options), or a Regulariser of games.regularisers"
+        )
+    theirs = found if isinstance(found, Regulariser) else Regulariser(found)
+
+    def penalty(seen: Seen, spec: OwnTermSpec) -> Tensor:
+        value = theirs.penalty(seen, spec.options)
+        if not isinstance(value, Tensor) or value.shape not in ((), seen.real_scores.shape):
+            raise InputError(
+                f'regularisers.own.{label}: "{spec.name}" returned {shape_of(value)}; valid: a tensor of '
+                f"{tuple(seen.real_scores.shape)}, a value per score, or a scalar"
+            )
+        return spec.weight * value
+
+    def advance(state: Any, real_scores: Tensor, fake_scores: Tensor, step: int, spec: OwnTermSpec) -> Any:
+        assert theirs.advance is not None
+        return theirs.advance(state, real_scores, fake_scores, step, spec.options)
+
+    return Regulariser(penalty, theirs.state, advance if theirs.advance else None)
 
 
 REGULARISERS: dict[str, Regulariser] = {

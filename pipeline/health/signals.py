@@ -35,7 +35,7 @@ SIGNALS: dict[str, str] = {
     "diversity_ratio": "mean pairwise distance of generated samples over that of real ones",
     "coverage": "share of real samples with a generated one nearer than their k-th real neighbour",
     "sample_variance_ratio": "variance of generated samples over the batch, relative to that of real ones",
-    "modes_share": "modes found over modes there are; mixtures only",
+    "modes_share": "modes found over those that as many real samples find; where modes are known",
     "generator_gradient_share": "generator_gradient_norm over its largest value so far",
     "diversity_gain": "diversity_ratio minus its best at the evaluations before, below 0 where it fell",
     "coverage_gain": "coverage minus its best at the evaluations before",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.errors import InputError
 
 
 @dataclass(frozen=True)
 class Metric:
-    """kind: the data it is for; minimise: whether less is better; floored: it is a distance that has a floor;
-    mixture: the data's modes must be known."""
+    """kind: the data it is for, or "any"; minimise: whether less is better; floored: it is a distance that has a
+    floor; mixture: the data's modes must be known."""
 
     kind: str
     minimise: bool
@@ -25,20 +27,38 @@ METRICS: dict[str, Metric] = {
     "density": Metric("image", minimise=False),
     "coverage": Metric("image", minimise=False),
     "sliced_wasserstein": Metric("points", minimise=True, floored=True),
-    "reverse_kl": Metric("points", minimise=True, mixture=True),
-    "modes": Metric("points", minimise=False, mixture=True),
+    "reverse_kl": Metric("any", minimise=True, mixture=True),
+    "modes": Metric("any", minimise=False, mixture=True),
     "high_quality": Metric("points", minimise=False, mixture=True),
 }
 
 
-def check_objective(objective: str, data: str, kind: str, mixture: bool, source: str) -> None:
+def known(name: str, own: Mapping[str, bool]) -> Metric:
+    """What is known of a metric. own: the user's own ones, with whether less is better; KeyError for neither."""
+    return METRICS[name] if name in METRICS else Metric("any", minimise=own[name])
+
+
+def measured_on(kind: str, mixture: bool) -> list[str]:
+    """The metrics that data of this kind have."""
+    return [name for name, it in METRICS.items() if it.kind in (kind, "any") and (mixture or not it.mixture)]
+
+
+def own_metrics(tree: Mapping[str, Any]) -> dict[str, bool]:
+    """The metrics of one's own in a sweep's tree, that a spec has been made of, with whether less is better."""
+    found = (tree.get("evaluation") or {}).get("metrics") or {}
+    return {name: metric["minimise"] for name, metric in found.items()}
+
+
+def check_objective(
+    objective: str, data: str, kind: str, mixture: bool, source: str, own: Mapping[str, bool] | None = None
+) -> None:
     """Raises InputError for an objective that is not measured on this kind of data."""
-    measured = [name for name, metric in METRICS.items() if metric.kind == kind and (mixture or not metric.mixture)]
+    if objective in (own or {}):
+        return
+    measured = measured_on(kind, mixture)
     if objective not in measured:
         what = (
-            "a mixture of known modes"
-            if METRICS[objective].mixture
-            else f"{METRICS[objective].kind.removesuffix('s')} data"
+            "data of known modes" if METRICS[objective].mixture else f"{METRICS[objective].kind.removesuffix('s')} data"
         )
         raise InputError(
             f'{source}: objective: found "{objective}", which is for {what}; valid on {data}: {", ".join(measured)}'

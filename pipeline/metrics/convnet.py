@@ -42,13 +42,14 @@ def trained(data: Dataset, width: int) -> tuple[ConvNet, float]:
         torch.manual_seed(0)
         network = ConvNet(data.channels, int(data.resolution or 0), width)
         classify = nn.Sequential(network, nn.ReLU(), nn.Linear(width, data.classes))
-        _train(classify, data.train, data.train_labels)
+        train(classify, data.train, data.train_labels)
         with torch.no_grad():
             found = torch.cat([classify(to_float(chunk)).argmax(1) for chunk in data.validation.split(512)])
     return network, float((found == data.validation_labels).float().mean())
 
 
-def _train(classify: nn.Module, images: Tensor, labels: Tensor) -> None:
+def train(classify: nn.Module, images: Tensor, labels: Tensor) -> None:
+    """By cross entropy, with batches drawn from torch's generator."""
     side = max(images.shape[2], 32)
     steps = min(EPOCHS * len(images), SHOWN * 32**2 // side**2) // BATCH
     optimiser = torch.optim.Adam(classify.parameters(), lr=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +16,15 @@ from pipeline.data.batches import to_float
 from pipeline.data.cache import cached
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
+from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.distances import mean_distance
 from pipeline.metrics.diversity import diversity_ratio, variance
 from pipeline.metrics.features import Extractor, open_extractor
 from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
 from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
-from pipeline.metrics.modes import mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
-from pipeline.spec.trial import DataSpec
+from pipeline.metrics.modes import label_metrics, mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
+from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.spec.trial import DataSpec, OwnMetricSpec
 
 IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
 POINT_SAMPLES = 2500  # as PacGAN
@@ -34,13 +37,15 @@ Part = Literal["validation", "test"]
 @dataclass(frozen=True)
 class Reference:
     """What one real part brings to every evaluation. Images: moments of the whole part's features, manifold of as
-    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many."""
+    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many, and where
+    modes are known those that as many find: fewer than there are, where these are more than samples."""
 
     mean_distance: float
     variance: float
     moments: Moments | None = None
     manifold: Manifold | None = None
     projections: Tensor | None = None
+    modes: float = 0.0
 
 
 def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
@@ -56,18 +61,32 @@ def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None)
 class Evaluator:
     """Opened once a run. Parts' references are made when first used and kept."""
 
-    def __init__(self, dataset: Dataset, samples: int, extractor: Extractor | None, cache: Path) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        samples: int,
+        extractor: Extractor | None,
+        cache: Path,
+        own: Mapping[str, OwnMetric] | None = None,
+    ) -> None:
         """Use Evaluator.open."""
-        self.dataset, self.samples = dataset, samples
+        self.dataset, self.samples, self._own = dataset, samples, own or {}
         self._extractor, self._cache = extractor, cache
         self._references: dict[str, Reference] = {}
 
     @classmethod
     def open(
-        cls, data: DataSpec, samples: int | None, cache: Path, root: Path | None, device: torch.device | str
+        cls,
+        data: DataSpec,
+        samples: int | None,
+        cache: Path,
+        root: Path | None,
+        device: torch.device | str,
+        own: Mapping[str, OwnMetricSpec] | None = None,
     ) -> Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
-        at most 2,000. Takes from the cache what prepare() left there, and makes what is missing."""
+        at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
+        is missing."""
         dataset = load(data, root, cache)
         most = len(dataset.validation)
         if samples is None:
@@ -78,7 +97,9 @@ class Evaluator:
                 f"valid: at most {most}"
             )
         extractor = open_extractor(dataset, cache, device) if dataset.kind == "image" else None
-        return cls(dataset, samples, extractor, cache)
+        return cls(
+            dataset, samples, extractor, cache, {label: own_metric(label, it) for label, it in (own or {}).items()}
+        )
 
     @property
     def features(self) -> str:
@@ -88,7 +109,8 @@ class Evaluator:
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
         """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, 2), N equal to `samples`.
 
-        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (mixtures).
+        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (where
+        modes are known).
         Where a sample is not finite, metrics is empty and finite = 0 is the only signal. A metric can be nan.
         """
         if len(fakes) != self.samples:
@@ -103,9 +125,9 @@ class Evaluator:
         signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
         if "coverage" in metrics:
             signals["coverage"] = metrics["coverage"]
-        if "modes" in metrics and self.dataset.means is not None:
-            signals["modes_share"] = metrics["modes"] / len(self.dataset.means)
-        return metrics, signals
+        if "modes" in metrics:
+            signals["modes_share"] = metrics["modes"] / reference.modes
+        return metrics | self._own_metrics(fakes, features, part), signals
 
     def reference(self, part: Part) -> Reference:
         if part not in self._references:
@@ -115,10 +137,11 @@ class Evaluator:
             shared = mean_distance(some), variance(to_float(real[: self.samples]))
             if 0.0 in shared:
                 raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
+            found = self._mode_metrics(some).get("modes", 0.0)
             if self._extractor:
-                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some))
+                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some), modes=found)
             else:
-                made = Reference(*shared, projections=projected(some))
+                made = Reference(*shared, projections=projected(some), modes=found)
             self._references[part] = made
         return self._references[part]
 
@@ -128,11 +151,11 @@ class Evaluator:
         facts = {
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
-        facts["mixture"] = data.means is not None
+        facts["mixture"] = data.modes > 0
         facts |= {part: len(data.part(part)) for part in ("train", "validation", "test")}
         noise = {}
-        if data.means is not None:
-            noise["reverse_kl"] = reverse_kl_noise_floor(len(data.means), self.samples)
+        if data.modes:
+            noise["reverse_kl"] = reverse_kl_noise_floor(data.modes, self.samples)
         return {
             "data": facts,
             "features": self.features,
@@ -154,13 +177,23 @@ class Evaluator:
     def _metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
         if reference.moments is not None and reference.manifold is not None:
             fid = frechet_distance(reference.moments, features)
-            return {"fid": fid, **manifold_metrics(reference.manifold, features)}
+            return {"fid": fid, **manifold_metrics(reference.manifold, features), **self._mode_metrics(features)}
         return {**self._mode_metrics(features), **self._distance(reference, features)}
 
     def _mode_metrics(self, points: Tensor) -> dict[str, float]:
+        """Of points, or of the features of images; nothing where the modes are not known."""
+        if self._extractor and isinstance(self._extractor.network, DigitStacks):
+            return label_metrics(self._extractor.network.modes(points), self.dataset.modes)
         if self.dataset.means is None or self.dataset.sigma is None:
             return {}
         return mode_metrics(points, self.dataset.means, self.dataset.sigma)
+
+    def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
+        if not self._own:
+            return {}
+        real = to_float(self.dataset.part(part)[: self.samples])
+        seen = Evaluated(fakes.cpu(), real, features, self._real_features(part)[: self.samples])
+        return {label: measure(seen) for label, measure in self._own.items()}
 
     def _distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
         """The metric that has a floor."""

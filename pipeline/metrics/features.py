@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.data import stacks
 from pipeline.data.batches import to_float
 from pipeline.data.cache import Entry, cached
 from pipeline.data.dataset import Dataset
 from pipeline.data.sources import short_name
 from pipeline.errors import InputError
-from pipeline.metrics import convnet, inception
+from pipeline.metrics import convnet, digits, inception
 
 WIDTH = 64  # features of the small network, at most
 SAMPLES_A_FEATURE = 5  # at least: a covariance of fewer is mostly noise
@@ -50,14 +51,14 @@ def open_extractor(data: Dataset, cache: Path, device: torch.device | str = "cpu
     if weights_file:
         return _inception(short, weights_file, samples, device)
     width = max(2, min(WIDTH, samples // SAMPLES_A_FEATURE))
-    kind = "cnn" if labelled else "random"
+    kind = "digits" if data.name == stacks.NAME else "cnn" if labelled else "random"
     path = cache / "extractors" / f"{short}-{data.fingerprint}-{kind}{width}-v{FORMAT}.safetensors"
     weights, facts = cached(path, lambda: _make(data, kind, width))
     name = f"{short}-{kind}{width}-{weights_hash(weights)}"
     if name != facts["name"]:
         raise InputError(f"{path}: its weights are those of {name}, not of {facts['name']}; delete it")
     with torch.device("meta"):  # no weights drawn: the caller's random state stays as it is
-        network = convnet.ConvNet(data.channels, int(data.resolution or 0), width)
+        network = _shell(data, kind, width)
     network.load_state_dict(weights, assign=True)
     return Extractor(name, network.eval().requires_grad_(False).to(device), facts)
 
@@ -71,11 +72,24 @@ def weights_hash(weights: dict[str, Tensor]) -> str:
 
 
 def _make(data: Dataset, kind: str, width: int) -> Entry:
-    network, accuracy = convnet.trained(data, width) if kind == "cnn" else (convnet.random(data, width), None)
+    network: nn.Module
+    facts: dict[str, Any] = {}
+    if kind == "digits":
+        network, facts = digits.trained(data, width)
+    elif kind == "cnn":
+        network, facts["accuracy"] = convnet.trained(data, width)
+    else:
+        network = convnet.random(data, width)
     weights = {key: value.detach() for key, value in network.state_dict().items()}
     name = f"{short_name(data.name)}-{kind}{width}-{weights_hash(weights)}"
-    facts = {"name": name, "data": data.name, "fingerprint": data.fingerprint, "kind": kind, "width": width}
-    return weights, facts if accuracy is None else {**facts, "accuracy": accuracy}
+    of = {"name": name, "data": data.name, "fingerprint": data.fingerprint, "kind": kind, "width": width}
+    return weights, of | facts
+
+
+def _shell(data: Dataset, kind: str, width: int) -> nn.Module:
+    """The network of a kind, for weights that are there."""
+    side = int(data.resolution or 0)
+    return digits.DigitStacks(side, width) if kind == "digits" else convnet.ConvNet(data.channels, side, width)
 
 
 def _inception(short: str, weights: Path, samples: int, device: torch.device | str) -> Extractor:

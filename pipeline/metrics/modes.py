@@ -1,4 +1,4 @@
-"""How a mixture's modes are hit by generated points, as PacGAN counts them (Lin et al. 2018, section 4.1)."""
+"""How modes that are known are hit by generated samples: of a mixture, or told by a classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ PROJECTIONS = 64
 
 
 def mode_metrics(points: Tensor, means: Tensor, sigma: float) -> dict[str, float]:
-    """modes, high_quality and reverse_kl of points (N, 2) against the means (K, 2); all nan where one is not finite.
+    """modes, high_quality and reverse_kl of points (N, 2) against the means (K, 2), as PacGAN counts them (Lin et al.
+    2018, section 4.1); all nan where one is not finite.
 
     A point is of high quality within 3 sigma of its nearest mean; a mode is found with at least one such point;
     reverse_kl: KL(shares of the high-quality points by mode || 1/K), and log K, its largest value, where there is no
@@ -26,10 +27,20 @@ def mode_metrics(points: Tensor, means: Tensor, sigma: float) -> dict[str, float
     for _, squares in squared_distances(points, means):
         nearest, index = squares.min(1)
         counts += torch.bincount(index[nearest < (SIGMAS * sigma) ** 2], minlength=len(means))
-    good = float(counts.sum())
-    shares = counts[counts > 0] / good
-    divergence = float((shares * (shares * len(means)).log()).sum()) if good else math.log(len(means))
-    return {"modes": float((counts > 0).sum()), "high_quality": good / len(points), "reverse_kl": divergence}
+    return {**_hit(counts), "high_quality": float(counts.sum()) / len(points)}
+
+
+def label_metrics(labels: Tensor, modes: int) -> dict[str, float]:
+    """modes and reverse_kl of samples by the mode that a classifier takes each for, (N,) int64 (Metz et al. 2017)."""
+    return _hit(torch.bincount(labels, minlength=modes).double())
+
+
+def _hit(counts: Tensor) -> dict[str, float]:
+    """modes: with a sample; reverse_kl: KL(shares || 1/K), in nats, of the samples by mode, counts (K,)."""
+    total, among = float(counts.sum()), len(counts)
+    shares = counts[counts > 0] / total
+    divergence = float((shares * (shares * among).log()).sum()) if total else math.log(among)
+    return {"modes": float((counts > 0).sum()), "reverse_kl": divergence}
 
 
 def reverse_kl_noise_floor(modes: int, samples: int) -> float:

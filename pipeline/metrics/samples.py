@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from pipeline.data.batches import to_uint8
@@ -14,18 +14,27 @@ from pipeline.data.cache import replaced
 WIDTH = 384  # pixels, at least
 FRAME = 128  # grey
 RED = (255, 0, 0)
+# How a picture says that it is synthetic: PNG text, the last one in IPTC's words.
+MARKS = {
+    "Software": "gansweep",
+    "Synthetic": "made by a generative adversarial network; not a record of anything",
+    "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+}
 
 
 def save_grid(samples: Tensor, path: Path, columns: int, means: Tensor | None = None) -> None:
-    """Writes a PNG, whole or not at all.
+    """Writes a PNG that says that it is synthetic, whole or not at all.
 
     samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
     or points (N, 2), with the mixture's means (modes, 2) marked. A value that is not finite is shown in red.
     """
     samples = samples.detach().cpu().float()
     picture = _tiles(samples, columns) if samples.dim() == 4 else _scatter(samples, means)
+    marks = PngImagePlugin.PngInfo()
+    for name, value in MARKS.items():
+        marks.add_text(name, value)
     with replaced(path) as temporary:
-        picture.save(temporary, format="PNG")
+        picture.save(temporary, format="PNG", pnginfo=marks)
 
 
 def _tiles(images: Tensor, columns: int) -> Image.Image:

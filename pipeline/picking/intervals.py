@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import known
 
 Interval = tuple[float, float]
 
@@ -28,10 +28,10 @@ class Scale:
     minimise: bool
 
     @classmethod
-    def of(cls, metric: str, scores: Iterable[float]) -> Scale:
+    def of(cls, metric: str, scores: Iterable[float], own: Mapping[str, bool] | None = None) -> Scale:
         """The logarithm for distances (their noise is a factor), where all scores have one; else as they are."""
-        known = METRICS[metric]
-        return cls(known.floored and all(score > 0 for score in scores), known.minimise)
+        found = known(metric, own or {})
+        return cls(found.floored and all(score > 0 for score in scores), found.minimise)
 
     def to(self, score: float) -> float:
         value = math.log(score) if self.logarithm else score

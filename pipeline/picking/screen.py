@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import clock, number, progress_line
+from pipeline.picking.plateau import Plateau
 from pipeline.picking.ranking import scores
 from pipeline.picking.verdict import Difference, Verdict
 from pipeline.picking.words import span
@@ -16,7 +17,8 @@ from pipeline.state import SweepState
 
 
 def live(driver: Any, seconds: float, backlog: int) -> Group:
-    """A line a finalist that races, with a mark for each seed, and the runs under way. `driver`: a PickDriver."""
+    """A line a finalist that races, with a mark for each seed, the neighbours' runs that are left once it is over, and
+    the runs under way. `driver`: a PickDriver."""
     state: SweepState = driver.state
     plan = driver.plan
     lines: list[Any] = [
@@ -28,9 +30,11 @@ def live(driver: Any, seconds: float, backlog: int) -> Group:
         marks = [("✓", "green") if outcome is not None else ("✗", "red") for outcome in outcomes]
         out = "" if finalist in plan.racing else "  out"
         lines.append(Text.assemble(f"  trial {finalist:<4}", *marks, f"  {len(scores(outcomes))} healthy{out}"))
-    for run in state.confirmations:
+    if not plan.wanted and driver.wanted:
+        lines.append(Text(f"  plateau: {len(driver.wanted)} runs of neighbours left"))
+    for run in [*state.confirmations, *state.perturbed]:
         if run.state == "running":
-            lines.append(progress_line(state, run, f"trial {run.trial:<4} seed {run.seed:<11}"))
+            lines.append(progress_line(state, run, f"{state.configuration(run.trial).title:<10} seed {run.seed:<11}"))
     if backlog > 50:
         lines.append(Text(f"  tracker: {backlog} lines behind", style="yellow"))
     return Group(*lines)
@@ -69,3 +73,26 @@ def _versus(difference: Difference | None) -> str:
         return "–"
     amount = ("+" if difference.better >= 0 else "") + number(difference.better)
     return amount if difference.interval is None else f"{amount} ({span(difference.interval)})"
+
+
+NEIGHBOURS = {"winner's": 9, "moved to": 9, "healthy": 7, "better than the winner": 22}
+
+
+def neighbours(found: Plateau, width: int) -> Table:
+    """A row a move, parameter by parameter; the last column says what it did."""
+    title = f"trial {found.of} with one parameter moved"
+    grid = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    names = {row.parameter: row.parameter.rpartition(".")[2] for row in found.rows}
+    unique = len(set(names.values())) == len(names)
+    left = max(width - sum(NEIGHBOURS.values()) - 6 - 2 * len(NEIGHBOURS) - 4, 8)
+    grid.add_column("parameter", width=min(left, 34), no_wrap=True, overflow="ellipsis")
+    for name, wide in NEIGHBOURS.items():
+        grid.add_column(name, justify="right", width=wide, no_wrap=True, overflow="ellipsis")
+    grid.add_column("", no_wrap=True)
+    colours = {"holds": "green", "better": "green", "worse": "yellow", "breaks": "red"}
+    for row in found.rows:
+        healthy = Text(f"{row.healthy}/{row.seeds}", style="green" if row.healthy == row.seeds else "red")
+        word = Text(row.found, style=colours[row.found])
+        name = names[row.parameter] if unique else row.parameter
+        grid.add_row(name, number(row.was), number(row.value), healthy, _versus(row.difference), word)
+    return grid

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
-from pipeline.metrics.catalogue import METRICS
 from pipeline.picking.driver import FRESH, confirmed_score, race, scale_of
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
@@ -141,7 +140,7 @@ def verdict(state: SweepState) -> Verdict:
     return Verdict(
         name=state.name,
         metric=state.metric,
-        minimise=METRICS[state.metric].minimise,
+        minimise=state.known.minimise,
         floor=state.floor,
         complete=not found.wanted,
         seeds=seeds,
@@ -179,22 +178,26 @@ def _versus(outcomes: Outcomes, reference: int, scale: Scale) -> dict[int, Diffe
     means = {number: statistics.fmean(scores(each)) for number, each in outcomes.items() if scores(each)}
     found = {}
     for number, estimate in differences(outcomes, reference).items():
-        at = means[reference]
-
-        def better(difference: float, at: float = at) -> float:
-            change = scale.back(at) - scale.back(at + difference)
-            return change if scale.minimise else -change
-
-        interval = estimate.interval()
-        ends = sorted(map(better, interval)) if interval else None
-        found[number] = Difference(
-            reference,
-            estimate.count,
-            better(estimate.mean),
-            (ends[0], ends[1]) if ends else None,
-            within_noise(estimate),
-        )
+        found[number] = difference(estimate, reference, means[reference], scale)
     return found
+
+
+def difference(estimate: Estimate, reference: int, at: float, scale: Scale) -> Difference:
+    """A paired difference (of the scale) to `reference`, whose mean is `at` on the scale, in the metric's units."""
+
+    def better(change: float) -> float:
+        gained = scale.back(at) - scale.back(at + change)
+        return gained if scale.minimise else -gained
+
+    interval = estimate.interval()
+    ends = sorted(map(better, interval)) if interval else None
+    return Difference(
+        reference,
+        estimate.count,
+        better(estimate.mean),
+        (ends[0], ends[1]) if ends else None,
+        within_noise(estimate),
+    )
 
 
 def _optimism(rows: list[Row], searched_best: int | None, minimise: bool) -> float | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pipeline.console import floors, number
+from pipeline.distributions import show
 from pipeline.picking.intervals import Interval
+from pipeline.picking.plateau import Neighbour, Plateau, Reach, plateau
 from pipeline.picking.verdict import Difference, Row, Verdict
 from pipeline.state import SweepState
 
@@ -80,6 +82,7 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
         f"Run it: gansweep train {found.name}/best.yaml",
         "",
         *conclusions(found, state),
+        *(robustness(around) if (around := plateau(state)) else []),
         "",
         f"Fresh seeds, which the search never used, and how they ended: {seeds}",
         f"Data: {data.get('name')} ({data.get('fingerprint')}); features: {state.prepared.get('features')}",
@@ -92,3 +95,50 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
             f"{row.healthy} of {row.seeds} healthy, the best with probability {row.probability_best:.2f}"
         )
     return lines
+
+
+def robustness(found: Plateau) -> list[str]:
+    """How far the winner's parameters can be moved, in lines; the most important one first."""
+    held = [row for row in found.rows if row.found in ("holds", "better")]
+    lines = [
+        f"plateau: {len(held)} of {len(found.rows)} moves of one parameter of trial {found.of} hold "
+        f"(paired on {found.seeds} fresh seeds; as healthy, and not surely worse on the test part)"
+    ]
+    lines += [f"  {_reach(reach, found.rows)}" for reach in found.reaches]
+    for row in found.rows:
+        if not isinstance(row.value, (int, float)) or isinstance(row.value, bool):
+            lines.append(f"  {row.parameter} {number(row.was)}: with {number(row.value)} it {_outcome(row)}")
+    gained = [row for row in found.rows if row.found == "better"]
+    if gained:
+        better = ", ".join(f"{row.parameter} {number(row.value)}" for row in gained)
+        lines.append(f"  better than the winner on these seeds: {better}; a search around there may pay")
+    lines += [f"  not moved: {each['parameter']} {number(each['was'])}: {each['why']}" for each in found.left]
+    if not found.complete:
+        lines.append("the neighbours are not all trained; the same command goes on")
+    return lines
+
+
+def _reach(reach: Reach, rows: tuple[Neighbour, ...]) -> str:
+    """'optimiser.lr_d 0.0021: holds from 0.0014 (as far as it was moved) to 0.0021; 0.0032 breaks it: ...'."""
+
+    def end(value: float, breaks: float | None) -> str:
+        return number(value) + (" (as far as it was moved)" if breaks is None and value != reach.was else "")
+
+    low, high = end(reach.low, reach.breaks_below), end(reach.high, reach.breaks_above)
+    line = f"{reach.parameter} {number(reach.was)}: "
+    line += f"holds from {low} to {high}" if reach.low != reach.high else "holds where it is alone"
+    mine = [row for row in rows if row.parameter == reach.parameter]
+    for value in (reach.breaks_below, reach.breaks_above):
+        if value is not None:
+            row = next(row for row in mine if row.value == value)
+            line += f"; at {show(value) if isinstance(value, int) else number(value)} it {_outcome(row)}"
+    return line
+
+
+def _outcome(row: Neighbour) -> str:
+    ended = ", ".join(f"{count} {reason}" for reason, count in row.ends.items())
+    if row.found == "breaks" or row.difference is None:
+        return f"{row.found} ({row.healthy} of {row.seeds} seeds healthy: {ended})"
+    amount = f"{number(abs(row.difference.better))} {'better' if row.difference.better >= 0 else 'worse'}"
+    word = "holds" if row.found == "holds" else f"is {row.found}"
+    return f"{word} ({amount}, 95% {span(row.difference.interval)})"

@@ -50,11 +50,10 @@ def dry_run(sweep: Any, as_json: bool) -> None:
 
 def _sampled(sweep: Any) -> list[tuple[dict[str, Any], TrialSpec]]:
     """The first trials that the sweep would propose."""
-    from pipeline.metrics.catalogue import METRICS
     from pipeline.search.sampler import Sampler
 
     file, cuda = sweep.file, sweep.launch.gpus_per_trial > 0
-    sampler = Sampler(file.space, file.sweep.search, METRICS[file.sweep.objective].minimise, file.known_good)
+    sampler = Sampler(file.space, file.sweep.search, file.metric.minimise, file.known_good)
     fixed = [file.space.fixed(sampler.ask(number)[0]) for number in range(SAMPLED)]
     return [(point, resolve(parse(TrialSpec, tree, file.source), cuda)) for point, tree in fixed]
 

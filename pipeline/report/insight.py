@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from pipeline.distributions import Choice, Distribution, Int, Log, LogInt
 from pipeline.errors import InputError
+from pipeline.picking.moves import replaced
 from pipeline.space import Parameter, Space, dotted
 from pipeline.spec.base import parse
 from pipeline.spec.load import from_tree
@@ -57,14 +57,8 @@ def _beyond(distribution: Distribution, end: float, up: bool) -> float:
 
 
 def _valid(tree: dict[str, Any], parameter: Parameter, value: float) -> bool:
-    changed = copy.deepcopy(tree)
-    *path, last = parameter.key.split(".")
-    part = changed
-    for step in path:
-        part = part[step]
-    part[last] = value
     try:
-        parse(TrialSpec, changed, "")
+        parse(TrialSpec, replaced(tree, parameter.key, value), "")
     except InputError:
         return False
     return True

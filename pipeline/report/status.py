@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import lock
-from pipeline.metrics.catalogue import METRICS
 from pipeline.state import Run, SweepState, Trial, median
 
 RunIds = Mapping[tuple[int, int | None], str]
@@ -24,7 +23,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
         "space": state.source,
         "objective": {
             "metric": metric,
-            "direction": "minimize" if METRICS[metric].minimise else "maximize",
+            "direction": "minimize" if state.known.minimise else "maximize",
             "floor": state.floor,
             "floor_spread": state.floor_spread,
             "features": state.prepared.get("features"),

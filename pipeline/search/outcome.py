@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.state import END_REASONS, HEALTH_REASONS, Run, tail
+from pipeline.state import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
 
 # the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint
 PENALISED = (*HEALTH_REASONS, "out_of_memory", "invalid")
@@ -15,8 +16,8 @@ FAILED = ("crashed", "retries_spent")
 
 @dataclass(frozen=True)
 class Outcome:
-    """reason: the end reason. value: the run's tail, None where it has none. rungs: (images, tail) at each
-    evaluation of a run that a rung stopped."""
+    """reason: the end reason. value: the run's tail, or the median over a trial's runs, None where it has none.
+    rungs: (images, tail) at each evaluation of a run that a rung stopped."""
 
     reason: str
     value: float | None
@@ -54,3 +55,28 @@ def outcome(run: Run, metric: str) -> Outcome:
             assert value is not None
             rungs.append((images, value))
     return Outcome(run.end_reason, run.tail(metric), rungs)
+
+
+def trial_outcome(trial: Trial, metric: str) -> Outcome | None:
+    """What a trial tells by its runs that ended; None as long as those that every trial has have not.
+
+    Its value is the median over its seeds, and one that did not stay healthy is worse than any: where most fail, the
+    trial failed, by its most frequent reason. Runs that crashed, through whosever fault, count only if there is no
+    other.
+    """
+    ended = [run for run in trial.runs.values() if run.end_reason is not None]
+    if len(ended) < trial.base_seeds and not any(run.settles for run in ended):
+        return None
+    told = [outcome(run, metric) for run in ended]
+    known = [each for each in told if each.reason not in FAILED] or told
+    if len(known) == 1:
+        return known[0]
+    worst = math.inf if ended[0].minimises(metric) else -math.inf
+    middle = median(worst if each.result is None else each.result for each in known)
+    if middle is None or not math.isfinite(middle):
+        reasons = [each.failure or each.reason for each in known if each.result is None]
+        return Outcome(max(dict.fromkeys(reasons), key=reasons.count), None)
+    stopped: Sequence[Outcome] = [each for each in known if each.reason == "rung"]
+    if stopped:
+        return Outcome("rung", middle, stopped[0].rungs)
+    return Outcome("completed", middle)

@@ -17,12 +17,12 @@ from optuna.trial import TrialState
 from pipeline.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
 from pipeline.record import Line
 from pipeline.search.history import History
-from pipeline.search.outcome import FAILED, Outcome, outcome
+from pipeline.search.outcome import FAILED, Outcome, outcome, trial_outcome
 from pipeline.space import Parameter, Point, Space
 from pipeline.spec.sweep import SearchSpec
 from pipeline.state import SweepState
 
-__all__ = ["Outcome", "Sampler", "outcome"]
+__all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
 
 # GPSampler wants the same constraints of every trial and fits a process to each (seconds): it gets one for all.
 ANY_FAILURE = "failure"
@@ -71,9 +71,9 @@ class Sampler:
         return point, source
 
     def tell(self, number: int, outcome: Outcome) -> None:
-        """How the first run of trial `number` ended; once."""
-        if number not in self._points or number in self._outcomes:
-            raise ValueError(f"trial {number} {'was told' if number in self._outcomes else 'was not asked for'}")
+        """What trial `number` came to; again where it was run on further seeds since."""
+        if number not in self._points:
+            raise ValueError(f"trial {number} was not asked for")
         self._outcomes[number] = outcome
 
     def replay(self, lines: Iterable[Line]) -> None:
@@ -81,8 +81,8 @@ class Sampler:
         state = SweepState.fold(lines)
         for number, trial in state.trials.items():
             self._points[number] = dict(trial.point)
-            if trial.first is not None and trial.first.end_reason is not None:
-                self._outcomes[number] = outcome(trial.first, state.metric)
+            if (told := trial_outcome(trial, state.metric)) is not None:
+                self._outcomes[number] = told
 
     def study(self, storage: Any = None) -> optuna.Study:
         """The study as it stands, in memory or in `storage`; a trial that was not told is RUNNING in it."""

@@ -23,6 +23,8 @@ class Strict(BaseModel):
 
 
 S = TypeVar("S", bound=Strict)
+NETWORK, OWN = "network", "own"  # the field that tells a union's members apart, and the tag of the user's own
+Options = dict[str, float | int | str | bool | None]  # the hyperparameters of a part of the user's own
 
 
 def scalar(default: Any, **bounds: Any) -> Any:
@@ -111,10 +113,10 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
         return f"{name}: found {quoted(found)}, {one_of(found, known)}"
     if kind == "union_tag_invalid":
         known = [v.strip(" '") for v in first["ctx"]["expected_tags"].split(",")]
-        tag = first["ctx"]["discriminator"].strip("'")
-        return f'{name}.{tag}: found "{first["ctx"]["tag"]}", {one_of(first["ctx"]["tag"], known)}'
+        known = ["file.py:object" if value == OWN else value for value in known]
+        return f'{name}.{NETWORK}: found "{first["ctx"]["tag"]}", {one_of(first["ctx"]["tag"], known)}'
     if kind == "union_tag_not_found":
-        return f"{name}.{first['ctx']['discriminator']}".replace("'", "") + ": missing; it must be given"
+        return f"{name}.{NETWORK}: missing; it must be given"
     if kind == "value_error":
         message = first["msg"].removeprefix("Value error, ")
         return f"{name}: {message}" if name else message
@@ -129,9 +131,8 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
 
 
 def _tag(model: type[BaseModel]) -> str | None:
-    """The value of a union member's tag: its single literal field named `network` or `name`."""
-    for field in ("network", "name"):
-        annotation = model.model_fields[field].annotation if field in model.model_fields else None
-        if get_origin(annotation) is typing.Literal and len(get_args(annotation)) == 1:
-            return str(get_args(annotation)[0])
-    return None
+    """The tag of a union's member: the value of its field `network`, or OWN where that is a name of the user's."""
+    if NETWORK not in model.model_fields:
+        return None
+    annotation = model.model_fields[NETWORK].annotation
+    return str(get_args(annotation)[0]) if get_origin(annotation) is typing.Literal else OWN

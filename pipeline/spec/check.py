@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.distributions import KINDS, Choice, show
 from pipeline.errors import InputError, one_of
 from pipeline.space import Parameter, Space
-from pipeline.spec.base import parse
+from pipeline.spec.base import fingerprint, flatten, parse, scalar_keys
 from pipeline.spec.networks import check_network
 from pipeline.spec.trial import TrialSpec
 
@@ -25,6 +25,11 @@ def check(space: Space) -> tuple[str, ...]:
             raise InputError(
                 f"{space.source}: {parameter.key}: found a distribution; valid: one value, "
                 f"trials that differ in {section} cannot be compared"
+            )
+        if parameter.key in ("init_from.path", "init_from.hash"):
+            raise InputError(
+                f"{space.source}: {parameter.key}: found a distribution; valid: one value, or a choice of init_from "
+                "whose options have a path each"
             )
     _misspelt(space.tree, "", space.source)
     return _warnings(tried(space), space.source)
@@ -44,6 +49,24 @@ def check_data(space: Space, kind: str, resolution: int | None, classes: int) ->
                 check_network(side, getattr(spec, side), kind, resolution)
         except ValueError as error:
             raise InputError(f"{space.source}: {error}") from None
+
+
+def to_build(space: Space) -> list[TrialSpec]:
+    """Of what tried() tries, one of each structure that only building it can tell to be right."""
+    scalars = scalar_keys(TrialSpec)
+    found: dict[str, TrialSpec] = {}
+    for spec in tried(space):
+        if untold(spec):
+            tree = flatten(spec.model_dump(mode="json", exclude={"optimiser", "ema"}))
+            structure = {key: value for key, value in tree.items() if key not in scalars}
+            found.setdefault(fingerprint(structure), spec)
+    return list(found.values())
+
+
+def untold(spec: TrialSpec) -> bool:
+    """Whether the spec alone cannot tell if it can be built: a part is the user's own, or networks start from a
+    checkpoint."""
+    return spec.init_from is not None or ".py:" in spec.model_dump_json(exclude={"data"})
 
 
 def tried(space: Space) -> list[TrialSpec]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.errors import one_of
-from pipeline.plugin import absolute
-from pipeline.spec.base import Strict, scalar
+from pipeline.plugin import absolute, is_own
+from pipeline.spec.base import Options, Strict, scalar
 
 GAMES = ("adversarial",)
 OBJECTIVES = (
@@ -56,13 +55,13 @@ class AdversarialSpec(Strict):
     label_smoothing: float = scalar(0.0, ge=0, lt=0.5)
     packing: int = Field(1, ge=1, le=16)
     condition: ConditionSpec | None = None
-    options: dict[str, float | int | str | bool | None] = {}
+    options: Options = {}
 
     @field_validator("name", "objective")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
         known = GAMES if info.field_name == "name" else OBJECTIVES
-        if name not in known and not re.fullmatch(r".+\.py:\w+", name):
+        if name not in known and not is_own(name):
             raise ValueError(f'found "{name}", {one_of(name, [*known, "file.py:object"])}')
         return absolute(name)
 

@@ -13,13 +13,16 @@ from pipeline.data.catalogue import lookup
 from pipeline.distributions import show
 from pipeline.errors import InputError, one_of
 from pipeline.health.rules import DEFAULT_RULES
-from pipeline.metrics.catalogue import check_objective
+from pipeline.metrics.catalogue import METRICS, Metric, check_objective, own_metrics
+from pipeline.metrics.catalogue import known as known_metric
+from pipeline.plugin import absolute, is_own
 from pipeline.space import Point, Space, is_distribution
 from pipeline.spec import yaml
 from pipeline.spec.base import flatten, parse
 from pipeline.spec.check import check
 from pipeline.spec.override import override
 from pipeline.spec.sweep import SearchSpec, SweepSpec
+from pipeline.spec.transfer import pinned
 from pipeline.spec.trial import TrialSpec
 
 TRIAL_KEYS = tuple(TrialSpec.model_fields)
@@ -40,6 +43,11 @@ class SweepFile:
     known_good: tuple[Point, ...]
     notices: tuple[str, ...]
     tree: dict[str, Any]
+
+    @property
+    def metric(self) -> Metric:
+        """What is known of the objective."""
+        return known_metric(self.sweep.objective, own_metrics(self.tree))
 
 
 def presets() -> dict[str, Path]:
@@ -62,7 +70,7 @@ def load(space: str, overrides: Sequence[str] = (), **search: Any) -> SweepFile:
     tree, source, name = _read(space)
     _check_keys(tree, source)
     given = {key: value for key, value in search.items() if value is not None}
-    changed = override(tree, overrides)
+    changed = _placed(override(tree, overrides))
     if given:
         before = changed.get("search") or {}
         if isinstance(before, dict):
@@ -88,7 +96,7 @@ def load_trial(path: str, overrides: Sequence[str] = ()) -> tuple[TrialSpec, Swe
         tree = {**tree, "objective": _default_objective(tree, source)}
         notices.append(f"{source}: objective: not given, taken as {tree['objective']}")
     original = Space.parse(_trial_part(tree), source) if overrides else None
-    file = _build(override(tree, overrides), source, name, original)
+    file = _build(_placed(override(tree, overrides)), source, name, original)
     searched = [parameter.key for parameter in file.space.parameters()]
     if searched and not file.known_good:
         raise InputError(f"{source}: searches {', '.join(searched)} and has no known_good; valid: one value for each")
@@ -103,11 +111,20 @@ def _read(space: str) -> tuple[dict[str, Any], str, str]:
     """Tree, source and name."""
     known = presets()
     if space in known:
-        return yaml.read_mapping(known[space], f"preset {space}"), f"preset {space}", space
+        return _placed(yaml.read_mapping(known[space], f"preset {space}")), f"preset {space}", space
     path = Path(space)
     if not path.exists():
         raise InputError(f"{space}: found neither a file nor a preset of this name, {one_of(space, known)}")
-    return yaml.read_mapping(path, space), space, path.stem
+    return _placed(yaml.read_mapping(path, space)), space, path.stem
+
+
+def _placed(tree: Any) -> Any:
+    """The tree with each "file.py:object" and "imagefolder:PATH" in it absolute: a resume may come from elsewhere."""
+    if isinstance(tree, dict):
+        return {key: value if key == "about" else _placed(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_placed(value) for value in tree]
+    return absolute(tree) if isinstance(tree, str) and (is_own(tree) or tree.startswith("imagefolder:")) else tree
 
 
 def _check_keys(tree: Mapping[str, Any], source: str) -> None:
@@ -127,12 +144,17 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     about = tree.get("about", "")
     if not isinstance(about, str):
         raise InputError(f"{source}: about: found {show(about)}; valid: a line of text")
+    if tree.get("init_from") is not None:
+        tree = tree | {"init_from": pinned(tree["init_from"], source)}
     sweep = parse(SweepSpec, {key: value for key, value in tree.items() if key in SWEEP_KEYS}, source)
     space = Space.parse(_trial_part(tree), source)
     warnings = check(space)
+    own = own_metrics(tree)
+    if sweep.objective not in (*METRICS, *own):
+        raise InputError(f'{source}: objective: found "{sweep.objective}", {one_of(sweep.objective, [*METRICS, *own])}')
     data = tree["data"]["name"]  # fixed and known: checked just now
     if (known := lookup(data)) is not None:
-        check_objective(sweep.objective, data, known.kind, known.mixture, source)
+        check_objective(sweep.objective, data, known.kind, known.mixture, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,

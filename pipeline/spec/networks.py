@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, field_validator
 
-from pipeline.spec.base import Strict, scalar
+from pipeline.plugin import absolute, is_own
+from pipeline.spec.base import OWN, Options, Strict, scalar
 
 Norm = Literal["none", "batch", "instance", "layer", "spectral"]
 GeneratorNorm = Literal["none", "batch", "instance", "layer", "spectral", "conditional_batch"]
@@ -60,12 +61,43 @@ class DcganDiscriminatorSpec(DcganSpec):
     minibatch: Minibatch = "none"
 
 
-GeneratorSpec = Annotated[MlpSpec | DcganSpec, Field(discriminator="network")]
-DiscriminatorSpec = Annotated[MlpDiscriminatorSpec | DcganDiscriminatorSpec, Field(discriminator="network")]
+class OwnNetworkSpec(Strict):
+    """network: "file.py:object" of your own, a class or function that gives an nn.Module (see games/networks);
+    options: its hyperparameters, given by keyword. Norm, initialisation and all else are its own affair."""
+
+    network: str
+    options: Options = {}
+    norm: ClassVar[str] = OWN
+    minibatch: ClassVar[str] = OWN
+
+    @field_validator("network")
+    @classmethod
+    def _place(cls, name: str) -> str:
+        return absolute(name)
 
 
-def check_network(side: str, network: MlpSpec | DcganSpec, kind: str, resolution: int | None) -> None:
+def _family(value: Any) -> str | None:
+    """The tag of a network's spec."""
+    name = value.get("network") if isinstance(value, dict) else getattr(value, "network", None)
+    return None if name is None else OWN if is_own(str(name)) else str(name)
+
+
+GeneratorSpec = Annotated[
+    Annotated[MlpSpec, Tag("mlp")] | Annotated[DcganSpec, Tag("dcgan")] | Annotated[OwnNetworkSpec, Tag(OWN)],
+    Discriminator(_family),
+]
+DiscriminatorSpec = Annotated[
+    Annotated[MlpDiscriminatorSpec, Tag("mlp")]
+    | Annotated[DcganDiscriminatorSpec, Tag("dcgan")]
+    | Annotated[OwnNetworkSpec, Tag(OWN)],
+    Discriminator(_family),
+]
+
+
+def check_network(side: str, network: MlpSpec | DcganSpec | OwnNetworkSpec, kind: str, resolution: int | None) -> None:
     """ValueError where `network` cannot be built for this kind of data at this resolution."""
+    if isinstance(network, OwnNetworkSpec):
+        return
     if isinstance(network, MlpSpec):
         if network.norm == "instance":
             raise ValueError(f"{side}.norm: found instance; an mlp has no pixels, valid: none, batch, layer, spectral")

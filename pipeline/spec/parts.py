@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.spec.base import Strict, scalar
+from pipeline.plugin import absolute, is_own
+from pipeline.spec.base import Options, Strict, scalar
 
 Transform = Literal["colour", "translation", "cutout"]
 
@@ -76,8 +77,25 @@ class InstanceNoiseSpec(Strict):
     share: float = scalar(0.5, gt=0, le=1)
 
 
+class OwnTermSpec(Strict):
+    """A term of D's loss of your own: weight * interval * its value, every `interval` of D's steps.
+    name: "file.py:object", a function or a Regulariser (see games/regularisers); options: its hyperparameters."""
+
+    name: str
+    weight: float = scalar(1.0, gt=0)
+    interval: int = Field(1, ge=1)
+    options: Options = {}
+
+    @field_validator("name")
+    @classmethod
+    def _place(cls, name: str) -> str:
+        if not is_own(name):
+            raise ValueError(f'found "{name}"; valid: "file.py:object"')
+        return absolute(name)
+
+
 class RegularisersSpec(Strict):
-    """Each one that is there is applied; null is the same as not there."""
+    """Each one that is there is applied; null is the same as not there. own: terms of your own, each under a name."""
 
     r1: R1Spec | None = None
     r2: R2Spec | None = None
@@ -89,6 +107,7 @@ class RegularisersSpec(Strict):
     weight_clipping: WeightClippingSpec | None = None
     gradient_clipping: GradientClippingSpec | None = None
     instance_noise: InstanceNoiseSpec | None = None
+    own: dict[str, OwnTermSpec] = {}
 
     @model_validator(mode="after")
     def _go_together(self) -> RegularisersSpec:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.catalogue import lookup
 from pipeline.errors import InputError
-from pipeline.plugin import absolute
+from pipeline.metrics.catalogue import METRICS
+from pipeline.plugin import absolute, is_own
 from pipeline.spec.base import Strict, scalar
 from pipeline.spec.game import AdversarialSpec
 from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, check_network
 from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
+from pipeline.spec.transfer import InitFromSpec
 
 # What a game can bring `with` it: everything in which the trials of a sweep may differ.
 BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
@@ -42,13 +45,42 @@ class BudgetSpec(Strict):
     images: int = Field(gt=0)
 
 
+class OwnMetricSpec(Strict):
+    """A metric of your own. name: "file.py:function" (see metrics/own.py); minimise: whether less is better."""
+
+    name: str
+    minimise: bool
+
+    @field_validator("name")
+    @classmethod
+    def _place(cls, name: str) -> str:
+        if not is_own(name):
+            raise ValueError(f'found "{name}"; valid: "file.py:function"')
+        return absolute(name)
+
+
 class EvaluationSpec(Strict):
     """every: images between evaluations; samples: generated for each (None: as many as there are validation
-    samples, at most 2,000); grid: samples a side of the sample picture."""
+    samples, at most 2,000); grid: samples a side of the sample picture; metrics: of your own, each under a name that
+    the objective can be."""
 
     every: int = Field(gt=0)
     samples: int | None = Field(None, ge=32)
     grid: int = Field(8, ge=2, le=16)
+    metrics: dict[str, OwnMetricSpec] = {}
+
+    @field_validator("metrics")
+    @classmethod
+    def _names(cls, metrics: dict[str, OwnMetricSpec]) -> dict[str, OwnMetricSpec]:
+        for name in metrics:
+            if name in METRICS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(f'found the name "{name}"; valid: small letters, digits and _, and none of a metric')
+        return metrics
+
+    @property
+    def own(self) -> dict[str, bool]:
+        """The metrics of one's own, with whether less is better."""
+        return {name: metric.minimise for name, metric in self.metrics.items()}
 
 
 class LatentSpec(Strict):
@@ -101,6 +133,7 @@ class TrialSpec(Strict):
     optimiser: OptimiserSpec = OptimiserSpec()
     ema: EmaSpec = EmaSpec()
     batch_size: int = Field(64, ge=2, le=8192)
+    init_from: InitFromSpec | None = None
     device: Literal["cpu", "cuda"] | None = None
     precision: Literal["fp32", "bf16"] | None = None
     memory_format: Literal["contiguous", "channels_last"] | None = None

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.metrics.catalogue import METRICS
 from pipeline.spec.base import flatten
 from pipeline.state import HEALTH_REASONS, Run, SweepState, Trial
 from pipeline.tracking.projection import SWEEP, Key, milliseconds
@@ -97,7 +96,7 @@ def _sweep_view(state: SweepState, alive: bool) -> View:
     }  # params are final
     tags |= {
         "state": {"started": "running" if alive else "interrupted"}.get(driver, driver),
-        "objective": f"{state.metric}, {'less' if METRICS[state.metric].minimise else 'more'} is better",
+        "objective": f"{state.metric}, {'less' if state.known.minimise else 'more'} is better",
         "end_reasons": outcome(state),
         "mlflow.note.content": leaderboard(state, limit=5000),
     }

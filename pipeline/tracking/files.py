@@ -45,11 +45,13 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
         return [Upload(PICK, Path("best.yaml"), "", text=best)] if best and state.pick else []
     if event not in ("measurement", "run_ended"):
         return []
-    trial = state.trials[line["trial"]]
+    trial = state.configuration(line["trial"])
     key, run = key_of(trial, line["seed"]), state.run(trial.number, line["seed"])
     assert run is not None
     place = folder / "trials" / str(run.trial) / f"seed-{run.seed}"
     if event == "run_ended":
+        if trial.moved:  # of neighbours nobody wants more than to see them
+            return []
         return [Upload(key, path, "checkpoints", tag=tag) for tag, path in _checkpoints(state, run, place)]
     at = (line["images"], milliseconds(line["time"]))
     return [Upload(key, place / line["samples"], "samples", at=at)] if line.get("samples") else []

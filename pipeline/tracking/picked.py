@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, standing
-from pipeline.picking.words import conclusions, span
+from pipeline.picking.words import conclusions, robustness, span
 from pipeline.state import Run, SweepState
 from pipeline.tracking import content
 from pipeline.tracking.content import View, cut, run_status, run_tags, text
@@ -16,8 +17,8 @@ def view(state: SweepState, key: Key, alive: bool = True) -> View:
     if key == PICK:
         return _pick_view(state, alive)
     trial, seed = key
-    if trial is not None and seed is not None and seed in state.trials[trial].confirmations:
-        return _confirmation_view(state, state.trials[trial].confirmations[seed], alive)
+    if trial is not None and seed is not None and seed in state.configuration(trial).confirmations:
+        return _confirmation_view(state, state.configuration(trial).confirmations[seed], alive)
     return content.view(state, key, alive)
 
 
@@ -26,17 +27,19 @@ def _working(state: SweepState, alive: bool) -> bool:
 
 
 def _confirmation_view(state: SweepState, run: Run, alive: bool) -> View:
-    trial, working = state.trials[run.trial], _working(state, alive)
+    trial, working = state.configuration(run.trial), _working(state, alive)
     params = {name: text(value) for name, value in trial.params.items()}
     ended = run.ended if run.ended is not None else None if working else state.updated
     return View(
-        name=f"trial {run.trial} fresh seed {run.seed}",
+        name=f"{trial.title} fresh seed {run.seed}",
         parent=PICK,
         started=milliseconds(run.started),
         ended=milliseconds(ended) if ended is not None else None,
         status=run_status(run.end_reason, True, working),
         params={**params, "seed": text(run.seed)},
-        tags=run_tags(state, trial, [run], run.end_reason, working) | {"replicate": str(run.replicate)},
+        tags=run_tags(state, trial, [run], run.end_reason, working)
+        | {"replicate": str(run.replicate)}
+        | ({"perturbed": trial.moved.parameter} if trial.moved else {}),
     )
 
 
@@ -66,7 +69,8 @@ def _pick_view(state: SweepState, alive: bool) -> View:
 
 def _note(found: Verdict, state: SweepState) -> str:
     """The conclusions and the finalists, in Markdown."""
-    lines = [f"- {line}" for line in conclusions(found, state)]
+    around = plateau(state)
+    lines = [f"- {line}" for line in [*conclusions(found, state), *(robustness(around) if around else [])]]
     head = f"| trial | healthy | {found.metric}, test part | 95% | best with probability | searched |"
     rows = []
     for row in found.rows:

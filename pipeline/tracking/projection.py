@@ -15,7 +15,7 @@ Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""
 
 SWEEP: Key = (None, None)
-PICK: Key = (-1, None)  # its children are the runs that confirm, (trial, seed)
+PICK: Key = (-1, None)  # its children are the runs that confirm, and those of the winner's neighbours, (trial, seed)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def keys(state: SweepState) -> Iterator[Key]:
         yield from (key_of(trial, seed) for seed in list(trial.runs)[1:])
     if state.pick:
         yield PICK
-        yield from ((run.trial, run.seed) for run in state.confirmations)
+        yield from ((run.trial, run.seed) for run in (*state.confirmations, *state.perturbed))
 
 
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
@@ -57,16 +57,16 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
     if event in ("sweep", "prepared"):
         state.apply(line)
         return {}, {SWEEP}
-    if event == "pick":
+    if event in ("pick", "perturb", "neighbour"):
         state.apply(line)
         return {}, {PICK}
     if event == "driver":
         state.apply(line)
         return {}, {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
-    if event == "trial":
+    if event in ("trial", "promoted"):
         state.apply(line)
         return {}, {SWEEP, (line["trial"], None)}
-    trial = state.trials[line["trial"]]
+    trial = state.configuration(line["trial"])
     known = state.run(trial.number, line["seed"])
     before = len(known.measurements) if known else 0
     state.apply(line)
@@ -101,9 +101,11 @@ def _confirmed(
         if tested is not None:
             points[key].append(Point(f"test_tail.{state.metric}", tested, time, run.images))
     if ended:
-        reasons = [each.end_reason for each in state.confirmations if each.end_reason]
+        part, runs = ("plateau", state.perturbed) if run.trial in state.neighbours else ("pick", state.confirmations)
+        reasons = [each.end_reason for each in runs if each.end_reason]
         points[PICK] = [
-            Point(f"pick/ended.{reason}", reasons.count(reason), time, len(reasons)) for reason in sorted(set(reasons))
+            Point(f"{part}/ended.{reason}", reasons.count(reason), time, len(reasons))
+            for reason in sorted(set(reasons))
         ]
     finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
     return finite, {key, PICK} if ended else {key}

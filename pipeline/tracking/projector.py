@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline import record
 from pipeline.state import SweepState
-from pipeline.tracking import views
+from pipeline.tracking import champion, views
 from pipeline.tracking.client import Runs
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
@@ -81,6 +81,8 @@ class Projector:
         lines, offset = record.read(self.record, self.memory.files, limit=limit)
         for upload in [upload for line in lines for upload in uploads(self.state, line, self.folder)]:
             self.runs.upload(upload)
+        if any(champion.due(self.state, line) for line in lines):
+            champion.send(self.runs, self.state, self.folder)
         if lines:
             self.memory.files = offset
             self.memory.write(self.folder)

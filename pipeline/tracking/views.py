@@ -11,7 +11,6 @@ import uuid
 from typing import Any
 from urllib.parse import urlencode
 
-from pipeline.metrics.catalogue import METRICS
 from pipeline.state import SweepState
 
 VIEW = "gansweep"
@@ -38,7 +37,7 @@ def saved_view(state: SweepState) -> str:
     view = {
         "searchFilter": "tags.`gansweep.kind` != 'seed'",
         "orderByKey": _at("metrics", f"tail.{metric}"),
-        "orderByAsc": METRICS[metric].minimise,
+        "orderByAsc": state.known.minimise,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "selectedColumns": columns,
@@ -73,7 +72,7 @@ def _at(kind: str, name: str) -> str:
 
 def _charts(state: SweepState, params: list[str]) -> list[dict[str, Any]]:
     metric = state.metric
-    scale = "log" if METRICS[metric].floored else "linear"  # a distance above its floor is never 0
+    scale = "log" if state.known.floored else "linear"  # a distance above its floor is never 0
     line = {"metricKey": metric, "selectedMetricKeys": [metric], "scaleType": scale, "xAxisScaleType": "linear"}
     step: dict[str, Any] = {"xAxisKey": "step", "useGlobalXaxisKey": False}
     step |= {"lineSmoothness": 0, "useGlobalLineSmoothing": False}

@@ -41,7 +41,8 @@ def score(state: SweepState, value: float | None) -> str:
 def describe(state: SweepState, trial: Trial, runs: list[Run]) -> str:
     """A trial, or one further seed of it, in Markdown."""
     metric = state.metric
-    lines = ["Proposed as a known good configuration." if trial.source == "known_good" else "Proposed by the sampler."]
+    proposed = "Proposed as a known good configuration." if trial.source == "known_good" else "Proposed by the sampler."
+    lines = [f"T{trial.title[1:]}."] if trial.moved else [proposed]
     for run in runs:
         why = evidence_line(run.end_reason, run.evidence) if run.end_reason else run.state
         lines.append(f"\n**Seed {run.seed}: {why}** after {run.images:,} images, {run.seconds:.0f} s.")

@@ -14,12 +14,13 @@ from pipeline import games
 from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
-from pipeline.metrics.samples import save_grid
+from pipeline.metrics.samples import MARKS, save_grid
 from pipeline.seeds import derive
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.checkpoint import find
 from pipeline.training.loop import sample
-from pipeline.training.store import DamagedCheckpoint, Store, load
+from pipeline.training.store import DamagedCheckpoint, load
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ class Wanted:
 
 
 def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
-    """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote."""
+    """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote.
+    Both kinds of file say that what is in them is synthetic."""
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
-    file = _checkpoint(path)
+    file = find(path)
     try:
         content = load(file)
     except DamagedCheckpoint as error:
@@ -52,7 +54,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     samples = sample(game, game.generator, inputs, spec)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".npz":
-        np.savez_compressed(out, samples=samples.numpy())
+        np.savez_compressed(out, samples=samples.numpy(), software=MARKS["Software"], synthetic=MARKS["Synthetic"])
     else:
         save_grid(samples, out, columns=columns)
     return f"{len(samples)} samples of {file.name} ({content['state']['images']:,} images) in {out}"
@@ -109,16 +111,3 @@ def _label(game: AdversarialGame, text: str) -> int:
     if not text.isdigit() or int(text) >= classes:
         raise InputError(f"--class: found {text}; valid: 0 to {classes - 1}, or all")
     return int(text)
-
-
-def _checkpoint(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not (path / "checkpoints").is_dir():
-        raise InputError(f"{path}: no checkpoint and no folder of a run; valid: SWEEP/trials/NUMBER/seed-SEED")
-    store = Store(path)
-    newest = store.newest()
-    if newest is None:
-        raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {d}" for d in store.damaged))
-    best: dict[str, Any] = newest[1]["state"]["best"]
-    return path / ((store.at(best["images"]) if best else None) or newest[0])

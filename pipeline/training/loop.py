@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.data.dataset import Dataset
 from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import known
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.metrics.samples import save_grid
 from pipeline.seeds import derive
@@ -40,8 +40,8 @@ def training(
     without metrics and with the signal `finite` at 0: nothing could come of going on. `test`: the evaluations that
     the run's tail is made of are made on the test part too, which decides nothing here.
     """
-    state = initial(spec, evaluator.dataset, seed)
     found = store.newest()
+    state = initial(spec, evaluator.dataset, seed, restored=found is not None)
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if found is not None:
         name, content = found
@@ -122,7 +122,7 @@ def _signals(state: TrainingState) -> dict[str, float]:
 def _save(state: TrainingState, store: Store, measurement: Measurement, objective: str) -> str:
     """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
     value = measurement.metrics.get(objective)
-    sign = 1 if METRICS[objective].minimise else -1
+    sign = 1 if known(objective, state.spec.evaluation.own).minimise else -1
     better = (
         value is not None and math.isfinite(value) and (not state.best or sign * value < sign * state.best["value"])
     )

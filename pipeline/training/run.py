@@ -10,7 +10,7 @@ import torch
 
 from pipeline.measurement import Measurement
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.spec.trial import DataSpec, EvaluationSpec, TrialSpec
 from pipeline.training.loop import training
 from pipeline.training.store import Store
 
@@ -20,12 +20,15 @@ def run(
 ) -> Iterator[Measurement]:
     """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `folder`. `test`: with
     the last ones on the test part too."""
-    evaluator = _evaluator(spec.data.model_dump_json(), spec.evaluation.samples, cache, root, spec.device or "cpu")
+    chosen = spec.data.model_dump_json(), spec.evaluation.model_dump_json()
+    evaluator = _evaluator(*chosen, cache, root, spec.device or "cpu")
     if spec.device == "cpu":
         torch.set_num_threads(1)
     return training(spec, evaluator, Store(folder), seed, objective, test)
 
 
 @functools.lru_cache(maxsize=2)
-def _evaluator(data: str, samples: int | None, cache: Path, root: Path | None, device: str) -> Evaluator:
-    return Evaluator.open(DataSpec.model_validate_json(data), samples, cache, root, torch.device(device))
+def _evaluator(data: str, evaluation: str, cache: Path, root: Path | None, device: str) -> Evaluator:
+    asked = EvaluationSpec.model_validate_json(evaluation)
+    places = cache, root, torch.device(device)
+    return Evaluator.open(DataSpec.model_validate_json(data), asked.samples, *places, asked.metrics)

@@ -12,12 +12,14 @@ import yaml
 from pipeline.errors import GansweepError, InputError
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
-from pipeline.metrics.catalogue import METRICS, check_objective
+from pipeline.metrics.catalogue import check_objective, known
 from pipeline.metrics.evaluator import prepare
 from pipeline.record import dumps
+from pipeline.spec.check import untold
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.state import Run
+from pipeline.training.preflight import preflight
 from pipeline.training.run import run
 
 
@@ -45,10 +47,12 @@ def train(
     claim = _claim(folder, spec, seed)
     cache, metric = home_of(home) / "cache", sweep.objective
     found = prepare(spec.data, spec.evaluation.samples, cache, root)
-    check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path)
+    check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path, spec.evaluation.own)
+    preflight([spec] if untold(spec) else [], cache, root)
     claim()
-    context = Context(metric, METRICS[metric].minimise, found["floor"].get(metric), found["floor_spread"].get(metric))
-    done = Run(0, seed)
+    less = known(metric, spec.evaluation.own).minimise
+    context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
+    done = Run(0, seed, own=spec.evaluation.own)
     try:
         for measurement in run(spec, seed, metric, folder, cache, root):
             done.measurements.append(measurement)
@@ -84,7 +88,9 @@ def train(
         print(dumps(result))
     if done.end_reason != "completed":
         raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
-    say(f"{metric} tail {done.tail(metric):.4g}; samples and checkpoints in {folder}")
+    floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
+    known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
+    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
 
 
 def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:

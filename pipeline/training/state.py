@@ -15,6 +15,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.games.game import Auxiliary, Game
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.transfer import freeze, start_from
 
 # What a step measures of each side; a window sums them up between two evaluations, on the device.
 DISCRIMINATOR_MEASURES = ("loss_d", "discriminator_gradient_norm", "discriminator_win_rate")
@@ -128,8 +129,9 @@ class TrainingState:
         self.best = saved["best"]
 
 
-def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
-    """The state before the first step, on the device that the (resolved) spec names."""
+def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False) -> TrainingState:
+    """The state before the first step, on the device that the (resolved) spec names. restored: restore() follows, so
+    that a checkpoint to start from is not read and need not be there any more."""
     device = torch.device(spec.device or "cpu")
     layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
     shape = tuple(dataset.train.shape[1:])
@@ -137,6 +139,10 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
     labels = None if labels is None else labels[: spec.data.limit]
     classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
     game = games.build(spec, shape, seed, classes)
+    if spec.init_from:
+        if not restored:
+            start_from(game, spec)
+        freeze(game.discriminator, spec.init_from.freeze_discriminator)
     image = dataset.kind == "image"
     for network in (game.generator, game.discriminator):
         network.to(device)
@@ -168,4 +174,6 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int) -> TrainingState:
 
 
 def _adam(network: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+    """Of the parameters that are trained; those that are frozen are not in it."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return torch.optim.Adam(trained, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)

@@ -21,7 +21,7 @@ from pipeline.training.step import step
 from tests.conformance.test_training import copied, data
 
 STEPS, DRAWN = 2, 5
-SHAPES = {"fashion_mnist": (1, 28), "mnist": (1, 28), "cifar10": (3, 32)}
+SHAPES = {"fashion_mnist": (1, 28), "mnist": (1, 28), "cifar10": (3, 32), "stacked_mnist": (3, 28)}
 
 
 def toy(tree: dict[str, Any]) -> TrialSpec:
@@ -78,7 +78,10 @@ def test_every_preset_says_where_its_numbers_come_from(name: str) -> None:
 
 def test_the_presets_for_the_published_searches_are_there() -> None:
     published = {"lucic_wide", "lucic_narrow", "kurach", "dcgan", "wgan", "wgan_gp", "r3gan"}
-    assert published | {"conditional", "augmentation", "broad", "ring8", "grid25", "digits"} <= presets().keys()
+    assert (
+        published | {"conditional", "augmentation", "stacked_mnist", "broad", "ring8", "grid25", "digits"}
+        <= presets().keys()
+    )
 
 
 def test_limited_data_trains_on_the_first_samples_alone() -> None:

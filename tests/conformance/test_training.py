@@ -25,7 +25,9 @@ from pipeline.training.step import step
 from pipeline.training.store import Store
 
 # Parts whose defaults would not be seen in so few steps.
+OWN = Path(__file__).resolve().parents[1] / "own_parts.py"
 PARTS: dict[str, dict[str, Any]] = {
+    "own": {"drift": {"name": f"{OWN}:drift", "interval": 2}, "slow": {"name": f"{OWN}:slow", "weight": 0.1}},
     "lecam": {"start": 3},
     "weight_clipping": {"bound": 0.1},
     "gradient_clipping": {"norm": 0.1},
@@ -35,8 +37,8 @@ CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 
 # Each axis with its options; what the code lists joins by itself.
 AXES: dict[str, list[Any]] = {
-    "network": [("ring8", "mlp"), ("digits", "mlp"), ("digits", "dcgan")],
-    "objective": list(OBJECTIVES),
+    "network": [("ring8", "mlp"), ("digits", "mlp"), ("digits", "dcgan"), ("digits", "own")],
+    "objective": [*OBJECTIVES, f"{OWN}:quadratic"],
     "regularisers": [
         {},
         *({name: PARTS.get(name, {})} for name in RegularisersSpec.model_fields),
@@ -60,11 +62,12 @@ AXES: dict[str, list[Any]] = {
     "ema": [0.0, 50.0, 10_000.0],
     "precision": ["fp32", "bf16"],
     "memory_format": ["contiguous", "channels_last"],
+    "init_from": [None, 0, 1, 2],  # the blocks of D that are frozen
 }
 STEPS = 5  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
 
 
-def tree(case: dict[str, Any]) -> dict[str, Any]:
+def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str, Any]:
     data, family = case["network"]
     kind, norm_of_class = case["condition"] or (None, None)
     norms = {"generator": norm_of_class if norm_of_class == "conditional_batch" else case["norm_g"]}
@@ -81,6 +84,8 @@ def tree(case: dict[str, Any]) -> dict[str, Any]:
         for side in ("generator", "discriminator")
     }
     sides["discriminator"] |= {"dropout": case["dropout"], "minibatch": case["minibatch"]}
+    if family == "own":
+        sides = {side: {"network": f"{OWN}:{side.capitalize()}", "options": {"width": 4}} for side in sides}
     game = {name: case[name] for name in ("objective", "packing", "label_smoothing")}
     chosen = {"discriminator_steps": case["discriminator_steps"], "schedule": case["schedule"]}
     return sides | {
@@ -97,6 +102,7 @@ def tree(case: dict[str, Any]) -> dict[str, Any]:
         "device": "cpu",
         "precision": case["precision"],
         "memory_format": case["memory_format"],
+        "init_from": source,
     }
 
 
@@ -117,6 +123,8 @@ def possible(case: dict[str, int]) -> bool:
         or (family == "dcgan" and one["activation"] == "maxout")
         or (points and (one["augmentation"] or one["condition"] or "consistency" in parts))
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")
+        or (family == "own" and (one["condition"] or ("", ""))[1] == "conditional_batch")
+        or (family == "own" and one["init_from"] == 2)  # it has one block
         or (one["label_smoothing"] and one["objective"] not in SMOOTHED)
         or (one["condition"] and one["packing"] > 1)
     )
@@ -153,7 +161,8 @@ CASES = [{name: AXES[name][at] for name, at in case.items()} for case in coverin
 
 
 def title(case: dict[str, Any]) -> str:
-    first = "-".join(map(str, (*case["network"], case["objective"], *case["regularisers"], *case["augmentation"])))
+    objective = case["objective"].rpartition(":")[2]
+    first = "-".join(map(str, (*case["network"], objective, *case["regularisers"], *case["augmentation"])))
     return f"{first}-{case['norm_g']}-{case['norm_d']}-{case['condition']}-{case['packing']}"
 
 
@@ -165,7 +174,7 @@ def test_every_axis_is_an_axis_of_the_spec() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=title)
 def test_trains_and_resumes_to_the_bit(case: dict[str, Any], tmp_path: Path) -> None:
-    spec = TrialSpec.model_validate(tree(case))
+    spec = TrialSpec.model_validate(tree(case, source(case, tmp_path / "source")))
     state = initial(spec, data(spec.data.name), seed=3)
     start = copied(state.tensors())
     train(state)
@@ -176,7 +185,7 @@ def test_trains_and_resumes_to_the_bit(case: dict[str, Any], tmp_path: Path) -> 
     found = Store(tmp_path).newest()
     assert found is not None
     assert found[0] == name
-    resumed = initial(spec, data(spec.data.name), seed=4)
+    resumed = initial(spec, data(spec.data.name), seed=4, restored=True)
     resumed.restore(found[1]["state"])
     train(resumed)
     assert difference(state.tensors(), resumed.tensors()) == []
@@ -197,13 +206,27 @@ def train(state: TrainingState) -> None:
         assert all(value.dim() == 0 and bool(value.isfinite()) for value in measured.values())
 
 
+def source(case: dict[str, Any], folder: Path) -> dict[str, Any] | None:
+    """A checkpoint of the same networks, a step old, to start from."""
+    if case["init_from"] is None:
+        return None
+    spec = TrialSpec.model_validate(tree(case))
+    state = initial(spec, data(spec.data.name), seed=9)
+    step(state, state.batches.next(state.randomness), state.randomness)
+    content = {"state": state.tensors(), "spec": spec.model_dump(mode="json")}
+    path = folder / Store(folder).save(state.images, content)
+    return {"path": str(path), "freeze_discriminator": case["init_from"]}
+
+
 def moved(before: dict[str, Any], state: TrainingState) -> None:
-    """Every weight of both sides, and of the average, went somewhere and is a number."""
+    """Every weight of both sides that is trained, and of the average, went somewhere and is a number."""
     after = state.tensors()
+    frozen = {name for name, value in state.game.discriminator.named_parameters() if not value.requires_grad}
     for side in ("generator", "discriminator", "ema"):
         assert all(bool(value.isfinite().all()) for value in after[side].values())
-        weights = [name for name, value in after[side].items() if value.dim() > 1]
-        assert [name for name in weights if torch.equal(before[side][name], after[side][name])] == []
+        weights = {name for name, value in after[side].items() if value.dim() > 1}
+        still = {name for name in weights if torch.equal(before[side][name], after[side][name])}
+        assert still == (frozen & weights if side == "discriminator" else set())
 
 
 def copied(value: Any) -> Any:

@@ -127,6 +127,18 @@ def test_initial_weights_have_their_spread(init: str, deviation: float) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_orthogonal_weights_are_orthogonal(family: str) -> None:
+    """Saxe et al. 2014: of each layer as a matrix, rows or columns, whichever are fewer, are orthonormal."""
+    network = build_discriminator(small(family, init="orthogonal", width=8, norm="none"), (3, 16, 16), seed=1)
+    layers = [m for m in network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    assert len(layers) > 2
+    for layer in layers:
+        matrix = layer.weight.detach().flatten(1)
+        matrix = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+        torch.testing.assert_close(matrix @ matrix.T, torch.eye(len(matrix)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_spectral_norm_bounds_each_layer(family: str) -> None:
     """After some steps of its power iteration, which is of the weight as a matrix (Miyato et al. 2018, sec. 2.1)."""
     network = build_discriminator(small(family, norm="spectral", width=8), (1, 16, 16), seed=1)

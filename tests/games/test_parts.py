@@ -84,6 +84,17 @@ def test_gradient_clipping_scales_a_long_gradient_and_says_how_long_it_was() -> 
     torch.testing.assert_close(share, given(plain, "optimiser_d") / given(plain, "optimiser_d").norm())
 
 
+def test_weight_decay_adds_its_share_of_each_weight_to_the_gradient() -> None:
+    """L2, as in the published configurations. Adam's first moment after one step is (1 - beta1) times the gradient."""
+    start, _ = trained(0)
+    moments = []
+    for decay in (0.0, 0.25):
+        state, _ = trained(1, optimiser={"weight_decay": decay})
+        moments.append([moment["exp_avg"] for moment in state.optimiser_d.state_dict()["state"].values()])
+    for weight, plain, decayed in zip(start.game.discriminator.parameters(), *moments, strict=True):
+        torch.testing.assert_close(decayed - plain, 0.5 * 0.25 * weight.detach(), rtol=1e-4, atol=1e-6)
+
+
 def test_ada_goes_by_the_signs_of_the_steps() -> None:
     changes = IMAGES | {"augmentation": {"ada": {"target": -0.99, "images": 640, "interval": 2}}}
     state, _ = trained(1, **changes)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pipeline.games.augment import TRANSFORMS
 from pipeline.games.regularisers import REGULARISERS, Seen, advance_lecam, input_gradient, lecam, mode_seeking
 from pipeline.spec.parts import ConsistencySpec, LecamSpec, ModeSeekingSpec, RegularisersSpec
+from tests.games.test_adversarial import POINTS, make, some, turn
 
 DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 GRADIENT_PENALTIES = ("r1", "r2", "wgan_gp", "dragan")
@@ -41,7 +42,7 @@ def penalty(name: str, discriminator: Callable[[Tensor], Tensor], real: Tensor, 
 
 
 def test_every_regulariser_is_in_the_spec_and_in_one_place() -> None:
-    elsewhere = {"mode_seeking", "weight_clipping", "gradient_clipping", "instance_noise"}
+    elsewhere = {"mode_seeking", "weight_clipping", "gradient_clipping", "instance_noise", "own"}
     assert REGULARISERS.keys() | elsewhere == RegularisersSpec.model_fields.keys()
     every = RegularisersSpec.model_validate({name: {} for name in REGULARISERS})
     assert set(every.gradient_penalties()) == set(GRADIENT_PENALTIES)
@@ -104,6 +105,19 @@ def test_zero_centred_penalties_of_a_quadratic_discriminator(name: str, factor: 
     a = a + a.T
     values = penalty(name, lambda x: ((x @ a) * x).sum(1) / 2, real, 100 * real, weight=1.0)
     torch.testing.assert_close(values.double(), factor * (real @ a).square().sum(1) / 2, rtol=1e-6, atol=0)
+
+
+def test_r1_and_r2_together_are_the_papers_sum() -> None:
+    """Huang et al. 2024, eqs. 4 and 5: gamma / 2 * E|grad D|^2 over reals and over fakes, each with its weight and,
+    lazily, its interval; D(x) = |x|^2 / 2 has the gradient x."""
+    parts = {"r1": {"weight": 0.3, "interval": 4}, "r2": {"weight": 5.0}}
+    game = make(POINTS, regularisers=parts)
+    real, fake = some(game, POINTS)
+    at = turn(game, real, fake, due={"r1": 4.0, "r2": 1.0})
+    losses = game.discriminator_loss(lambda x, *_: x.square().sum(1) / 2, at)
+    torch.testing.assert_close(losses.terms["r1"], 4 * 0.3 / 2 * real.square().sum(1))
+    torch.testing.assert_close(losses.terms["r2"], 5.0 / 2 * fake.detach().square().sum(1))
+    assert float(losses.total().detach()) == pytest.approx(sum(float(t.detach().mean()) for t in losses.terms.values()))
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "dragan"])

@@ -32,8 +32,8 @@ PLACES = [
 ]
 # Killed workers, one sweep: each at another place, of another run where three would spend its attempts.
 WORKERS = (
-    *("attempt:1:before", "attempt:2:after", "measurement:2:before", "measurement:6:after", "rename:3:before"),
-    *("rename:4:after", "run_ended:2:before", "run_ended:3:after", "trial:5:before"),
+    *("measurement:2:before", "measurement:4:after", "run_ended:1:before", "run_ended:2:after", "trial:4:before"),
+    *("attempt:6:before", "attempt:8:after", "rename:4:before", "rename:5:after"),
 )
 RANDOM = 4  # kills at random moments
 AT = 20261125  # their seed

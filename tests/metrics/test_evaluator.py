@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.data import mixtures
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
-from pipeline.metrics.catalogue import METRICS
+from pipeline.metrics.catalogue import measured_on
 from pipeline.metrics.evaluator import Evaluator, prepare
 from pipeline.spec.trial import DataSpec
 
@@ -66,7 +66,7 @@ def test_fewer_samples_have_a_floor_of_their_own(cache: Path) -> None:
 def test_metrics_and_signals_have_their_names(digits: Evaluator, ring: Evaluator) -> None:
     for evaluator, kind in ((digits, "image"), (ring, "points")):
         metrics, signals = evaluator.evaluate(reals(evaluator))
-        assert metrics.keys() == {name for name, metric in METRICS.items() if metric.kind == kind}
+        assert metrics.keys() == set(measured_on(kind, mixture=kind == "points"))
         shared = {"finite", "diversity_ratio", "sample_variance_ratio"}
         assert signals.keys() == shared | ({"coverage"} if kind == "image" else {"modes_share"})
         assert all(type(value) is float for value in (metrics | signals).values())

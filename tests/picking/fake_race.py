@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.measurement import Measurement
 from pipeline.picking.driver import PickDriver
 from pipeline.picking.finalists import finalists
+from pipeline.picking.neighbours import Perturbation, begin
 from pipeline.record import Line, Record, read
 from pipeline.runs import Job
 from pipeline.state import SweepState
@@ -41,6 +42,7 @@ class FakeRace:
         seeds: int = 5,
         concurrency: int = 1,
         hook: Callable[[Line, str], None] | None = None,
+        perturb: Perturbation | None = None,
     ) -> None:
         self.score, self.jobs = score, list[Job]()
         self.record = Record(folder / "events.jsonl", hook)
@@ -51,7 +53,14 @@ class FakeRace:
         lines.append(self.record.append("pick", top=top, seeds=seeds, finalists=why))
         numbers = [each.trial for each in chosen]
         self.driver = PickDriver(
-            folder, self.record, lines, FILE, concurrency=concurrency, finalists=numbers, seeds=seeds
+            folder,
+            self.record,
+            lines,
+            FILE,
+            concurrency=concurrency,
+            finalists=numbers,
+            seeds=seeds,
+            then=(lambda state: begin(self.record, state, FILE, perturb)) if perturb else None,
         )
 
     def go(self) -> SweepState:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.picking.neighbours import Perturbation
 from pipeline.picking.verdict import verdict
 from pipeline.state import SweepState
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 from tests.picking.fake_race import FakeRace, searched
-from tests.tracking.reading import mlflow_client
+from tests.tracking.reading import mlflow_client, runs_in
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,29 @@ def test_the_pick_carries_best_yaml(home: Path) -> None:
     best = state.trials[verdict(state).best.trial]
     assert yaml.safe_load(text)["optimiser"]["lr_g"] == best.params["optimiser.lr_g"]
     assert text.startswith("# Picked by gansweep from the sweep fake")
+
+
+def test_neighbours_are_children_of_the_pick_and_in_no_leaderboard(empty_home: Path) -> None:
+    folder, uri = empty_home / "fake", default_uri(empty_home)
+    searched(folder)
+    race = FakeRace(folder, seeds=3, perturb=Perturbation(1.5))
+    race.go()
+    race.record.append("driver", doing="pick", session="p", state="finished")
+    for _ in range(2):
+        sync(folder, uri)
+        (folder / "tracking.json").unlink()
+    sync(folder, uri)
+    state, runs, ids = state_of(empty_home), runs_in(empty_home), run_ids(folder)
+    pick = runs["pick"]
+    assert "plateau: " in pick.data.tags["mlflow.note.content"]
+    assert pick.data.metrics["plateau/ended.completed"] == len(state.perturbed) >= 6
+    assert pick.data.metrics["pick/ended.completed"] == len(state.confirmations)
+    for run in state.perturbed:
+        child = mlflow_client(empty_home).get_run(ids[run.trial, run.seed])
+        neighbour = state.neighbours[run.trial]
+        assert child.info.run_name == f"{neighbour.title} fresh seed {run.seed}"
+        assert child.data.tags["mlflow.parentRunId"] == pick.info.run_id
+        assert child.data.tags["perturbed"] == neighbour.moved.parameter  # type: ignore[union-attr]
+        assert child.data.tags["gansweep.kind"] == "seed"
+        assert child.data.metrics["test_tail.fid"] == run.test_tail("fid")
+    assert "with optimiser" not in runs["fake"].data.tags["mlflow.note.content"]

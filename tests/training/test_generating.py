@@ -113,3 +113,13 @@ def test_a_class_needs_a_condition_and_a_truncation_gaussian_latents(tmp_path: P
         generate(path, Wanted(label="1"), 0, tmp_path / "x.png")
     with pytest.raises(InputError, match=r"--truncation: found 1.0 with uniform latents"):
         generate(path, Wanted(truncation=1.0), 0, tmp_path / "x.png")
+
+
+def test_both_kinds_of_file_say_that_they_are_synthetic(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, conditional=False)
+    for name in ("x.png", "x.npz"):
+        generate(path, Wanted(4), 0, tmp_path / name)
+    picture, arrays = Image.open(tmp_path / "x.png"), np.load(tmp_path / "x.npz")
+    assert picture.info["Software"] == str(arrays["software"]) == "gansweep"
+    assert picture.info["Synthetic"] == str(arrays["synthetic"])
+    assert picture.info["DigitalSourceType"].endswith("/trainedAlgorithmicMedia")

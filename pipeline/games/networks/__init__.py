@@ -10,7 +10,8 @@ from torch import nn
 from pipeline.games.networks.dcgan import DcganDiscriminator, DcganGenerator
 from pipeline.games.networks.layers import initialise, wrap_spectral
 from pipeline.games.networks.mlp import MlpDiscriminator, MlpGenerator
-from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec
+from pipeline.games.networks.own import own_network
+from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
 
 FAMILIES: dict[str, tuple[Any, Any]] = {
     "mlp": (MlpGenerator, MlpDiscriminator),
@@ -25,6 +26,8 @@ def build_generator(
 
     classes: of a condition, one-hot after the latent; 0 without one.
     """
+    if isinstance(spec, OwnNetworkSpec):
+        return own_network("generator", spec, (latent_size, classes, shape), seed)
     return _finish(FAMILIES[spec.network][0], (spec, latent_size, classes, shape), seed)
 
 
@@ -35,6 +38,8 @@ def build_discriminator(
 
     kind, classes: of the condition, where there is one; an auxiliary classifier's logits come beside the scores.
     """
+    if isinstance(spec, OwnNetworkSpec):
+        return own_network("discriminator", spec, (shape, kind, classes), seed)
     return _finish(FAMILIES[spec.network][1], (spec, shape, kind, classes), seed)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
-from pipeline.games.networks.layers import activation, dropout, norm_2d, through
+from pipeline.games.networks.layers import activation, dropout, norm_2d, split, through
 from pipeline.spec.networks import DcganDiscriminatorSpec, DcganSpec, stages
 
 
@@ -44,15 +44,21 @@ class DcganDiscriminator(nn.Module):
         self.concatenated = kind == "concatenation"
         channels += classes if self.concatenated else 0
         layers: list[nn.Module] = []
+        self._ends: list[int] = []  # of the blocks, among the layers
         for stage in range(depth):
             width = spec.width * 2**stage
             layers += [nn.Conv2d(channels, width, 4, 2, 1)]
             layers += norm_2d(spec.norm, width) if stage else []
             layers += [activation(spec.activation, "discriminator"), *dropout(spec)]
             channels = width
+            self._ends.append(len(layers))
         base = resolution // 2**depth
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.head = Head(channels * base * base, spec.minibatch, kind, classes)
+
+    def blocks(self) -> list[list[nn.Module]]:
+        """The stages, the one nearest the image first."""
+        return split(self.layers, self._ends)
 
     def forward(
         self, x: Tensor, condition: Tensor | None = None, randomness: torch.Generator | None = None

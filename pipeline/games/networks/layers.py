@@ -73,6 +73,11 @@ def through(layers: nn.Sequential, x: Tensor, told: Any) -> Tensor:
     return x
 
 
+def split(layers: nn.Sequential, ends: list[int]) -> list[list[nn.Module]]:
+    """The layers up to each of `ends`, as blocks."""
+    return [list(layers[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def activation(name: str | None, side: str) -> nn.Module:
     """None: relu for the generator, leaky_relu for the discriminator (Radford et al. 2016)."""
     return ACTIVATIONS[name or ("relu" if side == "generator" else "leaky_relu")]()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
-from pipeline.games.networks.layers import dropout, hidden_1d, through
+from pipeline.games.networks.layers import dropout, hidden_1d, split, through
 from pipeline.spec.networks import MlpDiscriminatorSpec, MlpSpec
 
 
@@ -42,13 +42,19 @@ class MlpDiscriminator(nn.Module):
         super().__init__()
         self.concatenated = kind == "concatenation"
         layers: list[nn.Module] = []
+        self._ends: list[int] = []  # of the blocks, among the layers
         inputs = math.prod(shape) + (classes if self.concatenated else 0)
         for depth in range(spec.depth):
             norm = spec.norm if depth else "none"  # none right at the discriminator's input (Radford et al. 2016)
             layers += [*hidden_1d(spec, inputs, "discriminator", norm), *dropout(spec)]
             inputs = spec.width
+            self._ends.append(len(layers))
         self.layers = nn.Sequential(*layers)
         self.head = Head(spec.width, spec.minibatch, kind, classes)
+
+    def blocks(self) -> list[list[nn.Module]]:
+        """The hidden layers, the one nearest the data first."""
+        return split(self.layers, self._ends)
 
     def forward(
         self, x: Tensor, condition: Tensor | None = None, randomness: torch.Generator | None = None

@@ -1,0 +1,57 @@
+"""A metric of the user's own, "file.py:function": of samples and features, never of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline import plugin
+from pipeline.errors import InputError
+from pipeline.spec.trial import OwnMetricSpec
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a metric of one's own is given: generated samples (N, ...), images in [-1, 1] or points, as many real ones
+    of the part that they are compared with, and the features of both (N, F); on the CPU, float32."""
+
+    samples: Tensor
+    real: Tensor
+    features: Tensor
+    real_features: Tensor
+
+
+OwnMetric = Callable[[Evaluated], float]
+
+
+def own_metric(label: str, spec: OwnMetricSpec) -> OwnMetric:
+    """function(evaluated) -> a number, as a metric that is the same for the same samples: what it draws from torch's
+    generator begins anew each time. Raises InputError for what is no function and for what gives no number."""
+    where = f'evaluation.metrics.{label}: "{spec.name}"'
+    function = plugin.resolve(spec.name)
+    if not callable(function):
+        raise InputError(f"{where} is a {type(function).__name__}; valid: a function of what is evaluated")
+
+    def measure(evaluated: Evaluated) -> float:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            try:
+                value = function(evaluated)
+            except Exception as error:
+                raise InputError(f"{where} failed: {plugin.last_line(error)}") from error
+        return _number(value, where)
+
+    return measure
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    shown = f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    raise InputError(f"{where} returned {shown}; valid: a number")

@@ -1,0 +1,84 @@
+"""The neighbours of a pick's winner: one parameter moved each, to be trained on the winner's own fresh seeds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.picking.driver import neighbours_wanted
+from pipeline.picking.moves import Move, moves
+from pipeline.picking.verdict import standing
+from pipeline.record import Record
+from pipeline.spec.base import fingerprint
+from pipeline.spec.load import SweepFile
+from pipeline.spec.trial import resolve
+from pipeline.state import NEIGHBOURS, SweepState
+
+SEEDS = 3  # of the winner's at most, the first ones: paired, few seeds tell what breaks
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """factor: that numbers are moved by; choices: whether choices are moved too."""
+
+    factor: float
+    choices: bool = False
+
+    def check(self) -> None:
+        """Raises InputError for a factor that moves nothing."""
+        if not 1 < self.factor < math.inf:
+            raise InputError(f"--perturb: found {self.factor:g}; valid: a factor above 1, such as 1.5")
+
+
+def done(state: SweepState, wanted: Perturbation) -> bool:
+    """Whether all that `wanted` asks for is in the record, or there is no winner to ask it of."""
+    settings = _settings(state, wanted)
+    return settings is None or (_same(state, settings) and not neighbours_wanted(state))
+
+
+def begin(record: Record, state: SweepState, file: SweepFile, wanted: Perturbation) -> bool:
+    """Writes down which neighbours are wanted, where the pick has a winner; those that the record has are used again.
+    `state` must listen to the record."""
+    settings = _settings(state, wanted)
+    if settings is None:
+        return False
+    winner = settings["of"]
+    cuda = state.trials[winner].spec["device"] == "cuda"
+    known = {
+        (each.moved.of, each.moved.parameter, fingerprint(each.spec)): number
+        for number, each in state.neighbours.items()
+        if each.moved
+    }
+    numbers, left = [], []
+    for move in moves(state, file.space, winner, wanted.factor, wanted.choices):
+        if move.spec is None:
+            left.append({"parameter": move.parameter.key, "was": move.was, "why": move.why})
+            continue
+        spec = resolve(move.spec, cuda).model_dump(mode="json")
+        number = known.get((winner, move.parameter.name, fingerprint(spec)))
+        if number is None:
+            number = NEIGHBOURS + len(state.neighbours)
+            record.append("neighbour", trial=number, of=winner, spec=spec, **_moved(move))
+        numbers.append(number)
+    if not _same(state, settings) or state.perturb["neighbours"] != numbers:
+        record.append("perturb", **settings, neighbours=numbers, left=left)
+    return True
+
+
+def _settings(state: SweepState, wanted: Perturbation) -> dict[str, Any] | None:
+    """What the record's line `perturb` says is to be done; None before the race is over and has a winner."""
+    found = standing(state)
+    if found is None or not found.complete:
+        return None
+    return {"of": found.best.trial, "seeds": min(found.best.seeds, SEEDS), **asdict(wanted)}
+
+
+def _same(state: SweepState, settings: dict[str, Any]) -> bool:
+    """Whether the last line `perturb` is of these settings."""
+    return {key: state.perturb.get(key) for key in settings} == settings
+
+
+def _moved(move: Move) -> dict[str, Any]:
+    return {"parameter": move.parameter.name, "was": move.was, "value": move.value, "point": move.point}

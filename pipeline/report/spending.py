@@ -1,0 +1,50 @@
+"""What a sweep has spent, and on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.state import Run, SweepState
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Seconds of a run's slot. well: training of runs that came to their budget; stopped: of all others; evaluation:
+    with checkpoints; overhead: what is left of the slots' time while a driver was at work (starts, waiting, idle)."""
+
+    well: float
+    stopped: float
+    evaluation: float
+    overhead: float
+
+    @property
+    def total(self) -> float:
+        return self.well + self.stopped + self.evaluation + self.overhead
+
+
+def spent(state: SweepState) -> Spending:
+    runs = [*state.runs, *state.confirmations, *state.perturbed]
+    well = sum(_seconds(run, "train") for run in runs if run.end_reason == "completed")
+    stopped = sum(_seconds(run, "train") for run in runs if run.end_reason != "completed")
+    evaluation = sum(_seconds(run, "evaluate") + _seconds(run, "checkpoint") for run in runs)
+    return Spending(well, stopped, evaluation, max(0.0, state.slot_seconds - well - stopped - evaluation))
+
+
+def spending(state: SweepState) -> str:
+    """In a line, in GPU-hours, or core-hours where runs take no GPU."""
+    found = spent(state)
+    if not found.total:
+        return "nothing was spent"
+    hours, unit = found.total * (state.share or 1.0) / 3600, "GPU-hours" if state.share else "core-hours"
+    parts = {
+        "runs that ended well": found.well,
+        "stopped runs": found.stopped,
+        "evaluation": found.evaluation,
+        "overhead": found.overhead,
+    }
+    shares = ", ".join(f"{value / found.total:.0%} {name}" for name, value in parts.items())
+    return f"spent {hours:.2g} {unit}: {shares}"
+
+
+def _seconds(run: Run, activity: str) -> float:
+    return sum(m.timings.get(activity, 0.0) for m in run.measurements)

@@ -1,0 +1,223 @@
+"""Networks, loss terms and metrics of the user's own: through training and conform, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.conform import KINDS, TOY, conform
+from pipeline.data.batches import to_float
+from pipeline.errors import InputError
+from pipeline.metrics.evaluator import Evaluator
+from pipeline.spec.base import parse
+from pipeline.spec.load import load, load_trial
+from pipeline.spec.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.training.loop import training
+from pipeline.training.preflight import preflight
+from pipeline.training.state import initial
+from pipeline.training.store import Store
+from tests.conformance.test_training import OWN, data
+from tests.games.test_adversarial import POINTS, make, some, turn
+from tests.training import toy
+
+GOOD = [
+    ("generator", "Generator"),
+    ("discriminator", "Discriminator"),
+    ("objective", "quadratic"),
+    ("regulariser", "drift"),
+    ("regulariser", "slow"),
+    ("metric", "mean_distance"),
+    ("metric", "spread"),
+]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def spec_of(kind: str, name: str, **changes: Any) -> TrialSpec:
+    return resolve(parse(TrialSpec, TOY | {"batch_size": 16} | KINDS[kind](name) | changes, "x"), cuda=False)
+
+
+@pytest.mark.parametrize(("kind", "name"), GOOD)
+def test_the_examples_conform(kind: str, name: str) -> None:
+    found = list(conform(spec_of(kind, f"{OWN}:{name}")))
+    assert [check.wrong for check in found] == [None] * (8 if kind == "metric" else 7)
+
+
+def test_terms_of_ones_own_are_the_formulas_times_their_weight() -> None:
+    own = {
+        "far": {"name": f"{OWN}:drift", "weight": 3.0, "interval": 4, "options": {"factor": 0.5}},
+        "slow": {"name": f"{OWN}:slow", "weight": 2.0, "options": {"decay": 0.75}},
+    }
+    game = make(POINTS, regularisers={"own": own, "r1": {}})
+    assert game.intervals() == {"r1": 1, "own.far": 4, "own.slow": 1}
+    real, fake = some(game, POINTS)
+    state = game.auxiliary(real.device)
+    assert state.keys() == {"own.slow"}
+    state["own.slow"]["mean"] = torch.tensor(0.5)
+    at = replace(turn(game, real, fake, due={"own.far": 4.0, "own.slow": 1.0}), auxiliary=state)
+    losses = game.discriminator_loss(game.discriminator, at)
+    assert losses.real_scores is not None
+    scores = losses.real_scores
+    torch.testing.assert_close(losses.terms["own.far"], 4 * 3 * 0.5 * scores**2)
+    torch.testing.assert_close(losses.terms["own.slow"], 2 * (scores - 0.5) ** 2)
+    after = game.advance(state, losses, at)
+    assert float(after["own.slow"]["mean"]) == pytest.approx(0.75 * 0.5 + 0.25 * float(scores.detach().mean()))
+
+
+def test_the_seed_alone_decides_the_weights_of_a_network_of_ones_own() -> None:
+    spec = spec_of("discriminator", f"{OWN}:Discriminator")
+    one = initial(spec, data("digits"), seed=1).game.discriminator.state_dict()
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    same = initial(spec, data("digits"), seed=1).game.discriminator.state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    other = initial(spec, data("digits"), seed=2).game.discriminator.state_dict()
+    assert toy.same(one, same)
+    assert not toy.same(one, other)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_metrics_of_ones_own_are_of_samples_and_features(tmp_path: Path, part: Any) -> None:
+    own = {
+        "apart": OwnMetricSpec(name=f"{OWN}:mean_distance", minimise=True),
+        "spread": OwnMetricSpec(name=f"{OWN}:spread", minimise=False),
+    }
+    evaluator = Evaluator.open(DataSpec(name="ring8"), 500, tmp_path, None, "cpu", own)
+    fakes = to_float(evaluator.dataset.train[:500]) + torch.tensor([3.0, 4.0])
+    metrics, _ = evaluator.evaluate(fakes, part)
+    real = evaluator.dataset.part(part)[:500]
+    assert metrics["apart"] == pytest.approx(float((fakes.mean(0) - real.mean(0)).norm()), rel=1e-5)
+    assert metrics["spread"] == pytest.approx(float(fakes.std() / real.std()), rel=1e-5)
+    assert {"modes", "reverse_kl", "sliced_wasserstein"} < metrics.keys()
+
+
+@pytest.mark.parametrize(("name", "minimise"), [("apart", True), ("spread", False)])
+def test_it_decides_the_best_checkpoint_and_resumes_to_the_bit(tmp_path: Path, name: str, minimise: bool) -> None:
+    function = {"apart": "mean_distance", "spread": "spread"}[name]
+    own = {name: {"name": f"{OWN}:{function}", "minimise": minimise}}
+    evaluation = {"every": toy.EVERY, "samples": 200, "metrics": own}
+    spec = toy.spec(evaluation=evaluation)
+    evaluator = Evaluator.open(spec.data, 200, tmp_path, None, "cpu", spec.evaluation.metrics)
+
+    def run(folder: str) -> Any:
+        return training(spec, evaluator, Store(tmp_path / folder), 1, name)
+
+    whole = list(run("whole"))
+    best = (min if minimise else max)(whole, key=lambda m: m.metrics[name])
+    assert toy.last_state(tmp_path / "whole")["best"] == {"value": best.metrics[name], "images": best.images}
+    cut = run("cut")
+    seen = [toy.facts(next(cut)) for _ in range(2)]
+    assert seen[:-1] + [toy.facts(m) for m in run("cut")] == [toy.facts(m) for m in whole]
+
+
+SPACE = f"""
+data: {{name: digits}}
+objective: spread
+budget: {{images: 4_000}}
+evaluation: {{every: 1_000, samples: 100, metrics: {{spread: {{name: "{OWN}:spread", minimise: false}}}}}}
+generator: {{network: "own_parts.py:Generator", options: {{width: {{choice: [8, 16]}}}}}}
+discriminator: {{network: {{choice: [mlp, "{OWN}:Discriminator"]}}}}
+optimiser: {{lr_g: {{log: [1e-4, 1e-2]}}}}
+regularisers: {{own: {{drift: {{name: "own_parts.py:drift", weight: {{log: [0.001, 1]}}}}}}}}
+known_good: [{{generator.options.width: 8, discriminator.network: "{OWN}:Discriminator", optimiser.lr_g: 1e-3,
+  regularisers.own.drift.weight: 0.01}}]
+"""
+
+
+def test_a_space_names_parts_by_absolute_paths_and_searches_their_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.yaml").write_text(SPACE)
+    monkeypatch.chdir(OWN.parent)
+    file = load(str(tmp_path / "x.yaml"))
+    keys = ["generator.options.width", "discriminator.network", "regularisers.own.drift.weight", "optimiser.lr_g"]
+    assert sorted(p.key for p in file.space.parameters()) == sorted(keys)
+    assert file.tree["generator"]["network"] == f"{OWN}:Generator"
+    assert file.tree["regularisers"]["own"]["drift"]["name"] == f"{OWN}:drift"
+    assert file.metric.minimise is False
+    spec, _, _ = load_trial(str(tmp_path / "x.yaml"))
+    assert spec.discriminator.network == f"{OWN}:Discriminator"
+    monkeypatch.chdir(tmp_path)
+    preflight([spec], tmp_path, None)
+
+
+WRONG = """
+import torch
+from torch import nn
+class Flat(nn.Module):
+    def __init__(self, latent_size, classes, shape):
+        super().__init__()
+        self.layer = nn.Linear(latent_size, 5)
+    def forward(self, inputs):
+        return self.layer(inputs)
+def nothing(*arguments): return 3
+def empty(*arguments): return nn.Identity()
+def word(evaluated): return "good"
+def pair(seen, options): return torch.zeros(3, 2)
+def drawn(evaluated): return float(torch.rand(()))
+number = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [
+        ("generator", "Flat", r'generator.network: ".*:Flat": forward\(\) returned a tensor of \(2, 5\); valid: a ten'),
+        ("generator", "nothing", r'generator.network: ".*:nothing" gives a int; valid: a torch.nn.Module'),
+        ("discriminator", "empty", r'discriminator.network: ".*:empty" has no parameters; valid: a module that can'),
+        ("discriminator", "number", r'discriminator.network: ".*:number" cannot be built: TypeError: \'int\' object'),
+        ("discriminator", "Flt", r'Flt": mine.py has no "Flt", did you mean "Flat"'),
+        ("regulariser", "pair", r'regularisers.own.mine: ".*:pair" returned a tensor of \(3, 2\); valid: a tensor of'),
+        ("regulariser", "number", r'regularisers.own.mine: ".*:number" is a int; valid: a function of \(seen, options'),
+        ("metric", "word", r'evaluation.metrics.mine: ".*:word" returned a str; valid: a number'),
+        ("metric", "number", r'evaluation.metrics.mine: ".*:number" is a int; valid: a function of what is evaluated'),
+        ("game", "Flat", r"game: .*mine.py:Flat, non_saturating: TypeError: .*; see: gansweep conform"),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_anything_is_trained(
+    tmp_path: Path, cache: Path, kind: str, name: str, line: str
+) -> None:
+    (tmp_path / "mine.py").write_text(WRONG)
+    with pytest.raises(InputError, match=line) as error:
+        preflight([spec_of(kind, f"{tmp_path}/mine.py:{name}")], cache, None)
+    assert "\n" not in str(error.value)
+
+
+def test_a_metric_that_says_nothing_does_not_conform(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WRONG)
+    (found,) = (c for c in conform(spec_of("metric", f"{tmp_path}/mine.py:drawn")) if c.name == "metric mine")
+    assert found.wrong is not None
+    assert "for real samples and for empty ones" in found.wrong
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "line"),
+    [
+        ("objective: spread", "objective: sprad", 'objective: found "sprad", did you mean "spread"? (valid: fid, '),
+        ("minimise: false", "minimize: false", "evaluation.metrics.spread.minimise: missing; it must be given"),
+        (", minimise: false", "", "evaluation.metrics.spread.minimise: missing; it must be given"),
+        ("{spread: {name", "{fid: {name", 'evaluation.metrics: found the name "fid"; valid: small letters, digits'),
+        ("weight: {log: [0.001, 1]}", "weight: 0", "regularisers.own.drift.weight: found 0; valid: greater than 0"),
+        (
+            'name: "own_parts.py:drift"',
+            "name: drift",
+            'regularisers.own.drift.name: found "drift"; valid: "file.p',
+        ),
+        ("options: {width", "option: {width", 'generator.option: unknown key "option", did you mean "options"?'),
+        ("Generator", "Generator.x", "generator.network: found "),
+    ],
+)
+def test_a_wrong_file(tmp_path: Path, there: str, instead: str, line: str) -> None:
+    assert there in SPACE
+    (tmp_path / "x.yaml").write_text(SPACE.replace(there, instead, 1).partition("known_good")[0])
+    with pytest.raises(InputError) as error:
+        load(str(tmp_path / "x.yaml"))
+    assert str(error.value).removeprefix(f"{tmp_path}/").startswith(f"x.yaml: {line}")
+    assert "\n" not in str(error.value)
