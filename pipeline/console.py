@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import front
 from pipeline.errors import Unreachable
 from pipeline.report.status import trial_rows
 from pipeline.state import HEALTH_REASONS, Run, SweepState
@@ -233,6 +234,7 @@ def summary(state: SweepState) -> list[str]:
         lines.append(f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}")
     elif best.number == 0:
         lines.append("the default configuration (trial 0) was not beaten")
+    lines += front.words(state)
     lines.append("its parameters: " + "  ".join(f"{key}={number(value)}" for key, value in best.params.items()))
     return lines
 

@@ -252,7 +252,8 @@ class Sweep:
             prepared = cluster.prepare(data, samples, self.cache.absolute(), root, self._to_build())
             kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
             own = own_metrics(self.file.tree)
-            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source, own)
+            for name in {spec.objective, *(each.metric for each in spec.objectives)}:
+                check_objective(name, self._data.name, kind, mixture, self.file.source, own)
             check_data(self.file.space, kind, prepared["data"]["resolution"], prepared["data"]["classes"])
             record = Record(self.folder / EVENTS)
             stack.callback(record.close)
