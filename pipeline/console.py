@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -51,7 +51,8 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
     finally:
         logging.getLogger().removeHandler(handler)
         for stream in (sys.stdout, sys.stderr, console.file, stdout):
-            stream.flush()
+            with suppress(OSError):  # the log's disk is full
+                stream.flush()
         os.dup2(out, 1)
         os.dup2(err, 2)
         for descriptor in (out, err):
