@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import front
 from pipeline.errors import Unreachable
 from pipeline.report.status import trial_rows
 from pipeline.state import HEALTH_REASONS, Run, SweepState
@@ -50,7 +51,8 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
     finally:
         logging.getLogger().removeHandler(handler)
         for stream in (sys.stdout, sys.stderr, console.file, stdout):
-            stream.flush()
+            with suppress(OSError):  # the log's disk is full
+                stream.flush()
         os.dup2(out, 1)
         os.dup2(err, 2)
         for descriptor in (out, err):
@@ -233,6 +235,7 @@ def summary(state: SweepState) -> list[str]:
         lines.append(f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}")
     elif best.number == 0:
         lines.append("the default configuration (trial 0) was not beaten")
+    lines += front.words(state)
     lines.append("its parameters: " + "  ".join(f"{key}={number(value)}" for key, value in best.params.items()))
     return lines
 

@@ -37,7 +37,7 @@ class Driver(Runner):
         super().__init__(folder, record, lines, file)
         self._cuda, self._concurrency, self.trials = cuda, concurrency, trials
         metric = file.metric
-        self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good)
+        self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good, file.several)
         self._sampler.replay(lines)
         self._history: list[rungs.Point] = []
         for line in lines:
@@ -79,7 +79,7 @@ class Driver(Runner):
         trial = self.state.trials[job.trial]
         if run.settles:
             self._waiting = [(number, seed) for number, seed in self._waiting if number != job.trial]
-        if (told := trial_outcome(trial, self._file.sweep.objective)) is not None:
+        if (told := trial_outcome(trial, self._file.sweep.objective, self._file.sweep.objectives)) is not None:
             self._sampler.tell(job.trial, told)
         self._promote()
         if run.end_reason == "rung":

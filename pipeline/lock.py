@@ -17,6 +17,7 @@ import filelock
 import psutil
 
 from pipeline.errors import InputError, Unreachable
+from pipeline.faults import is_disk_full
 
 NAME = "driver.lock"
 GUARD = ".driver.guard"  # held for the moment in which the lock changes hands
@@ -56,6 +57,8 @@ class Lock:
             with guard:  # of two that find a lock stale one takes it over, and the other finds a fresh one
                 self._acquire()
         except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError
+            if is_disk_full(error):
+                raise
             raise Unreachable(f"{self.path.parent}: files cannot be locked there ({error})") from None
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 

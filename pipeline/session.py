@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 import typer
@@ -34,7 +34,8 @@ def at_work(sweep: Sweep, again: str) -> Iterator[tuple[Console, TextIO]]:
         except GansweepError:
             raise
         except Exception as error:
-            traceback.print_exc()  # into the log
+            with suppress(OSError):  # its disk may be full
+                traceback.print_exc()  # into the log
             said = str(error).strip().splitlines() or [""]
             on = f"; go on with: {command(again, sweep.folder)}" if begun(sweep.folder) else ""
             raise GansweepError(f"{type(error).__name__}: {said[-1][:200]}; the traceback is in {log}{on}") from None

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from pipeline import lock
-from pipeline.begin import begin, start_notices
-from pipeline.data.catalogue import check_path
+from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
-from pipeline.errors import GansweepError, InputError, NoHealthyTrial, Unreachable
-from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
-from pipeline.home import BEST, EVENTS, LOG, STOP, begun, command, existing, folder_of, free_name
-from pipeline.metrics.catalogue import check_objective, own_metrics
+from pipeline.errors import InputError, NoHealthyTrial
+from pipeline.home import BEST, EVENTS, begun, existing, folder_of, free_name
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
-from pipeline.spec.check import check_data, to_build
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
 from pipeline.state import SweepState
@@ -31,18 +24,6 @@ if TYPE_CHECKING:
     from pipeline.picking.finalists import Finalist
     from pipeline.picking.neighbours import Perturbation
     from pipeline.picking.verdict import Verdict
-
-ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
-FAILURES = (DISK_FULL, CLUSTER_LOST)  # ... and because it cannot go on
-EARLY = (*ASKED, *FAILURES)
-
-
-class Watcher(Protocol):
-    """Who is shown what happens (console.Progress): a driver while it is at work, with its tracker's backlog."""
-
-    def __call__(self, driver: Runner, backlog: Callable[[], int]) -> AbstractContextManager[Any]: ...
-
-    def say(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -156,9 +137,8 @@ class Sweep:
                 cuda=self.launch.gpus_per_trial > 0,
             )
 
-        state = self._drive(
-            "search", searching, watch, self.launch.max_time or self.file.sweep.search.max_time, accept_changes
-        )
+        longest = self.launch.max_time or self.file.sweep.search.max_time
+        state = drive(self, "search", searching, watch, longest, accept_changes)
         if not any(run.healthy for run in state.runs):
             raise NoHealthyTrial(no_healthy(state))
         return state
@@ -209,156 +189,17 @@ class Sweep:
 
         done = {key: state.pick.get(key) for key in settings} == settings and not race(state, numbers, seeds).wanted
         if not done or state.picker.get("state") != "finished" or (perturb and not neighbours.done(state, perturb)):
-            state = self._drive("pick", picking, watch, self.launch.max_time)
+            state = drive(self, "pick", picking, watch, self.launch.max_time)
         found = verdict(state)
         write(self.folder / BEST, state)
         return found
 
-    def _drive(
-        self,
-        doing: str,
-        make: Callable[[Record, list[Line], int], Runner],
-        watch: Watcher | None,
-        max_time: float | None,
-        accept_changes: bool = False,
-    ) -> SweepState:
-        """Everything that a driver needs around it, from the lock to Ray and the tracker, until it is exhausted."""
-        from pipeline import cluster
-        from pipeline.tracking.process import TrackerProcess
-
-        spec, launch, samples = self.file.sweep, self.launch, self._evaluation.samples
-        again = command("resume" if doing == "search" else doing, self.folder)
-        stop: list[Callable[[], None]] = []
-        with ExitStack() as stack:
-            stack.push(self._clear_if_nothing_began)
-            check_path(self._data.name)
-            self._make_folder()
-            self._check_tracker()
-            held = lock.Lock(self.folder, each_beat=lambda: stop[0]() if stop else None)
-            held.acquire()
-            stack.callback(held.release)
-            closing = ExitStack()  # what is to be closed by whoever comes to it first
-
-            def abandon() -> None:
-                """Ray is gone, and the main thread in a call to it."""
-                closing.close()
-                held.release()
-                if watch:
-                    watch.say(f"gansweep: {self._went_wrong(CLUSTER_LOST, again)}")
-
-            ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
-            root = Path(launch.data_root) if launch.data_root else None
-            data = self._data.model_dump(mode="json")
-            prepared = cluster.prepare(data, samples, self.cache.absolute(), root, self._to_build())
-            kind, mixture = prepared["data"]["kind"], prepared["data"]["mixture"]
-            own = own_metrics(self.file.tree)
-            check_objective(spec.objective, self._data.name, kind, mixture, self.file.source, own)
-            check_data(self.file.space, kind, prepared["data"]["resolution"], prepared["data"]["classes"])
-            record = Record(self.folder / EVENTS)
-            stack.callback(record.close)
-            trials = launch.trials or spec.search.trials
-            slots = launch.concurrency or spec.search.concurrency or cluster.slots(launch.gpus_per_trial)
-            lines = begin(self, doing, record, held, prepared, replace(launch, trials=trials), slots, accept_changes)
-            driver = make(record, lines, slots)
-            driver.notices += start_notices(record, held)
-            stop.append(self._stopper(driver, held, max_time))
-            tracker = TrackerProcess(self.folder, self.tracking_uri)
-            tracker.start()
-            stack.enter_context(cluster.interruptible(driver))
-
-            ended = "interrupted"
-
-            @closing.callback
-            def end() -> None:
-                with suppress(OSError):  # a full disk: without this line too it is known to be interrupted
-                    record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
-                tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
-
-            ray.driver = driver
-            try:
-                if watch:
-                    closing.enter_context(watch(driver, tracker.backlog))
-                cluster.run(driver, self.folder, self.cache.absolute(), root, launch.gpus_per_trial)
-                ended = "interrupted" if driver.stopping in EARLY else "finished"
-            except BaseException as error:
-                ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
-                if is_disk_full(error):
-                    driver.stopping, ended = driver.stopping or DISK_FULL, "interrupted"
-                elif driver.stopping not in FAILURES:
-                    raise
-            finally:
-                closing.close()
-        if driver.stopping in ASKED:
-            raise KeyboardInterrupt
-        if driver.stopping in FAILURES:
-            raise GansweepError(self._went_wrong(driver.stopping, again))
-        return driver.state
-
-    def _went_wrong(self, what: str, again: str) -> str:
-        state = self.state
-        unfinished = max(1, sum(run.end_reason is None for run in (*state.runs, *state.confirmations)))
-        if what == DISK_FULL:
-            return f"{needed(self.folder, unfinished)}; then go on with: {again}"
-        return f"the Ray cluster is gone; go on with: {again}"
-
-    def _check_tracker(self) -> None:
-        """A new sweep wants a tracker that is there; one that goes on has all in its record, and sends it later."""
-        from pipeline.tracking.tracker import check
-
-        try:
-            check(self.tracking_uri)
-        except Unreachable:
-            if not begun(self.folder):
-                raise
-
-    def _stopper(self, driver: Runner, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
-        """What each heartbeat looks at: the lock, the stop file of another terminal, and the time."""
-        began, path = time.monotonic(), self.folder / STOP
-        path.unlink(missing_ok=True)
-        before, hours = driver.state.spent(), self.launch.gpu_hours
-
-        def look() -> None:
-            if held.lost:
-                driver.stopping = driver.stopping or "interrupted"
-            if path.exists():
-                path.unlink(missing_ok=True)
-                driver.stopping = driver.stopping or "stopped"
-            if max_time and time.monotonic() - began > max_time:
-                driver.stopping = driver.stopping or "max_time"
-            if hours and driver.state.spent(time.time()) - before > 3600 * hours:
-                driver.stopping = driver.stopping or "gpu_hours"
-
-        return look
-
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".probe").write_text("")
-            (self.folder / ".probe").unlink()
-        except OSError as error:
-            raise Unreachable(f"{self.folder}: cannot be written ({error.strerror}); choose another --home") from None
-
-    def _clear_if_nothing_began(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Leaves no folder behind where a sweep was refused before its first line; a failure's log stays."""
-        if isinstance(error, GansweepError) and self.folder.is_dir() and not begun(self.folder):
-            for name in (lock.NAME, lock.GUARD, LOG, EVENTS):
-                (self.folder / name).unlink(missing_ok=True)
-            if not any(self.folder.iterdir()):
-                self.folder.rmdir()
-
-    def _to_build(self) -> list[dict[str, Any]]:
-        """What a worker builds once before the first trial; a checkpoint to start from must be the one it was."""
-        specs = to_build(self.file.space)
-        for source in {spec.init_from for spec in specs if spec.init_from}:
-            source.check()
-        return [spec.model_dump(mode="json") for spec in specs]
-
     @property
-    def _data(self) -> DataSpec:
+    def data(self) -> DataSpec:
         return parse(DataSpec, self.file.tree["data"], self.file.source)
 
     @property
-    def _evaluation(self) -> EvaluationSpec:
+    def evaluation(self) -> EvaluationSpec:
         return parse(EvaluationSpec, self.file.tree["evaluation"], self.file.source)
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 from pipeline.distributions import Choice
 from pipeline.errors import InputError, NoHealthyTrial
+from pipeline.front import best_trials
 from pipeline.space import Space
 from pipeline.state import SweepState, Trial
 
@@ -23,7 +24,8 @@ class Finalist:
 
 
 def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
-    """The `top` trials by score, then the best of each further region (`top` at most), then the default.
+    """The `top` trials by score, then the best of each further region (`top` at most), then the default; where there
+    are several objectives the front, then the default.
 
     A region is what was chosen among options that carry parameters of their own; where the space has no such choice,
     what was chosen among plain options. Raises InputError for a `top` that is more than there are trials, and
@@ -34,6 +36,8 @@ def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
     scored = [trial for trial in state.ranking() if _has_score(trial, state.metric)]
     if not scored:
         raise NoHealthyTrial(nothing_to_confirm(state))
+    if state.spec.get("objectives"):
+        return _front(state)
     why: dict[int, list[str]] = {trial.number: [f"top {place}"] for place, trial in enumerate(scored[:top], 1)}
     keys = _region_keys(space)
     seen = {_region(trial, keys) for trial in scored[:top]}
@@ -49,6 +53,17 @@ def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
     if default is not None and default.source == "known_good":
         why.setdefault(0, []).append("default")
     return [Finalist(number, tuple(reasons)) for number, reasons in why.items()]
+
+
+def _front(state: SweepState) -> list[Finalist]:
+    """Of several objectives: who is on the front, and the default."""
+    found = {number: ["front"] for number in best_trials(state)}
+    if not found:
+        raise NoHealthyTrial(nothing_to_confirm(state))
+    default = state.trials.get(0)
+    if default is not None and default.source == "known_good":
+        found.setdefault(0, []).append("default")
+    return [Finalist(number, tuple(reasons)) for number, reasons in found.items()]
 
 
 def _has_score(trial: Trial, metric: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
+from pipeline.front import front, minimises, objectives, values
 from pipeline.picking.driver import FRESH, confirmed_score, race, scale_of
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
@@ -38,7 +39,8 @@ class Difference:
 class Row:
     """One finalist. score: the mean (for distances the geometric one) of its tails on the test part over healthy
     seeds; prediction: of `searched_by`'s kind, the tail on the validation part that one new seed gives (90%);
-    searched: its tail in the search, confirmed: the same over the fresh seeds. ends: end reason by seed."""
+    searched: its tail in the search, confirmed: the same over the fresh seeds. ends: end reason by seed. objectives: of
+    several ones the medians over healthy fresh seeds; front: no other finalist is better in all of them."""
 
     trial: int
     why: tuple[str, ...]
@@ -57,6 +59,8 @@ class Row:
     versus_default: Difference | None
     params: dict[str, Any]
     ends: dict[int, str]
+    objectives: dict[str, float]
+    front: bool
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def verdict(state: SweepState) -> Verdict:
     to_default = {} if default is None else _versus(outcomes, default, scale)
     score, searched = score_estimates(outcomes), _searched_estimates(state, outcomes, scale)
     likely = probability_best(outcomes, derive(state.seed, "pick", "probability"))
+    confirmed = _objectives(state, outcomes)
+    on_front = _front(state, confirmed)
     rows = []
     for number in order:
         healthy, count = len(scores(outcomes[number])), len(outcomes[number])
@@ -133,6 +139,8 @@ def verdict(state: SweepState) -> Verdict:
                 versus_default=to_default.get(number),
                 params=state.trials[number].params,
                 ends={run.seed: str(run.end_reason) for run in _counted(state, number, count)},
+                objectives=confirmed.get(number, {}),
+                front=number in on_front,
             )
         )
     best_searched = state.best_trial
@@ -160,6 +168,23 @@ def _counted(state: SweepState, number: int, count: int) -> list[Run]:
         (run for run in runs if run.replicate is not None and run.replicate - FRESH < count),
         key=lambda run: run.replicate or 0,
     )
+
+
+def _objectives(state: SweepState, outcomes: Outcomes) -> dict[int, dict[str, float]]:
+    """Of several objectives the medians over the healthy fresh seeds of each finalist that has any."""
+    found: dict[int, dict[str, float]] = {}
+    for number, each in outcomes.items():
+        healthy = [run for run in _counted(state, number, len(each)) if run.end_reason == "completed"]
+        budget = state.trials[number].spec["budget"]["images"]
+        medians = {wanted.name: values(healthy, wanted, budget) for wanted in objectives(state)}
+        found[number] = {name: value for name, value in medians.items() if value is not None}
+    return found
+
+
+def _front(state: SweepState, confirmed: dict[int, dict[str, float]]) -> list[int]:
+    wanted = objectives(state)
+    points = {at: tuple(each.values()) for at, each in confirmed.items() if wanted and len(each) == len(wanted)}
+    return front(points, [minimises(each, state.own) for each in wanted])
 
 
 def _searched_estimates(state: SweepState, outcomes: Outcomes, scale: Scale) -> dict[int, Estimate]:

@@ -50,6 +50,10 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
         )
     if best.prediction is not None:
         lines.append(f"one new seed: {found.metric} tail {span(best.prediction)} on the validation part (90%)")
+    for row in found.rows:
+        if row.front:
+            parts = ", ".join(f"{name} {number(value)}" for name, value in row.objectives.items())
+            lines.append(f"on the front, confirmed: trial {row.trial} ({parts}, medians over fresh seeds)")
     lines += _optimism(found)
     if not found.complete:
         lines.append(f"the race is not over; go on with: gansweep pick {found.name}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import lock
+from pipeline.front import best_trials, objectives
 from pipeline.state import Run, SweepState, Trial, median
 
 RunIds = Mapping[tuple[int, int | None], str]
@@ -30,6 +31,8 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
         },
         "trials": [_trial(trial, metric, run_ids, now == "running") for trial in state.trials.values()],
         "best_trial": best.number if best else None,
+        "objectives": [each.name for each in objectives(state)],
+        "front": {str(number): list(point) for number, point in best_trials(state).items()},
         "seconds": state.seconds,
         "tracker_backlog": backlog,
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline.front import of_trial
+from pipeline.spec.sweep import ObjectiveSpec
 from pipeline.state import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
 
 # the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint
@@ -17,11 +19,13 @@ FAILED = ("crashed", "retries_spent")
 @dataclass(frozen=True)
 class Outcome:
     """reason: the end reason. value: the run's tail, or the median over a trial's runs, None where it has none.
-    rungs: (images, tail) at each evaluation of a run that a rung stopped."""
+    rungs: (images, tail) at each evaluation of a run that a rung stopped. more: of several objectives the values of
+    the second one and on; value is the first one's."""
 
     reason: str
     value: float | None
     rungs: list[tuple[int, float]] = field(default_factory=list)
+    more: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.reason not in END_REASONS:
@@ -33,7 +37,8 @@ class Outcome:
         rules were turned off) broke non_finite."""
         if self.reason in PENALISED:
             return self.reason
-        if self.reason not in FAILED and (self.value is None or not math.isfinite(self.value)):
+        finite = self.value is not None and all(map(math.isfinite, (self.value, *self.more)))
+        if self.reason not in FAILED and not finite:
             return "non_finite"
         return None
 
@@ -41,6 +46,11 @@ class Outcome:
     def result(self) -> float | None:
         """The value that it tells as it is."""
         return self.value if self.failure is None and self.reason not in FAILED else None
+
+    @property
+    def results(self) -> tuple[float, ...] | None:
+        """The same of all objectives."""
+        return None if self.result is None else (self.result, *self.more)
 
 
 def outcome(run: Run, metric: str) -> Outcome:
@@ -57,13 +67,21 @@ def outcome(run: Run, metric: str) -> Outcome:
     return Outcome(run.end_reason, run.tail(metric), rungs)
 
 
-def trial_outcome(trial: Trial, metric: str) -> Outcome | None:
+def trial_outcome(trial: Trial, metric: str, wanted: Sequence[ObjectiveSpec] = ()) -> Outcome | None:
     """What a trial tells by its runs that ended; None as long as those that every trial has have not.
 
     Its value is the median over its seeds, and one that did not stay healthy is worse than any: where most fail, the
     trial failed, by its most frequent reason. Runs that crashed, through whosever fault, count only if there is no
-    other.
+    other. `wanted`: several objectives, the first of which is `metric`'s tail.
     """
+    told = _told(trial, metric)
+    if told is None or told.result is None or not wanted:
+        return told
+    found = of_trial(trial, wanted)
+    return Outcome("non_finite", None) if found is None else replace(told, more=found[1:])
+
+
+def _told(trial: Trial, metric: str) -> Outcome | None:
     ended = [run for run in trial.runs.values() if run.end_reason is not None]
     if len(ended) < trial.base_seeds and not any(run.settles for run in ended):
         return None

@@ -6,7 +6,7 @@ import functools
 import logging
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from pipeline.record import Line
 from pipeline.search.history import History
 from pipeline.search.outcome import FAILED, Outcome, outcome, trial_outcome
 from pipeline.space import Parameter, Point, Space
-from pipeline.spec.sweep import SearchSpec
+from pipeline.spec.sweep import ObjectiveSpec, SearchSpec
 from pipeline.state import SweepState
 
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
@@ -49,10 +49,19 @@ class Sampler:
     random, and learns nothing from runs that a rung stopped.
     """
 
-    def __init__(self, space: Space, spec: SearchSpec, minimise: bool, known_good: Iterable[Point] = ()) -> None:
+    def __init__(
+        self,
+        space: Space,
+        spec: SearchSpec,
+        minimise: bool,
+        known_good: Iterable[Point] = (),
+        several: Sequence[tuple[ObjectiveSpec, bool]] = (),
+    ) -> None:
+        """`minimise`: of the one objective, or the first of `several`, which come with whether less is better."""
         self._space = space
         self._spec = spec
-        self._minimise = minimise
+        self._objectives = [objective for objective, _ in several]
+        self._minimise = [less for _, less in several] or [minimise]
         self._known_good = [dict(point) for point in known_good]
         self._points: dict[int, Point] = {}
         self._outcomes: dict[int, Outcome] = {}
@@ -81,12 +90,12 @@ class Sampler:
         state = SweepState.fold(lines)
         for number, trial in state.trials.items():
             self._points[number] = dict(trial.point)
-            if (told := trial_outcome(trial, state.metric)) is not None:
+            if (told := trial_outcome(trial, state.metric, self._objectives)) is not None:
                 self._outcomes[number] = told
 
     def study(self, storage: Any = None) -> optuna.Study:
         """The study as it stands, in memory or in `storage`; a trial that was not told is RUNNING in it."""
-        study = optuna.create_study(direction=self._direction, storage=storage)
+        study = optuna.create_study(directions=self._directions, storage=storage)
         study.add_trials(self._trials(self._failures()))
         return study
 
@@ -100,15 +109,16 @@ class Sampler:
             failures = self._failures()
             history = History(self._trials([ANY_FAILURE] if kind == "gp" and failures else failures))
             sampler = _optuna_sampler(kind, seed, self._spec.startup)
-            trial = optuna.create_study(sampler=sampler, direction=self._direction, storage=history).ask()
+            trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
             point, _ = self._space.realise(functools.partial(_suggest, trial))
             if point not in proposed:
                 break
         return point
 
     @property
-    def _direction(self) -> optuna.study.StudyDirection:
-        return optuna.study.StudyDirection.MINIMIZE if self._minimise else optuna.study.StudyDirection.MAXIMIZE
+    def _directions(self) -> list[optuna.study.StudyDirection]:
+        minimise, maximise = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
+        return [minimise if less else maximise for less in self._minimise]
 
     def _failures(self) -> list[str]:
         """The constraints that were broken so far: each trial has a value of each."""
@@ -116,7 +126,7 @@ class Sampler:
 
     def _trials(self, failures: list[str]) -> list[optuna.trial.FrozenTrial]:
         """The trials so far, by number; those are made that are not as they were made before."""
-        penalty = self._penalty()
+        penalty = tuple(self._penalty(at, less) for at, less in enumerate(self._minimise))
         trials = []
         for at, (number, point) in enumerate(sorted(self._points.items())):
             told = self._outcomes.get(number)
@@ -128,14 +138,14 @@ class Sampler:
             trials.append(made[1])
         return trials
 
-    def _penalty(self) -> float:
-        """A finite value worse than any that is told as a result, by as much as those spread."""
-        values = [told.result for told in self._outcomes.values() if told.result is not None]
+    def _penalty(self, at: int, minimise: bool) -> float:
+        """A finite value worse than any that is told as a result of an objective, by as much as those spread."""
+        values = [told.results[at] for told in self._outcomes.values() if told.results is not None]
         if not values:
-            return 1.0 if self._minimise else -1.0
-        worst = max(values) if self._minimise else min(values)
+            return 1.0 if minimise else -1.0
+        worst = max(values) if minimise else min(values)
         spread = (max(values) - min(values)) or abs(worst) or 1.0
-        penalty = worst + spread if self._minimise else worst - spread
+        penalty = worst + spread if minimise else worst - spread
         return max(-sys.float_info.max, min(sys.float_info.max, penalty))
 
 
@@ -144,27 +154,29 @@ def _trial(
     point: Point,
     distributions: dict[str, optuna.distributions.BaseDistribution],
     told: Outcome | None,
-    penalty: float,
+    penalty: tuple[float, ...],
     failures: list[str],
 ) -> optuna.trial.FrozenTrial:
-    state, value, rungs = TrialState.COMPLETE, None, {}
+    state, rungs = TrialState.COMPLETE, {}
+    values: tuple[float, ...] | None = None
     constraints: dict[str, float] = {}
     if told is None:
         state = TrialState.RUNNING
     elif told.reason in FAILED:
         state = TrialState.FAIL
-    elif told.result is not None and told.reason == "rung":
-        state, value, rungs = TrialState.PRUNED, told.result, dict(told.rungs)
+    elif told.results is not None and told.reason == "rung":
+        state, values, rungs = TrialState.PRUNED, told.results, dict(told.rungs)
     else:
         broken = (told.failure, ANY_FAILURE) if told.failure else ()
         constraints = {failure: 1.0 if failure in broken else -1.0 for failure in failures}
-        value = penalty if told.result is None else told.result
+        values = penalty if told.results is None else told.results
     now = datetime.now()
     trial = optuna.trial.FrozenTrial(
         number=number,
         trial_id=number,
         state=state,
-        value=value,
+        value=None,
+        values=values,
         datetime_start=now,
         datetime_complete=None if told is None else now,
         params=dict(point),

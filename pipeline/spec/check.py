@@ -52,10 +52,11 @@ def check_data(space: Space, kind: str, resolution: int | None, classes: int) ->
 
 
 def to_build(space: Space) -> list[TrialSpec]:
-    """Of what tried() tries, one of each structure that only building it can tell to be right."""
+    """Of what tried() tries one parameter at a time, one of each structure that only building it can tell to be right:
+    each takes a moment to build, and pairs would be many."""
     scalars = scalar_keys(TrialSpec)
     found: dict[str, TrialSpec] = {}
-    for spec in tried(space):
+    for spec in tried(space, pairs=False):
         if untold(spec):
             tree = flatten(spec.model_dump(mode="json", exclude={"optimiser", "ema"}))
             structure = {key: value for key, value in tree.items() if key not in scalars}
@@ -69,9 +70,9 @@ def untold(spec: TrialSpec) -> bool:
     return spec.init_from is not None or ".py:" in spec.model_dump_json(exclude={"data"})
 
 
-def tried(space: Space) -> list[TrialSpec]:
-    """Each end of a range and each option, and each two of different parameters together, with the others at their
-    first option or low end. Raises InputError for one that cannot be."""
+def tried(space: Space, pairs: bool = True) -> list[TrialSpec]:
+    """Each end of a range and each option, and (pairs) each two of different parameters together, with the others at
+    their first option or low end. Raises InputError for one that cannot be."""
     parameters = space.parameters()
     specs = [_try(space, parameters, {})]
     ends = [
@@ -80,7 +81,7 @@ def tried(space: Space) -> list[TrialSpec]:
         for value in parameter.distribution.ends
     ]
     specs += [_try(space, [parameter], forced) for parameter, forced in ends]
-    for (one, forced), (other, also) in itertools.combinations(ends, 2):
+    for (one, forced), (other, also) in itertools.combinations(ends if pairs else [], 2):
         if one is not other and all(also.get(name, value) == value for name, value in forced.items()):
             specs.append(_try(space, [one, other], forced | also))
     return specs

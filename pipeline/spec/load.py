@@ -21,7 +21,7 @@ from pipeline.spec import yaml
 from pipeline.spec.base import flatten, parse
 from pipeline.spec.check import check
 from pipeline.spec.override import override
-from pipeline.spec.sweep import SearchSpec, SweepSpec
+from pipeline.spec.sweep import ObjectiveSpec, SearchSpec, SweepSpec
 from pipeline.spec.transfer import pinned
 from pipeline.spec.trial import TrialSpec
 
@@ -48,6 +48,14 @@ class SweepFile:
     def metric(self) -> Metric:
         """What is known of the objective."""
         return known_metric(self.sweep.objective, own_metrics(self.tree))
+
+    @property
+    def several(self) -> list[tuple[ObjectiveSpec, bool]]:
+        """Several objectives, with whether less is better; none where there is one."""
+        own = own_metrics(self.tree)
+        return [
+            (each, each.reach is not None or known_metric(each.metric, own).minimise) for each in self.sweep.objectives
+        ]
 
 
 def presets() -> dict[str, Path]:
@@ -150,11 +158,14 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     space = Space.parse(_trial_part(tree), source)
     warnings = check(space)
     own = own_metrics(tree)
-    if sweep.objective not in (*METRICS, *own):
-        raise InputError(f'{source}: objective: found "{sweep.objective}", {one_of(sweep.objective, [*METRICS, *own])}')
+    wanted = dict.fromkeys((sweep.objective, *(each.metric for each in sweep.objectives)))
+    for name in wanted:
+        if name not in (*METRICS, *own):
+            raise InputError(f'{source}: objective: found "{name}", {one_of(name, [*METRICS, *own])}')
     data = tree["data"]["name"]  # fixed and known: checked just now
     if (known := lookup(data)) is not None:
-        check_objective(sweep.objective, data, known.kind, known.mixture, source, own)
+        for name in wanted:
+            check_objective(name, data, known.kind, known.mixture, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,

@@ -89,14 +89,63 @@ class RuleSpec(Strict):
         return (first, *self.also)
 
 
+class ObjectiveSpec(Strict):
+    """One of several objectives: a metric's tail, or (reach) the images until it first was at this value or better;
+    one that it did not come to counts as twice the budget. In a YAML "fid", or {images_to_reach: {metric: fid,
+    value: 50}}."""
+
+    metric: str
+    reach: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self.metric if self.reach is None else f"images_to_reach_{self.metric}_{self.reach:g}"
+
+
+def _objective_tree(item: Any) -> Any:
+    if isinstance(item, str):
+        return {"metric": item}
+    if isinstance(item, dict) and list(item) == ["images_to_reach"]:
+        inner = item["images_to_reach"]
+        if not isinstance(inner, dict) or set(inner) != {"metric", "value"}:
+            raise ValueError("objective.images_to_reach: valid: {metric: fid, value: 50}")
+        return {"metric": inner["metric"], "reach": inner["value"]}
+    if isinstance(item, dict) and "metric" in item:
+        return item
+    raise ValueError(f"objective: found {item!r}; valid: a metric, or images_to_reach: {{metric: fid, value: 50}}")
+
+
 class SweepSpec(Strict):
     """The sweep-level part of a YAML file. objective: a metric of metrics/catalogue.py or of evaluation.metrics;
     load() sees to it. `health` maps a rule's name to a rule, defaults merged in."""
 
     objective: str
+    objectives: tuple[ObjectiveSpec, ...] = Field((), strict=False)  # several: the first one is `objective` too
     search: SearchSpec = SearchSpec()
     rungs: RungsSpec = RungsSpec()
     health: dict[str, RuleSpec] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several_objectives(cls, tree: Any) -> Any:
+        """`objective: [fid, ...]`: a front in place of a best, so nothing is compared at rungs."""
+        if not isinstance(tree, dict) or not isinstance(tree.get("objective"), list):
+            return tree
+        found = [_objective_tree(item) for item in tree["objective"]]
+        if len(found) < 2 or found[0].get("reach") is not None:
+            raise ValueError(f"objective: found {tree['objective']}; valid: one metric, or a list that begins with one")
+        return {"rungs": {"enabled": False}, **tree, "objective": found[0]["metric"], "objectives": found}
+
+    @model_validator(mode="after")
+    def _no_rungs_for_several(self) -> SweepSpec:
+        names = [each.name for each in self.objectives]
+        if len(set(names)) < len(names):
+            raise ValueError(f"objective: found {', '.join(names)}; valid: each once")
+        if self.objectives and self.rungs.enabled:
+            raise ValueError("rungs: found with several objectives, which cannot be compared at one; valid: none")
+        if self.objectives and self.search.sampler == "gp":
+            raise ValueError("search.sampler: found gp with several objectives; valid: tpe, random")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pipeline import front
 from pipeline.record import Line
 from pipeline.state import Run, SweepState, Trial
 
@@ -84,6 +85,7 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
             points[key] += _summary([run], state.metric, time)
         points.setdefault((trial.number, None), []).extend(_summary(list(trial.runs.values()), state.metric, time))
     if event == "run_ended":
+        points[trial.number, None] += _objectives(state, trial, time)
         points[SWEEP] = _progress(state, time)
     touched = {key, (trial.number, None)} | ({SWEEP} if event == "run_ended" else set())
     finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
@@ -153,6 +155,15 @@ def _summary(runs: list[Run], objective: str, time: int) -> list[Point]:
         values[f"tail_lowest.{objective}"] = _unless_nan(min, tails)
         values[f"tail_highest.{objective}"] = _unless_nan(max, tails)
     return [Point(name, float(value), time, step) for name, value in values.items()]
+
+
+def _objectives(state: SweepState, trial: Trial, time: int) -> list[Point]:
+    """Of several objectives a trial's values."""
+    wanted = front.objectives(state)
+    found = front.of_trial(trial, wanted) if wanted else None
+    step = max((run.images for run in trial.runs.values()), default=0)
+    pairs = zip(wanted, found, strict=True) if found else ()
+    return [Point(f"objective.{each.name}", value, time, step) for each, value in pairs]
 
 
 def _progress(state: SweepState, time: int) -> list[Point]:

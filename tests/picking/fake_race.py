@@ -11,6 +11,7 @@ from pipeline.picking.finalists import finalists
 from pipeline.picking.neighbours import Perturbation, begin
 from pipeline.record import Line, Record, read
 from pipeline.runs import Job
+from pipeline.spec.load import SweepFile
 from pipeline.state import SweepState
 from tests.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
 
@@ -43,12 +44,13 @@ class FakeRace:
         concurrency: int = 1,
         hook: Callable[[Line, str], None] | None = None,
         perturb: Perturbation | None = None,
+        file: SweepFile = FILE,
     ) -> None:
         self.score, self.jobs = score, list[Job]()
         self.record = Record(folder / "events.jsonl", hook)
         lines, _ = read(self.record.path)
         lines.append(self.record.append("driver", doing="pick", session="p", state="started"))
-        chosen = finalists(SweepState.fold(lines), FILE.space, top)
+        chosen = finalists(SweepState.fold(lines), file.space, top)
         why = {str(each.trial): list(each.why) for each in chosen}
         lines.append(self.record.append("pick", top=top, seeds=seeds, finalists=why))
         numbers = [each.trial for each in chosen]
@@ -56,11 +58,11 @@ class FakeRace:
             folder,
             self.record,
             lines,
-            FILE,
+            file,
             concurrency=concurrency,
             finalists=numbers,
             seeds=seeds,
-            then=(lambda state: begin(self.record, state, FILE, perturb)) if perturb else None,
+            then=(lambda state: begin(self.record, state, file, perturb)) if perturb else None,
         )
 
     def go(self) -> SweepState:
@@ -83,4 +85,5 @@ class FakeRace:
         if score is None:
             return Measurement(images, {"fid": 500.0}, {"finite": 1.0, "diversity_ratio": 0.1}, images / 100)
         test = {"fid": score + 1} if images > BUDGET - 3 * EVERY else {}
-        return Measurement(images, {"fid": score}, {"finite": 1.0, "diversity_ratio": 0.9}, images / 100, test=test)
+        metrics = {"fid": score, "recall": 1 / score}
+        return Measurement(images, metrics, {"finite": 1.0, "diversity_ratio": 0.9}, images / 100, test=test)

@@ -1,0 +1,201 @@
+"""A driver at work: everything around it, from the lock to Ray and the tracker, until it is exhausted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipeline import lock
+from pipeline.begin import begin, start_notices
+from pipeline.data.catalogue import check_path
+from pipeline.errors import GansweepError, Unreachable
+from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
+from pipeline.home import EVENTS, LOG, STOP, begun, command
+from pipeline.metrics.catalogue import check_objective, own_metrics
+from pipeline.record import Line, Record
+from pipeline.runs import Runner
+from pipeline.spec.check import check_data, to_build
+from pipeline.state import SweepState
+
+if TYPE_CHECKING:
+    from pipeline.sweep import Sweep
+
+ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
+FAILURES = (DISK_FULL, CLUSTER_LOST)  # ... and because it cannot go on
+EARLY = (*ASKED, *FAILURES)
+
+
+class Watcher(Protocol):
+    """Who is shown what happens (console.Progress): a driver while it is at work, with its tracker's backlog."""
+
+    def __call__(self, driver: Runner, backlog: Callable[[], int]) -> AbstractContextManager[Any]: ...
+
+    def say(self, text: str) -> None: ...
+
+
+def drive(
+    sweep: Sweep,
+    doing: str,
+    make: Callable[[Record, list[Line], int], Runner],
+    watch: Watcher | None,
+    max_time: float | None,
+    accept_changes: bool = False,
+) -> SweepState:
+    """Runs the driver that `make` makes of the record, its lines and the number of slots. doing: "search" or "pick".
+
+    Raises what Sweep.run() does; KeyboardInterrupt where it was stopped because someone wants it to, GansweepError
+    with what is needed where the disk is full or Ray is gone.
+    """
+    from pipeline import cluster
+    from pipeline.tracking.process import TrackerProcess
+
+    launch, again = sweep.launch, command("resume" if doing == "search" else doing, sweep.folder)
+    stop: list[Callable[[], None]] = []
+    with ExitStack() as stack:
+        stack.enter_context(_made_folder(sweep, again))
+        _check_tracker(sweep)
+        held = lock.Lock(sweep.folder, each_beat=lambda: stop[0]() if stop else None)
+        held.acquire()
+        stack.callback(held.release)
+        closing = ExitStack()  # what is to be closed by whoever comes to it first
+
+        def abandon() -> None:
+            """Ray is gone, and the main thread in a call to it."""
+            closing.close()
+            held.release()
+            if watch:
+                watch.say(f"gansweep: {_went_wrong(sweep, CLUSTER_LOST, again)}")
+
+        ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
+        prepared = _prepared(sweep)
+        record = Record(sweep.folder / EVENTS)
+        stack.callback(record.close)
+        search = sweep.file.sweep.search
+        slots = launch.concurrency or search.concurrency or cluster.slots(launch.gpus_per_trial)
+        remembered = replace(launch, trials=launch.trials or search.trials)
+        lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
+        driver = make(record, lines, slots)
+        driver.notices += start_notices(record, held)
+        stop.append(_stopper(sweep, driver, held, max_time))
+        tracker = TrackerProcess(sweep.folder, sweep.tracking_uri)
+        tracker.start()
+        stack.enter_context(cluster.interruptible(driver))
+        ended = "interrupted"
+
+        @closing.callback
+        def end() -> None:
+            with suppress(OSError):  # a full disk: without this line too it is known to be interrupted
+                record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
+            tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
+
+        ray.driver = driver
+        try:
+            if watch:
+                closing.enter_context(watch(driver, tracker.backlog))
+            cluster.run(driver, sweep.folder, sweep.cache.absolute(), _root(sweep), launch.gpus_per_trial)
+            ended = "interrupted" if driver.stopping in EARLY else "finished"
+        except BaseException as error:
+            ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
+            if is_disk_full(error):
+                driver.stopping, ended = driver.stopping or DISK_FULL, "interrupted"
+            elif driver.stopping not in FAILURES:
+                raise
+        finally:
+            closing.close()
+    if driver.stopping in ASKED:
+        raise KeyboardInterrupt
+    if driver.stopping in FAILURES:
+        raise GansweepError(_went_wrong(sweep, driver.stopping, again))
+    return driver.state
+
+
+def _root(sweep: Sweep) -> Path | None:
+    return Path(sweep.launch.data_root) if sweep.launch.data_root else None
+
+
+def _prepared(sweep: Sweep) -> dict[str, Any]:
+    """Data, features and floor, made in a worker; InputError where the sweep's file does not fit them."""
+    from pipeline import cluster
+
+    file, data = sweep.file, sweep.data
+    specs = to_build(file.space)  # what a worker builds once before the first trial
+    for source in {spec.init_from for spec in specs if spec.init_from}:
+        source.check()
+    builds = [spec.model_dump(mode="json") for spec in specs]
+    order = data.model_dump(mode="json"), sweep.evaluation.samples, sweep.cache.absolute(), _root(sweep), builds
+    prepared = cluster.prepare(*order)
+    found, own = prepared["data"], own_metrics(file.tree)
+    for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
+        check_objective(name, data.name, found["kind"], found["mixture"], file.source, own)
+    check_data(file.space, found["kind"], found["resolution"], found["classes"])
+    return prepared
+
+
+def _went_wrong(sweep: Sweep, what: str, again: str) -> str:
+    if what == DISK_FULL:
+        state = sweep.state if begun(sweep.folder) else SweepState()
+        unfinished = sum(run.end_reason is None for run in (*state.runs, *state.confirmations, *state.perturbed))
+        return f"{needed(sweep.folder, max(1, unfinished))}; then go on with: {again}"
+    return f"the Ray cluster is gone; go on with: {again}"
+
+
+def _check_tracker(sweep: Sweep) -> None:
+    """A new sweep wants a tracker that is there; one that goes on has all in its record, and sends it later."""
+    from pipeline.tracking.tracker import check
+
+    try:
+        check(sweep.tracking_uri)
+    except Unreachable:
+        if not begun(sweep.folder):
+            raise
+
+
+def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
+    """What each heartbeat looks at: the lock, the stop file of another terminal, the time, and what was spent."""
+    began, path = time.monotonic(), sweep.folder / STOP
+    path.unlink(missing_ok=True)
+    before, hours = driver.state.spent(), sweep.launch.gpu_hours
+
+    def look() -> None:
+        if held.lost:
+            driver.stopping = driver.stopping or "interrupted"
+        if path.exists():
+            path.unlink(missing_ok=True)
+            driver.stopping = driver.stopping or "stopped"
+        if max_time and time.monotonic() - began > max_time:
+            driver.stopping = driver.stopping or "max_time"
+        if hours and driver.state.spent(time.time()) - before > 3600 * hours:
+            driver.stopping = driver.stopping or "gpu_hours"
+
+    return look
+
+
+@contextmanager
+def _made_folder(sweep: Sweep, again: str) -> Iterator[None]:
+    """The sweep's folder. None is left behind where the sweep was refused before its first line (a failure's log
+    stays), and a full disk is one line, wherever it was met."""
+    folder = sweep.folder
+    check_path(sweep.data.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".probe").write_text("")
+        (folder / ".probe").unlink()
+    except OSError as error:
+        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); choose another --home") from None
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise GansweepError(_went_wrong(sweep, DISK_FULL, again)) from None
+        raise
+    except GansweepError:
+        if not begun(folder):
+            for name in (lock.NAME, lock.GUARD, LOG, EVENTS):
+                (folder / name).unlink(missing_ok=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
