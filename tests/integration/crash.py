@@ -43,7 +43,7 @@ def go_off(whom: str, place: str, self_: bool) -> None:
     else:
         for each in psutil.Process(DRIVER).children(recursive=True):
             found = " ".join(each.cmdline())
-            if re.match(r"ray::Run(?!time)", found) if whom == "worker" else each.name() == whom:
+            if re.match(r"ray::(\S*\.)?Run\b", found) if whom == "worker" else each.name() == whom:
                 each.kill()
                 return
         if whom != "worker":  # between one that was killed and the next there is none
