@@ -170,6 +170,7 @@ def _data(root: Path | None) -> list[Finding]:
     embedded = ", ".join(name for name, known in KNOWN.items() if not known.downloaded)
     found = [Finding("data", "ok", f"{embedded}: nothing to download")]
     folders = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "cifar-10-batches-py"}
+    folders["stacked_mnist"] = folders["mnist"]
     for name, folder in folders.items():
         if root is None:
             found.append(Finding(name, "note", "downloaded at the first use into --data-root (give it here to look)"))

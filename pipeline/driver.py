@@ -109,10 +109,10 @@ class Driver(Runner):
 
     def _promote(self) -> None:
         """Gives more seeds to the trials that are among the best so far: a function of what has ended."""
-        promote, trials = self._file.sweep.search.promote, self.state.trials.values()
-        ended = [trial for trial in trials if trial.state == "finished"]
-        if promote is None or len(ended) * promote.top < 1:
+        promote = self._file.sweep.search.promote
+        if promote is None:
             return
+        ended = [trial for trial in self.state.trials.values() if trial.state == "finished"]
         best = [trial for trial in self.state.ranking() if trial in ended][: int(len(ended) * promote.top)]
         for trial in best:
             if trial.end_reason == "completed" and trial.seeds < promote.seeds:

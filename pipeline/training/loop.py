@@ -43,6 +43,8 @@ def training(
     found = store.newest()
     state = initial(spec, evaluator.dataset, seed, restored=found is not None)
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
+    if state.drawn:
+        notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
     if found is not None:
         name, content = found
         state.restore(content["state"])
@@ -57,7 +59,8 @@ def training(
             finite = _train_until(state, goal)
         if not finite:
             state.seconds += sum(timings.values())
-            yield Measurement(state.images, {}, {"finite": 0.0, **_signals(state)}, state.seconds, timings)
+            signals = {"finite": 0.0, **_signals(state)}
+            yield Measurement(state.images, {}, signals, state.seconds, timings, notices=notices)
             return
         with _timed(timings, "evaluate"):
             samples = sample(state.game, state.ema, latents, spec)

@@ -56,6 +56,8 @@ def train(
     try:
         for measurement in run(spec, seed, metric, folder, cache, root):
             done.measurements.append(measurement)
+            for notice in measurement.notices:
+                say(f"note: {notice}")
             say(
                 f"{measurement.images:>10,} images  "
                 + "  ".join(f"{k} {v:.4g}" for k, v in measurement.metrics.items())

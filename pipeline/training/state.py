@@ -89,6 +89,7 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     best: dict[str, Any] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()  # weights that a checkpoint to start from did not have
 
     @property
     def device(self) -> torch.device:
@@ -139,9 +140,10 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
     labels = None if labels is None else labels[: spec.data.limit]
     classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
     game = games.build(spec, shape, seed, classes)
+    drawn: list[str] = []
     if spec.init_from:
         if not restored:
-            start_from(game, spec)
+            drawn = start_from(game, spec)
         freeze(game.discriminator, spec.init_from.freeze_discriminator)
     image = dataset.kind == "image"
     for network in (game.generator, game.discriminator):
@@ -170,6 +172,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),
         window_g=Window(GENERATOR_MEASURES, torch.zeros(len(GENERATOR_MEASURES), device=device)),
         auxiliary=game.auxiliary(device),
+        drawn=tuple(drawn),
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from pipeline import cli, sweep
+from pipeline import cli, drive
 from pipeline.cluster import launch
 from pipeline.measurement import Measurement
 from pipeline.record import Line, Record
@@ -43,7 +43,7 @@ def go_off(whom: str, place: str, self_: bool) -> None:
     else:
         for each in psutil.Process(DRIVER).children(recursive=True):
             found = " ".join(each.cmdline())
-            if re.match(r"ray::Run(?!time)", found) if whom == "worker" else each.name() == whom:
+            if re.match(r"ray::(\S*\.)?Run\b", found) if whom == "worker" else each.name() == whom:
                 each.kill()
                 return
         if whom != "worker":  # between one that was killed and the next there is none
@@ -86,7 +86,7 @@ def crashing() -> type[launch.Run]:
 
 if __name__ == "__main__":
     made: Any = functools.partial(Record, hook=at_line)
-    sweep.Record = made  # type: ignore[misc]
+    drive.Record = made  # type: ignore[misc]
     launch.Run = crashing()  # type: ignore[misc]
     sys.argv[1:] = sys.argv[2:]
     cli.main()

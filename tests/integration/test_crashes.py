@@ -103,7 +103,7 @@ def test_workers_killed_everywhere(home: Path, whole: Finished) -> None:
     assert done.code == 0, done.err
     lines = events(home, name)
     lost = [line for line in lines if line["event"] == "attempt_ended"]
-    assert len(lost) >= 6, lost  # of 9 places: at some the worker before had just been killed, or was between two runs
+    assert len(lost) >= 6, lost  # of 9 places: at some the worker before had just been killed
     assert {line["kind"] for line in lost} == {"lost"}
     assert found(state_of(home, name)) == found(whole.state)
     assert made_twice(lines) == []
