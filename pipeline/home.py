@@ -35,7 +35,7 @@ def begun(folder: Path) -> bool:
     try:
         with (folder / EVENTS).open("rb") as file:
             return file.readline().endswith(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -24,47 +24,21 @@ SPACE = {
     "optimiser": "{lr_g: {log: [1e-5, 1e-2]}}",
     "known_good": "[{generator.width: 8, optimiser.lr_g: 2e-4, regularisers: none}]",
 }
+# What each verb takes.
 VERBS = {
-    "run": {
-        *(
-            "--name",
-            "--trials",
-            "--concurrency",
-            "--max-time",
-            "--gpu-hours",
-            "--data",
-            "--data-root",
-            "--set",
-            "--seed",
-            "--home",
-        ),
-        *("--storage", "--tracking-uri", "--address", "--gpus-per-trial", "--dry-run", "--json"),
-    },
-    "resume": {
-        *(
-            "--trials",
-            "--max-time",
-            "--gpu-hours",
-            "--concurrency",
-            "--accept-changes",
-            "--home",
-            "--tracking-uri",
-            "--address",
-        ),
-        "--json",
-    },
-    "pick": {
-        *("--top", "--seeds", "--perturb", "--perturb-choices", "--max-time", "--gpu-hours", "--home", "--json"),
-    },
-    "stop": {"--home"},
-    "status": {"--home", "--json"},
-    "sync": {"--home", "--tracking-uri"},
-    "ui": {"--home", "--tracking-uri"},
-    "train": {"--seed", "--budget", "--set", "--data-root", "-o", "--out", "--home", "--json"},
-    "generate": {"-n", "--columns", "--class", "--truncation", "--interpolate", "--seed", "-o", "--out"},
-    "spaces": set(),
-    "conform": {"--as", "--set"},
-    "doctor": {"--home", "--data-root", "--json"},
+    "run": "--name --trials --concurrency --max-time --gpu-hours --data --data-root --set --seed --home "
+    "--storage --tracking-uri --address --gpus-per-trial --dry-run --json",
+    "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --home --tracking-uri --address --json",
+    "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --home --json",
+    "stop": "--home",
+    "status": "--home --json",
+    "sync": "--home --tracking-uri",
+    "ui": "--home --tracking-uri",
+    "train": "--seed --budget --set --data-root -o --out --home --json",
+    "generate": "-n --columns --class --truncation --interpolate --seed -o --out",
+    "spaces": "",
+    "conform": "--as --set",
+    "doctor": "--home --data-root --json",
 }
 
 
@@ -133,7 +107,7 @@ def test_the_verbs_and_flags_are_the_designs() -> None:
         name: {option for parameter in verb.params for option in parameter.opts if option.startswith("-")} - {"--help"}
         for name, verb in command.commands.items()  # type: ignore[attr-defined]
     }
-    assert found == VERBS
+    assert found == {name: set(flags.split()) for name, flags in VERBS.items()}
 
 
 def test_a_space_that_is_right_is_taken(space: Callable[..., Path]) -> None:

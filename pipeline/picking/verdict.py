@@ -172,11 +172,13 @@ def _counted(state: SweepState, number: int, count: int) -> list[Run]:
 
 def _objectives(state: SweepState, outcomes: Outcomes) -> dict[int, dict[str, float]]:
     """Of several objectives the medians over the healthy fresh seeds of each finalist that has any."""
-    found: dict[int, dict[str, float]] = {}
-    for number, each in outcomes.items():
-        healthy = [run for run in _counted(state, number, len(each)) if run.end_reason == "completed"]
+    wanted, found = objectives(state), dict[int, dict[str, float]]()
+    if not wanted:
+        return found
+    for number, seeds in outcomes.items():
+        healthy = [run for run in _counted(state, number, len(seeds)) if run.end_reason == "completed"]
         budget = state.trials[number].spec["budget"]["images"]
-        medians = {wanted.name: values(healthy, wanted, budget) for wanted in objectives(state)}
+        medians = {each.name: values(healthy, each, budget) for each in wanted}
         found[number] = {name: value for name, value in medians.items() if value is not None}
     return found
 

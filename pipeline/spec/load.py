@@ -159,13 +159,13 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     warnings = check(space)
     own = own_metrics(tree)
     wanted = dict.fromkeys((sweep.objective, *(each.metric for each in sweep.objectives)))
-    for name in wanted:
-        if name not in (*METRICS, *own):
-            raise InputError(f'{source}: objective: found "{name}", {one_of(name, [*METRICS, *own])}')
+    for metric in wanted:
+        if metric not in (*METRICS, *own):
+            raise InputError(f'{source}: objective: found "{metric}", {one_of(metric, [*METRICS, *own])}')
     data = tree["data"]["name"]  # fixed and known: checked just now
     if (known := lookup(data)) is not None:
-        for name in wanted:
-            check_objective(name, data, known.kind, known.mixture, source, own)
+        for metric in wanted:
+            check_objective(metric, data, known.kind, known.mixture, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,

@@ -33,7 +33,7 @@ STEP = 50  # trials between two looks
 # What of the driver's time is whose; a part's share contains none of another's.
 PARTS = {
     "proposing": "pipeline.search.sampler.Sampler.ask",
-    "building its spec": "pipeline.driver.resolve",
+    "building its spec": "pipeline.driver.parse",
     "record": "pipeline.record.Record._write",
     "health and rungs": "pipeline.runs.Runner._verdict",
 }
