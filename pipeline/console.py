@@ -288,14 +288,18 @@ def overview(sweeps: list[tuple[SweepState, str]]) -> Table:
 
 
 def presets_table() -> Table:
-    """A row a preset: what it is about and what it searches."""
+    """A row a preset: what it is about and what it searches, by the sections of its file."""
     from pipeline.spec.load import load, presets
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
-    for name in ("preset", "about", "searches"):
+    for name in ("preset", "about, and what it searches"):
         table.add_column(name, overflow="fold")
     for name in presets():
         file = load(name)
-        keys = dict.fromkeys(parameter.key for parameter in file.space.parameters())
-        table.add_row(Text(name, style="bold"), file.about, ", ".join(keys) or "nothing")
+        sections: dict[str, dict[str, None]] = {}
+        for parameter in file.space.parameters():
+            section, _, rest = parameter.key.partition(".")
+            sections.setdefault(section, {})[rest or "which"] = None
+        searched = "; ".join(f"{section}: {', '.join(keys)}" for section, keys in sections.items())
+        table.add_row(Text(name, style="bold"), Text(file.about) + Text(f"\n{searched or 'nothing'}", style="dim"))
     return table

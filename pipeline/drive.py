@@ -53,6 +53,7 @@ def drive(
     from pipeline import cluster
     from pipeline.tracking.process import TrackerProcess
 
+    began = time.monotonic()
     launch, again = sweep.launch, command("resume" if doing == "search" else doing, sweep.folder)
     stop: list[Callable[[], None]] = []
     with ExitStack() as stack:
@@ -80,7 +81,7 @@ def drive(
         lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
         driver = make(record, lines, slots)
         driver.notices += start_notices(record, held)
-        stop.append(_stopper(sweep, driver, held, max_time))
+        stop.append(_stopper(sweep, driver, held, began + max_time if max_time else None))
         tracker = TrackerProcess(sweep.folder, sweep.tracking_uri)
         tracker.start()
         stack.enter_context(cluster.interruptible(driver))
@@ -154,9 +155,10 @@ def _check_tracker(sweep: Sweep) -> None:
             raise
 
 
-def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, max_time: float | None) -> Callable[[], None]:
-    """What each heartbeat looks at: the lock, the stop file of another terminal, the time, and what was spent."""
-    began, path = time.monotonic(), sweep.folder / STOP
+def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, until: float | None) -> Callable[[], None]:
+    """What each heartbeat looks at: the lock, the stop file of another terminal, the time (by time.monotonic()), and
+    what was spent."""
+    path = sweep.folder / STOP
     path.unlink(missing_ok=True)
     before, hours = driver.state.spent(), sweep.launch.gpu_hours
 
@@ -166,7 +168,7 @@ def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, max_time: float | No
         if path.exists():
             path.unlink(missing_ok=True)
             driver.stopping = driver.stopping or "stopped"
-        if max_time and time.monotonic() - began > max_time:
+        if until and time.monotonic() > until:
             driver.stopping = driver.stopping or "max_time"
         if hours and driver.state.spent(time.time()) - before > 3600 * hours:
             driver.stopping = driver.stopping or "gpu_hours"

@@ -50,6 +50,7 @@ class Decisions(FIFOScheduler):
         self._driver = driver
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        _forget_finished(tune_controller.get_trials())
         self._driver.started(_job(trial))
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -84,6 +85,17 @@ class Interruption(Stopper):
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it into a snapshot of its own, which nothing reads
+
+
+def _forget_finished(trials: list[Trial]) -> None:
+    """Tune keeps all that it knew of each trial, and looks through them at each step: a long sweep would grow by tens
+    of MiB and slow down. The record has what anyone reads."""
+    for trial in [trial for trial in trials if trial.is_finished()]:
+        trials.remove(trial)
+        trial.config.clear()
+        trial.evaluated_params.clear()
+        trial.experiment_tag = ""
+        trial.run_metadata = type(trial.run_metadata)()
 
 
 def _job(trial: Trial) -> Job:

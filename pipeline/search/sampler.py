@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
 
 from pipeline.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
 from pipeline.record import Line
 from pipeline.search.history import History
-from pipeline.search.outcome import FAILED, Outcome, outcome, trial_outcome
+from pipeline.search.outcome import Outcome, outcome, trial_outcome
+from pipeline.search.trials import Trials
 from pipeline.space import Parameter, Point, Space
 from pipeline.spec.sweep import ObjectiveSpec, SearchSpec
 from pipeline.state import SweepState
 
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
 
-# GPSampler wants the same constraints of every trial and fits a process to each (seconds): it gets one for all.
-ANY_FAILURE = "failure"
 REDRAWS = 20  # draws for a point that was not proposed before; the last half of them at random
 
 # Optuna's own handler writes to the screen; its warnings go to Python's logging instead.
@@ -63,55 +59,53 @@ class Sampler:
         self._objectives = [objective for objective, _ in several]
         self._minimise = [less for _, less in several] or [minimise]
         self._known_good = [dict(point) for point in known_good]
-        self._points: dict[int, Point] = {}
-        self._outcomes: dict[int, Outcome] = {}
-        self._distributions = {p.name: optuna_distribution(p.distribution) for p in space.parameters()}
-        self._made: dict[int, tuple[Any, optuna.trial.FrozenTrial]] = {}
+        self._proposed: set[frozenset[tuple[str, Any]]] = set()
+        distributions = {p.name: optuna_distribution(p.distribution) for p in space.parameters()}
+        self._trials = Trials(distributions, self._minimise)
 
     def ask(self, number: int) -> tuple[Point, str]:
-        """The point for trial `number`, running from now on, and who proposed it: "known_good" or "sampler"."""
-        if number in self._points:
-            raise ValueError(f"trial {number} has been asked for")
+        """The point for trial `number`, the next one, and who proposed it: "known_good" or "sampler"."""
         if number < len(self._known_good):
             point, source = dict(self._known_good[number]), "known_good"
         else:
             point, source = self._propose(number), "sampler"
-        self._points[number] = point
+        self._take(number, point)
         return point, source
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """What trial `number` came to; again where it was run on further seeds since."""
-        if number not in self._points:
-            raise ValueError(f"trial {number} was not asked for")
-        self._outcomes[number] = outcome
+        self._trials.tell(number, outcome)
 
     def replay(self, lines: Iterable[Line]) -> None:
         """Takes over what a record says was asked and told."""
         state = SweepState.fold(lines)
         for number, trial in state.trials.items():
-            self._points[number] = dict(trial.point)
+            self._take(number, dict(trial.point))
             if (told := trial_outcome(trial, state.metric, self._objectives)) is not None:
-                self._outcomes[number] = told
+                self._trials.tell(number, told)
 
     def study(self, storage: Any = None) -> optuna.Study:
         """The study as it stands, in memory or in `storage`; a trial that was not told is RUNNING in it."""
         study = optuna.create_study(directions=self._directions, storage=storage)
-        study.add_trials(self._trials(self._failures()))
+        study.add_trials(self._trials.frozen())
         return study
+
+    def _take(self, number: int, point: Point) -> None:
+        self._trials.ask(number, point)
+        self._proposed.add(frozenset(point.items()))
 
     def _propose(self, number: int) -> Point:
         """A draw that was not proposed before: runs are paired by their seeds, so that a configuration that is
         tried twice gives the same run twice. Where the space seems exhausted, the last draw."""
-        proposed = list(self._points.values())
         for draw in range(REDRAWS):
             kind = self._spec.sampler if draw < REDRAWS // 2 else "random"
             seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
-            failures = self._failures()
-            history = History(self._trials([ANY_FAILURE] if kind == "gp" and failures else failures))
+            # what draws at random needs none of it
+            history = History([] if kind == "random" else self._trials.frozen(one_failure=kind == "gp"))
             sampler = _optuna_sampler(kind, seed, self._spec.startup)
             trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
             point, _ = self._space.realise(functools.partial(_suggest, trial))
-            if point not in proposed:
+            if frozenset(point.items()) not in self._proposed:
                 break
         return point
 
@@ -119,75 +113,6 @@ class Sampler:
     def _directions(self) -> list[optuna.study.StudyDirection]:
         minimise, maximise = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
         return [minimise if less else maximise for less in self._minimise]
-
-    def _failures(self) -> list[str]:
-        """The constraints that were broken so far: each trial has a value of each."""
-        return sorted({told.failure for told in self._outcomes.values() if told.failure})
-
-    def _trials(self, failures: list[str]) -> list[optuna.trial.FrozenTrial]:
-        """The trials so far, by number; those are made that are not as they were made before."""
-        penalty = tuple(self._penalty(at, less) for at, less in enumerate(self._minimise))
-        trials = []
-        for at, (number, point) in enumerate(sorted(self._points.items())):
-            told = self._outcomes.get(number)
-            key = (at, told, None if told is None or told.result is not None else penalty, *failures)
-            made = self._made.get(number)
-            if made is None or made[0] != key:
-                made = key, _trial(at, point, self._distributions, told, penalty, failures)
-                self._made[number] = made
-            trials.append(made[1])
-        return trials
-
-    def _penalty(self, at: int, minimise: bool) -> float:
-        """A finite value worse than any that is told as a result of an objective, by as much as those spread."""
-        values = [told.results[at] for told in self._outcomes.values() if told.results is not None]
-        if not values:
-            return 1.0 if minimise else -1.0
-        worst = max(values) if minimise else min(values)
-        spread = (max(values) - min(values)) or abs(worst) or 1.0
-        penalty = worst + spread if minimise else worst - spread
-        return max(-sys.float_info.max, min(sys.float_info.max, penalty))
-
-
-def _trial(
-    number: int,
-    point: Point,
-    distributions: dict[str, optuna.distributions.BaseDistribution],
-    told: Outcome | None,
-    penalty: tuple[float, ...],
-    failures: list[str],
-) -> optuna.trial.FrozenTrial:
-    state, rungs = TrialState.COMPLETE, {}
-    values: tuple[float, ...] | None = None
-    constraints: dict[str, float] = {}
-    if told is None:
-        state = TrialState.RUNNING
-    elif told.reason in FAILED:
-        state = TrialState.FAIL
-    elif told.results is not None and told.reason == "rung":
-        state, values, rungs = TrialState.PRUNED, told.results, dict(told.rungs)
-    else:
-        broken = (told.failure, ANY_FAILURE) if told.failure else ()
-        constraints = {failure: 1.0 if failure in broken else -1.0 for failure in failures}
-        values = penalty if told.results is None else told.results
-    now = datetime.now()
-    trial = optuna.trial.FrozenTrial(
-        number=number,
-        trial_id=number,
-        state=state,
-        value=None,
-        values=values,
-        datetime_start=now,
-        datetime_complete=None if told is None else now,
-        params=dict(point),
-        distributions={name: distributions[name] for name in point},
-        user_attrs={},
-        system_attrs={},
-        intermediate_values=rungs,
-    )
-    for name, broken_by in constraints.items():
-        trial.set_constraint(name, broken_by)
-    return trial
 
 
 def _optuna_sampler(kind: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:
