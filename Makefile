@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+TOGETHER := --numprocesses 2 --dist loadfile
 
 .PHONY: env demo test fast lint format
 
@@ -18,11 +19,13 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 demo: env
 	@$(BIN)/python -m pipeline.demo
 
+# The parts in two processes; then whole sweeps, of which each has the machine to itself.
 test: env
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(TOGETHER) --ignore tests/integration --ignore tests/browser
+	$(BIN)/python -m pytest -q tests/integration tests/browser
 
 fast: env
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "not slow"
 
 lint: env
 	$(BIN)/ruff check .

@@ -174,7 +174,8 @@ if __name__ == "__main__":
     print(f"| trials ({arguments.sampler}) | ms a trial | driver | {names} | Ray and the rest | MiB | behind |")
     print("|" + "---|" * (len(PARTS) + 6))
     last = arguments.trials - arguments.trials % STEP
-    for start, end in sorted({(50, last), (50, 150), (last - 100, last)}):
+    middle = last // 100 * STEP
+    for start, end in sorted({(50, last), (50, 150), (middle, middle + 100), (last - 100, last)}):
         print(look.row(start, end))
     if arguments.plain:
         with tempfile.TemporaryDirectory() as name:
