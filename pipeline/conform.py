@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.games.game import Game, Turn
+from pipeline.games.game import Game, Losses, Turn
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.state import TrainingState, initial
@@ -99,14 +99,17 @@ def shapes(state: TrainingState) -> str | None:
     """What is wrong with what the game's methods return."""
     game, turn = state.game, _turn(state)
     for name in ("generate", "sample"):
-        found = getattr(game, name)(game.generator, turn.inputs)
-        if not isinstance(found, Tensor) or found.shape != turn.real.shape:
-            return f"{name}() returned {_shown(found)}; valid: a tensor of {tuple(turn.real.shape)}"
-    for name, losses in (
+        made = getattr(game, name)(game.generator, turn.inputs)
+        if not isinstance(made, Tensor) or made.shape != turn.real.shape:
+            return f"{name}() returned {_shown(made)}; valid: a tensor of {tuple(turn.real.shape)}"
+    found: tuple[tuple[str, Any], ...] = (
         ("discriminator_loss", game.discriminator_loss(game.discriminator, turn)),
         ("generator_loss", game.generator_loss(game.generator, game.discriminator, turn)),
-    ):
-        for term, value in getattr(losses, "terms", {"Losses": losses}).items():
+    )
+    for name, losses in found:
+        if not isinstance(losses, Losses):
+            return f"{name}() returned {_shown(losses)}; valid: Losses({{name: tensor}})"
+        for term, value in losses.terms.items():
             if not isinstance(value, Tensor) or value.dim() > 1:
                 return f"{name}(): the term {term} is {_shown(value)}; valid: a tensor (batch,), or a scalar"
         if name == "discriminator_loss":

@@ -70,4 +70,4 @@ def mean_distance(evaluated):
 
 def spread(evaluated):
     """How much of the data's deviation the samples have; more is better."""
-    return float(evaluated.samples.std() / evaluated.real.std())
+    return evaluated.samples.cpu().numpy().std() / evaluated.real.cpu().numpy().std()

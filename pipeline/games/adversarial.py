@@ -160,7 +160,11 @@ class AdversarialGame:
         return judge
 
     def _transformed(self, x: Tensor, turn: Turn) -> Tensor:
-        """The input transforms: augmentation, then noise."""
+        """The input transforms: augmentation, then noise. In float32: bfloat16 misses its places by half a pixel."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self._transformed_float(x.float(), turn)
+
+    def _transformed_float(self, x: Tensor, turn: Turn) -> Tensor:
         augmentation, noise = self._spec.augmentation, self._spec.regularisers.instance_noise
         if augmentation.diffaugment:
             x = augment.diffaugment(x, augmentation.diffaugment, turn.randomness)

@@ -72,12 +72,15 @@ def instance_noise(x: Tensor, sigma: float, randomness: torch.Generator) -> Tens
 
 def ada(x: Tensor, p: Tensor, randomness: torch.Generator) -> Tensor:
     """Each transform with probability p (Karras et al. 2020, app. B): flip, quarter turns and whole-pixel shifts;
-    scaling, rotation, stretching and shifts, bilinear and reflected at the border; brightness, contrast, saturation.
-    Of the paper's list not: luma flip, hue rotation, the low-pass filter around the geometric ones."""
+    scaling, stretching between two rotations, and shifts, bilinear and reflected at the border; brightness, contrast,
+    saturation. Of the paper's list not: luma flip, hue rotation, the low-pass filter around the geometric ones."""
     count, side = x.shape[0], x.shape[2]
 
-    def some(value: Tensor, neutral: float) -> Tensor:
-        return torch.where(_chance(count, x, randomness) < p, value, neutral)
+    def some(value: Tensor, neutral: float, chance: Tensor = p) -> Tensor:
+        return torch.where(_chance(count, x, randomness) < chance, value, neutral)
+
+    def turned() -> Tensor:
+        return _turn(some((_chance(count, x, randomness) * 2 - 1) * math.pi, 0.0, once))
 
     def normal() -> Tensor:
         return torch.randn(count, generator=randomness, device=x.device)
@@ -85,15 +88,16 @@ def ada(x: Tensor, p: Tensor, randomness: torch.Generator) -> Tensor:
     def whole(low: int, high: int) -> Tensor:
         return torch.randint(low, high + 1, (count,), generator=randomness, device=x.device).float()
 
+    once = 1 - (1 - p).clamp_min(0.0).sqrt()  # of two rotations, so that there is one with probability p
     matrix = _matrix(some(1 - 2 * whole(0, 1), 1.0), torch.ones_like(normal()))
     matrix = _turn(some(whole(0, 3), 0.0) * (math.pi / 2)) @ matrix
     most = int(side * SHIFT + 0.5)
     shift = torch.stack([some(whole(-most, most), 0.0) for _ in range(2)], 1)
     scale = some(torch.exp2(0.2 * normal()), 1.0)
     matrix = _matrix(scale, scale) @ matrix
-    matrix = _turn(some((_chance(count, x, randomness) * 2 - 1) * math.pi, 0.0)) @ matrix
+    matrix = turned() @ matrix
     stretch = some(torch.exp2(0.2 * normal()), 1.0)
-    matrix = _matrix(stretch, 1 / stretch) @ matrix
+    matrix = turned() @ _matrix(stretch, 1 / stretch) @ matrix
     shift = shift + torch.stack([some(0.125 * side * normal(), 0.0) for _ in range(2)], 1)
     x = _resample(x, matrix, shift)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ def own_metric(label: str, spec: OwnMetricSpec) -> OwnMetric:
 def _number(value: Any, where: str) -> float:
     if isinstance(value, Tensor) and value.numel() == 1:
         return float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if not isinstance(value, bool) and isinstance(value, Real):  # NumPy's numbers are, too
         return float(value)
     shown = f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
     raise InputError(f"{where} returned {shown}; valid: a number")

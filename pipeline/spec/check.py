@@ -6,13 +6,15 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.distributions import KINDS, Choice, show
+from pipeline.distributions import KINDS, Choice, Distribution, Int, LogInt, show
 from pipeline.errors import InputError, one_of
+from pipeline.plugin import is_own
 from pipeline.space import Parameter, Space
 from pipeline.spec.base import fingerprint, flatten, parse, scalar_keys
 from pipeline.spec.networks import check_network
 from pipeline.spec.trial import TrialSpec
 
+WHOLE = 4  # of a range of integers so many are tried from its low end on
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
 
@@ -71,20 +73,28 @@ def untold(spec: TrialSpec) -> bool:
 
 
 def tried(space: Space, pairs: bool = True) -> list[TrialSpec]:
-    """Each end of a range and each option, and (pairs) each two of different parameters together, with the others at
-    their first option or low end. Raises InputError for one that cannot be."""
+    """Each end of a range (of integers the lowest few too) and each option, and (pairs) each two of different
+    parameters together, with the others at their first option or low end. Raises InputError for one that cannot be."""
     parameters = space.parameters()
     specs = [_try(space, parameters, {})]
     ends = [
         (parameter, {**dict(parameter.branch), parameter.name: value})
         for parameter in parameters
-        for value in parameter.distribution.ends
+        for value in _looked_at(parameter.distribution)
     ]
     specs += [_try(space, [parameter], forced) for parameter, forced in ends]
     for (one, forced), (other, also) in itertools.combinations(ends if pairs else [], 2):
         if one is not other and all(also.get(name, value) == value for name, value in forced.items()):
             specs.append(_try(space, [one, other], forced | also))
     return specs
+
+
+def _looked_at(distribution: Distribution) -> tuple[Any, ...]:
+    """A range's ends; of integers the lowest few too: odd ones, and ones that divide nothing, are among them."""
+    if isinstance(distribution, Int | LogInt) and distribution.high > distribution.low + 1:
+        low, high = distribution.ends
+        return (*range(low, min(low + WHOLE, high)), high)
+    return distribution.ends
 
 
 def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
@@ -104,7 +114,19 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
             "regularisers: r1 and r2 with an interval above 1: applied lazily the pair is known to fail outright "
             "(Huang et al. 2024, on stacked MNIST and 25 Gaussians); interval 1 is safe"
         )
+    unread = sorted({key for spec in specs if is_own(spec.game.name) for key in _of_the_adversarial_game(spec)})
+    if unread:
+        lines.append(f"{', '.join(unread)}: with a game of your own it does what that game makes of it, else nothing")
     return tuple(f"{source}: {line}" for line in lines)
+
+
+def _of_the_adversarial_game(spec: TrialSpec) -> list[str]:
+    """What is set that only a game acts on, not the training step."""
+    found = [f"regularisers.{name}" for name, part in spec.regularisers if part and name != "gradient_clipping"]
+    found += [f"augmentation.{name}" for name, part in spec.augmentation if part]
+    usual = type(spec.game)()
+    changed = [name for name, value in spec.game if name not in ("name", "options") and value != getattr(usual, name)]
+    return found + [f"game.{name}" for name in changed]
 
 
 def _try(space: Space, suspects: Sequence[Parameter], forced: Mapping[str, Any]) -> TrialSpec:

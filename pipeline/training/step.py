@@ -107,7 +107,9 @@ def _average(state: TrainingState, batch_size: int) -> None:
     """The EMA update: parameters and batch norm's statistics averaged, the rest copied."""
     if state.averaging is None:
         return
-    half_life = min(state.spec.ema.half_life, EMA_RAMP_UP * (state.images + batch_size))
+    half_life = state.spec.ema.half_life
+    if state.spec.init_from is None:  # else it begins with an average that is worth keeping
+        half_life = min(half_life, EMA_RAMP_UP * (state.images + batch_size))
     decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life)
     get_ema_multi_avg_fn(decay)(state.averaging.ours, state.averaging.theirs, None)
     for ours, theirs in state.averaging.copied:

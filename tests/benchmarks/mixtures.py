@@ -2,8 +2,9 @@
 
 python -m tests.benchmarks.mixtures [--data ring8 grid25] [--steps 4000] [--seeds 5] [--games gan pacgan2 rpgan_r1_r2]
 
-Networks, initialisation, optimiser, batch and score are Lin et al. 2018's (fjxmlzn/PacGAN); their runs have 400,000
-steps. Printed as mean +- standard error over seeds, beside what they published and the noise of a perfect sampler.
+Networks, initialisation, optimiser, batch (of packs) and score are Lin et al. 2018's (fjxmlzn/PacGAN); their runs have
+400,000 steps. D and G are updated in turn here. Printed as mean +- standard error over seeds, beside what they
+published and the noise of a perfect sampler.
 """
 
 from __future__ import annotations
@@ -46,16 +47,17 @@ PUBLISHED = {
 
 
 def spec_of(data: str, game: str, steps: int) -> TrialSpec:
+    batch = BATCH * GAMES[game].get("game", {}).get("packing", 1)  # theirs counts packs
     tree: dict[str, Any] = {
         "data": {"name": data},
-        "budget": {"images": steps * BATCH},
-        "evaluation": {"every": steps * BATCH},
+        "budget": {"images": steps * batch},
+        "evaluation": {"every": steps * batch},
         "latent": {"size": 2},
         "generator": {"network": "mlp", "width": 400, "depth": 4, "norm": "batch", "init": "normal"},
         "discriminator": {"network": "mlp", "width": 200, "depth": 3, "activation": "maxout", "init": "normal"},
         "optimiser": {"lr_g": 1e-4, "beta1": 0.8},
         "ema": {"half_life": 0.0},
-        "batch_size": BATCH,
+        "batch_size": batch,
         "device": "cpu",
         "precision": "fp32",
         "memory_format": "contiguous",

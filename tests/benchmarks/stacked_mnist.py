@@ -4,8 +4,9 @@ python -m tests.benchmarks.stacked_mnist --data-root FOLDER [--steps 2000] [--se
 
 Data, latents, batch, optimiser, initialisation and the number of samples are the protocol's (Srivastava et al. 2017:
 128,000 stacks, uniform latents of 100, batch 64, Adam 2e-4 with beta1 0.5, 26,000 samples). Theirs are 100,000 steps of
-a DCGAN of width 64; here both are less, and printed. Modes and KL go by a classifier of our own, trained on the digits
-of the training part: it tells `accuracy` of single test digits right, and a perfect sampler has the noise floor's KL.
+a DCGAN of width 64; here both are less, and printed, and D and G take turns, one update each. Modes and KL go by a
+classifier of our own, trained on the digits of the training part: it tells `accuracy` of single test digits right, and
+a perfect sampler has the noise floor's KL.
 """
 
 from __future__ import annotations
@@ -48,16 +49,17 @@ PUBLISHED = {"dcgan": "78.9+-6.5, 4.50", "pacdcgan2": "1000, .06", "rpgan_r1_r2"
 
 def spec_of(game: str, steps: int, width: int) -> TrialSpec:
     network: dict[str, Any] = {"network": "dcgan", "width": width, "norm": "batch", "init": "normal"}
+    batch = BATCH * GAMES[game].get("game", {}).get("packing", 1)  # PacGAN's counts packs
     tree: dict[str, Any] = {
         "data": {"name": "stacked_mnist", "resolution": 28},
-        "budget": {"images": steps * BATCH},
-        "evaluation": {"every": steps * BATCH},
+        "budget": {"images": steps * batch},
+        "evaluation": {"every": steps * batch},
         "latent": {"distribution": "uniform", "size": 100},
         "generator": network,
         "discriminator": network,
         "optimiser": {"lr_g": 2e-4, "beta1": 0.5},
         "ema": {"half_life": 0.0},
-        "batch_size": BATCH,
+        "batch_size": batch,
         "device": "cpu",
         "precision": "fp32",
         "memory_format": "channels_last",

@@ -2,14 +2,21 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from pipeline.data.dataset import load
+from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.augment import TRANSFORMS, ada, advance_ada, diffaugment, instance_noise
+from pipeline.games.game import Turn
 from pipeline.spec.parts import AdaSpec, DiffAugmentSpec
+from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.training.state import initial
 
 EVERY: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = TRANSFORMS | {
     "diffaugment": lambda x, r: diffaugment(x, DiffAugmentSpec(), r),
@@ -150,3 +157,26 @@ def test_instance_noise_has_its_deviation() -> None:
     noisy = instance_noise(x, 0.3, seeded())
     assert float(noisy.std()) == pytest.approx(0.3, rel=0.02)
     assert float(noisy.mean()) == pytest.approx(0.0, abs=0.01)
+
+
+def test_under_autocast_the_geometry_is_that_of_float32() -> None:
+    """bfloat16 would miss its places by up to half a pixel: the judge that augments is held to float32."""
+    tree = {
+        "data": {"name": "digits"},
+        "budget": {"images": 16},
+        "evaluation": {"every": 16},
+        "generator": {"network": "dcgan", "width": 4},
+        "discriminator": {"network": "dcgan", "width": 4},
+        "augmentation": {"ada": {}},
+        "device": "cpu",
+        "precision": "bf16",
+    }
+    state = initial(TrialSpec.model_validate(tree), load(DataSpec(name="digits"), None, Path()), 0)
+    game, x = state.game, images(16, 1, 8)
+    assert isinstance(game, AdversarialGame)
+    turn = Turn(x, x, x, seeded(), {}, {"ada": {"p": torch.tensor(1.0), "signs": torch.tensor(0.0)}}, 0, 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = game._transformed(x.bfloat16(), turn)
+    turn = replace(turn, randomness=seeded())
+    assert found.dtype == torch.float32
+    assert torch.equal(found, game._transformed(x.bfloat16().float(), turn))

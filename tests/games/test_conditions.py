@@ -118,3 +118,16 @@ def test_a_condition_on_data_without_labels_is_refused() -> None:
     tree = IMAGES | {"data": {"name": "imagefolder:photos", "resolution": 8}} | condition("projection")
     with pytest.raises(InputError, match=r"game.condition: found projection; .*photos has no labels"):
         games.build(TrialSpec.model_validate(tree), (1, 8, 8), 1)
+
+
+def test_scores_are_float32_under_autocast() -> None:
+    """Differences of 0.1 beside a score of 300, which bfloat16 would round to multiples of 2."""
+    head, features = Head(1, "none", None, 0), torch.linspace(0, 1, 11)[:, None]
+    with torch.no_grad():
+        head.score.weight.fill_(1.0)
+        head.score.bias.fill_(300.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = head(features, None)
+    assert isinstance(scores, torch.Tensor)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores.detach(), 300 + features[:, 0])

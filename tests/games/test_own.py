@@ -62,6 +62,12 @@ def test_a_game_that_is_there_conforms() -> None:
             "shapes",
             "real_scores is a tensor of (); valid: a tensor (b",
         ),
+        (
+            'return Losses({"energy": self.energy(discriminator',
+            'return ({"energy": self.energy(discriminator',
+            "shapes",
+            "generator_loss() returned dict; valid: Losses({name: tensor})",
+        ),
         (", -real, -fake)", ")", "shapes", "real_scores is NoneType; valid: a tensor (batch,), health is judged by it"),
         ("turn.fake.detach()", "turn.fake", "finite gradients", "gives the generator a gradient: use turn.fake.detach"),
         (".square().mean(1)", ".square().mean(1).sub(9).sqrt()", "finite gradients", "a gradient that is not finite"),

@@ -190,6 +190,13 @@ def test_a_batch_normed_discriminator_under_a_gradient_penalty_is_said(path):
     assert load(path, ["discriminator.norm=batch", "regularisers={}", "known_good=[]"]).notices == ()
 
 
+def test_what_a_game_of_ones_own_may_not_read_is_said(tmp_path):
+    given = "game: {name: 'my.py:Game', packing: 2}\nregularisers: {r1: {}, gradient_clipping: {}}\n"
+    (tmp_path / "own.yaml").write_text(TRIAL + given + "objective: modes\noptimiser: {lr_g: {log: [1e-4, 1e-3]}}\n")
+    (notice,) = load(str(tmp_path / "own.yaml")).notices
+    assert "game.packing, regularisers.r1: with a game of your own it does what that game makes of it" in notice
+
+
 def test_one_configuration_from_a_plain_file(tmp_path):
     (tmp_path / "one.yaml").write_text(TRIAL)
     path = str(tmp_path / "one.yaml")

@@ -45,6 +45,11 @@ def read(tmp_path: Path, changes: dict[str, Any]) -> tuple[str, ...]:
     [
         ({"game": {"packing": 3}}, "game.packing: found 3; valid: what divides batch_size (64)"),
         ({"game": {"packing": {"choice": [1, 6]}}}, "game.packing: found 6; valid: what divides batch_size (64)"),
+        ({"game": {"packing": {"int": [1, 4]}}}, "game.packing: found 3; valid: what divides batch_size (64)"),
+        (
+            {"game": {"packing": 2}, "batch_size": {"log_int": [32, 256]}},
+            "game.packing: found 2; valid: what divides batch_size (33)",
+        ),
         ({"game": {"packing": 2}, "batch_size": 2}, "game.packing: found 2; valid: less than batch_size"),
         ({"game": {"packing": 0}}, "game.packing: found 0; valid: greater than or equal to 1"),
         ({"regularisers": {"r1": {"interval": 0}}}, "regularisers.r1.interval: found 0; valid: greater than or equal"),

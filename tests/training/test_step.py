@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step, win_rate
 from tests.training.toy import BATCH, evaluator, spec
@@ -235,6 +236,17 @@ def test_the_guard_above_sees_waiting() -> None:
         torch.ones(2).sum().item()
     with NoWaiting(), pytest.raises(AssertionError, match="waits"):
         torch.ones(2)[torch.ones(2) > 0]
+
+
+def test_points_are_not_rounded_to_bf16_where_images_are() -> None:
+    kinds = (("ring8", "mlp", ("fp32", "contiguous")), ("digits", "dcgan", ("bf16", "channels_last")))
+    for data, network, found in kinds:
+        networks = {side: {"network": network} for side in ("generator", "discriminator")}
+        spec = TrialSpec.model_validate(
+            {"data": {"name": data}, "budget": {"images": 64}, "evaluation": {"every": 64}, **networks}
+        )
+        there = resolve(spec, cuda=True)
+        assert (there.precision, there.memory_format) == found
 
 
 def test_bf16_computes_in_bf16_and_keeps_float32_weights() -> None:

@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.checkpoint import file_hash, find
 from pipeline.training.state import TrainingState, initial
+from pipeline.training.step import step
 from pipeline.training.store import Store
 from pipeline.training.transfer import start_from
 from tests.conformance.test_training import data, train
@@ -167,3 +168,17 @@ def test_a_path_without_a_checkpoint(tmp_path: Path, made: list[str]) -> None:
         (tmp_path / name).mkdir() if "." not in name else (tmp_path / name).write_bytes(b"x")
     with pytest.raises(InputError, match=r"no checkpoint and no folder of a run|has no checkpoint that can be read"):
         find(tmp_path)
+
+
+def test_the_average_that_was_taken_over_is_kept_in_the_first_steps(checkpoint: Path) -> None:
+    """A run of its own begins with a short half-life, so that its average forgets where it began; not this one."""
+    before, taken, new = saved(checkpoint)["ema"], started(checkpoint), started(None)
+    fresh = {name: value.clone() for name, value in new.ema.state_dict().items()}
+    for state in (taken, new):
+        step(state, state.batches.next(state.randomness), state.randomness)
+    name = next(name for name in before if name.endswith("weight"))
+    kept = 0.5 ** (16 / 100)  # batch 16, half-life 100
+    average = kept * before[name] + (1 - kept) * taken.game.generator.state_dict()[name]
+    torch.testing.assert_close(taken.ema.state_dict()[name], average)
+    raw = new.game.generator.state_dict()[name]
+    assert (new.ema.state_dict()[name] - raw).abs().max() < 1e-3 * (fresh[name] - raw).abs().max()

@@ -55,9 +55,13 @@ class Head(nn.Module):
         self.classify = nn.Linear(features, classes) if kind == "auxiliary_classifier" else None
 
     def forward(self, features: Tensor, condition: Tensor | None) -> Tensor | tuple[Tensor, Tensor]:
-        if self.minibatch is not None:
-            features = self.minibatch(features)
-        scores: Tensor = self.score(features).squeeze(1)
-        if self.embed is not None:
-            scores = scores + (self.embed(condition) * features).sum(1)
-        return scores if self.classify is None else (scores, self.classify(features))
+        # In float32 under autocast too: what counts are differences of scores, which may be small beside the scores.
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.float()
+            if self.minibatch is not None:
+                features = self.minibatch(features)
+            scores: Tensor = self.score(features).squeeze(1)
+            if self.embed is not None:
+                assert condition is not None
+                scores = scores + (self.embed(condition.float()) * features).sum(1)
+            return scores if self.classify is None else (scores, self.classify(features))
