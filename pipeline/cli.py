@@ -189,8 +189,13 @@ def status(
 @app.command()
 def pick(
     name: Name,
-    top: Annotated[int, typer.Option(min=1, help="How many of the best by score are finalists.")] = 3,
-    seeds: Annotated[int, typer.Option(help="Fresh seeds for those that can still win; 3 for the others.")] = 5,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many of the best by score are finalists; 3. Of several objectives: the front."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds for those that can still win; 5. The others get 3.")
+    ] = None,
     perturb: Annotated[
         float | None, typer.Option(help="Move the winner's numbers by this factor: what breaks?")
     ] = None,
@@ -212,6 +217,7 @@ def pick(
 
     wanted, again = asked(perturb, perturb_choices)
     sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
+    top, seeds = sweep.asked_of_pick(top, seeds)
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
     with at_work(sweep, again) as (console, stdout):
         watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])

@@ -39,6 +39,7 @@ class Driver(Runner):
         metric = file.metric
         self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good, file.several)
         self._sampler.replay(lines)
+        self._first_seed = run_seed(self.state.seed, 0)
         self._history: list[rungs.Point] = []
         for line in lines:
             self._remember(line)
@@ -88,9 +89,10 @@ class Driver(Runner):
             store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
+        """At a rung: of a trial's first seed alone, a further one is there to be known to its end."""
         sweep, metric = self._file.sweep, self._file.metric
         spec = self.state.trials[run.trial].spec
-        if not sweep.rungs.enabled:
+        if not sweep.rungs.enabled or run.seed != self._first_seed:
             return None
         milestones = rungs.milestones(spec["budget"]["images"], spec["evaluation"]["every"], sweep.rungs)
         left_out = frozenset((r.trial, r.seed) for r in self.state.runs if r.end_reason and not r.healthy)
@@ -144,7 +146,7 @@ class Driver(Runner):
         return [seed for seed in wanted if seed not in trial.runs or trial.runs[seed].state == "running"]
 
     def _remember(self, line: Line) -> None:
-        if line["event"] != "measurement" or line["seed"] not in self.state.configuration(line["trial"]).runs:
+        if line["event"] != "measurement" or line["seed"] != self._first_seed:
             return
         value = line["metrics"].get(self._file.sweep.objective)
         if value is not None:

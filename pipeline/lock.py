@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -105,7 +106,10 @@ class Lock:
                     os.utime(self.path)
             elif not self._released.is_set():
                 self.lost = True
-            self._each_beat()
+            try:
+                self._each_beat()
+            except Exception:
+                logging.getLogger(__name__).exception("a look at the sweep failed")  # the heart goes on beating
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -148,20 +148,25 @@ class Trial:
 
     def tail(self, metric: str) -> float | None:
         """The median over its runs of their tails, where one that ended unhealthy counts as worse than any; where
-        those are the most, the median of what their tails were."""
-        tails = [(run, found) for run in self.runs.values() if (found := run.tail(metric)) is not None]
+        those are the most, the median of what their tails were. Of the runs that ended, once it is known how it did."""
+        counted = [run for run in self.runs.values() if run.end_reason is not None or self.end_reason is None]
+        tails = [(run, found) for run in counted if (found := run.tail(metric)) is not None]
         worst = math.inf if all(run.minimises(metric) for run, _ in tails) else -math.inf
         found = median(worst if run.end_reason and not run.healthy else value for run, value in tails)
         return found if found is None or math.isfinite(found) else median(value for _, value in tails)
 
     @property
     def end_reason(self) -> str | None:
-        """Of its runs' end reasons the first that is not healthy, else rung, if one was stopped there."""
-        if self.state != "finished":
+        """None until the runs that every trial has ended; further ones, of a promoted trial, may be under way. What
+        most of those that ended were: where half of them or more were not healthy the most frequent reason of those,
+        else rung, if one was stopped there, else completed."""
+        ended = [run for run in self.runs.values() if run.end_reason is not None]
+        if not ended or (len(ended) < self.base_seeds and not any(run.settles for run in ended)):
             return None
-        reasons = [run.end_reason for run in self.runs.values()]
-        unhealthy = [run.end_reason for run in self.runs.values() if not run.healthy]
-        return (unhealthy or (["rung"] if "rung" in reasons else reasons))[0]
+        unhealthy = [str(run.end_reason) for run in ended if not run.healthy]
+        if 2 * len(unhealthy) >= len(ended):
+            return most_frequent(unhealthy)
+        return "rung" if any(run.end_reason == "rung" for run in ended) else "completed"
 
 
 @dataclass
@@ -206,7 +211,10 @@ class SweepState:
             self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
         elif event == "driver":
-            if line.get("doing") == "pick":
+            picks = line.get("doing") == "pick"
+            if line["state"] == "started":  # so one that the other kind's last line leaves at work is gone
+                self.picker, self.driver = ({**each, **_gone(each)} for each in (self.picker, self.driver))
+            if picks:
                 self.picker = line
             else:
                 self.driver = line
@@ -239,7 +247,8 @@ class SweepState:
 
     def spent(self, now: float | None = None) -> float:
         """Seconds of runs, times the share of a GPU that each takes, or of cores; with those under way until `now`."""
-        busy = self.busy + sum(max(0.0, now - began) for began in self.under_way.values()) if now else self.busy
+        under_way = list(self.under_way.values())  # the heart beats in another thread
+        busy = self.busy + sum(max(0.0, now - began) for began in under_way) if now else self.busy
         return busy * (self.share or 1.0)
 
     def _end_attempts(self, at: float) -> None:
@@ -348,6 +357,21 @@ class SweepState:
         first = next(iter(self.ranking()), None)
         tail = first.tail(self.metric) if first and first.end_reason == "completed" else None
         return first if tail is not None and not math.isnan(tail) else None
+
+
+def _gone(driver: dict[str, Any]) -> dict[str, Any]:
+    return {"state": "interrupted"} if driver.get("state") == "started" else {}
+
+
+def most_frequent(reasons: list[str]) -> str:
+    """The first of those that are there most often."""
+    return max(dict.fromkeys(reasons), key=reasons.count)
+
+
+def failed_most(runs: Iterable[Run]) -> str:
+    """'collapsed (3)': how most of the runs ended that did not end well."""
+    reasons = [str(run.end_reason) for run in runs if run.end_reason is not None and not run.healthy]
+    return f"{most_frequent(reasons)} ({reasons.count(most_frequent(reasons))})" if reasons else "completed"
 
 
 def tail(values: list[float]) -> float | None:

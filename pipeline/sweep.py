@@ -139,9 +139,20 @@ class Sweep:
 
         longest = self.launch.max_time or self.file.sweep.search.max_time
         state = drive(self, "search", searching, watch, longest, accept_changes)
-        if not any(run.healthy for run in state.runs):
+        if not any(trial.end_reason in ("completed", "rung") for trial in state.trials.values()):
+            from pipeline.picking.finalists import no_healthy
+
             raise NoHealthyTrial(no_healthy(state))
         return state
+
+    def asked_of_pick(self, top: int | None, seeds: int | None) -> tuple[int, int]:
+        """The two settings of a pick with what was not given: as a pick has it that is not over, else 3 and 5."""
+        from pipeline.picking.driver import race
+
+        last = self.state.pick
+        over = not last or not race(self.state, [int(each) for each in last["finalists"]], int(last["seeds"])).wanted
+        before = {} if over else last
+        return top or before.get("top", 3), before.get("seeds", 5) if seeds is None else seeds
 
     def finalists(self, top: int = 3, seeds: int = 5) -> list[Finalist]:
         """Whom pick() confirms; raises what it does for its input."""
@@ -201,12 +212,3 @@ class Sweep:
     @property
     def evaluation(self) -> EvaluationSpec:
         return parse(EvaluationSpec, self.file.tree["evaluation"], self.file.source)
-
-
-def no_healthy(state: SweepState) -> str:
-    """What failed most, for a sweep that ended without a healthy trial."""
-    reasons = [run.end_reason for run in state.runs if run.end_reason]
-    if not reasons:
-        return f"{state.name}: no trial was started"
-    most = max(set(reasons), key=reasons.count)
-    return f"{state.name}: none of its {len(reasons)} runs was healthy; most ended as {most} ({reasons.count(most)})"

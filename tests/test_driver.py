@@ -177,8 +177,8 @@ def test_what_a_checkpoint_had_to_say_is_in_the_record_and_for_the_watcher(tmp_p
 
 
 def test_a_combination_that_cannot_be_built_is_invalid_and_the_next_trial_goes_on(tmp_path: Path) -> None:
-    # both ends can be packed by 4, which is all that is looked at before a sweep; 61, 62 and 63 cannot
-    space = {"batch_size": {"int": [60, 64]}, "game": {"packing": 4}}
+    # both ends can be packed by 4, which is all that is looked at before a sweep; 62 and 66 cannot
+    space = {"batch_size": {"steps": [60, 68, 2]}, "game": {"packing": 4}}
     tune = FakeTune(tmp_path, sweep_file(**space, known_good=[], rungs={"enabled": False}), trials=12)
     state = tune.go()
     by_reason: dict[str, list[dict[str, Any]]] = {"invalid": [], "completed": []}

@@ -14,6 +14,7 @@ from pipeline.picking.finalists import finalists
 from pipeline.picking.verdict import verdict
 from pipeline.record import read
 from pipeline.report.status import status_document
+from pipeline.runs import Job
 from pipeline.search.sampler import Sampler
 from pipeline.spec.load import from_tree
 from tests.fake_tune import BUDGET, TREE, FakeTune, Plan, sweep_file
@@ -155,7 +156,29 @@ def test_the_confirmed_front_is_by_the_fresh_seeds(tmp_path: Path) -> None:
     found = verdict(FakeRace(tmp_path, lambda job: scores[job.trial], file=file()).go())
     rows = {row.trial: row for row in found.rows}
     assert rows.keys() == scores.keys()
-    assert rows[0].objectives == {"fid": 5.0, "images_to_reach_fid_30": 100.0, "recall": 0.2}
+    assert rows[0].objectives == {
+        "fid": 6.0,  # of the test part
+        "images_to_reach_fid_30": 100.0,
+        "recall": 0.2,
+    }
     assert rows[5].objectives["images_to_reach_fid_30"] == 2 * BUDGET
     assert [number for number, row in rows.items() if row.front] == [0]
     assert rows[3].objectives == {}
+
+
+def test_who_holds_on_few_of_the_fresh_seeds_is_not_on_the_confirmed_front_and_all_are_run_on_all(
+    tmp_path: Path,
+) -> None:
+    """Trial 3 has the best values wherever it does not collapse: on one seed of five."""
+    FakeTune(tmp_path, file(), PLAN).go()
+    seeds: dict[int, int] = {}
+
+    def score(job: Job) -> float | None:
+        seeds[job.seed] = seeds.get(job.seed, len(seeds))
+        return {0: 5.0, 2: 6.0, 3: 1.0 if seeds[job.seed] == 0 else None, 5: 35.0}[job.trial]
+
+    found = verdict(FakeRace(tmp_path, score, file=file()).go())
+    rows = {row.trial: row for row in found.rows}
+    assert (rows[3].healthy, rows[3].objectives, rows[3].front) == (1, {}, False)
+    assert rows[0].front
+    assert {row.seeds for row in found.rows} == {5}

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.picking.finalists import finalists
 from pipeline.record import read
 from pipeline.seeds import run_seed
+from pipeline.state import SweepState
 from tests.fake_tune import FakeTune, Plan, sweep_file
 from tests.test_driver import MIXED, NOT_FINITE, ended_twice, killed_at, measured_twice
 
@@ -20,12 +22,8 @@ def test_a_trial_on_several_seeds_is_scored_by_their_median_and_a_failure_is_wor
     tune = FakeTune(tmp_path, file, plan, concurrency=2)
     state = tune.go()
     assert [list(trial.runs) for trial in state.trials.values()] == [seeds] * 4
-    assert [trial.end_reason for trial in state.trials.values()] == [
-        "completed",
-        "non_finite",
-        "non_finite",
-        "completed",
-    ]
+    ends = [trial.end_reason for trial in state.trials.values()]
+    assert ends == ["completed", "completed", "non_finite", "completed"]
     assert [round(trial.share, 2) for trial in state.trials.values()] == [1.0, 0.67, 0.33, 1.0]
     first, second, _ = (run.tail("fid") for run in state.trials[1].runs.values())
     assert second is not None
@@ -89,3 +87,37 @@ def test_killed_after_any_line_with_seeds_and_promotion_it_comes_to_the_same(tmp
         values = [[trial.tail("fid") for trial in state.trials.values()] for state in (after, whole)]
         assert values[0] == values[1], f"killed after line {kept}"
         assert (measured_twice(everything), ended_twice(everything)) == ([], []), f"killed after line {kept}"
+
+
+def test_promotion_takes_nothing_from_the_best(tmp_path: Path) -> None:
+    """Each seed of a trial gives the same here, so that all that more seeds can do is to take time."""
+    tune = FakeTune(tmp_path, sweep_file(search=PROMOTED | {"trials": 20}))
+    state = tune.go()
+    promoted = {line["trial"] for line in read(tune.record.path)[0] if line["event"] == "promoted"}
+    assert len(promoted) >= 3
+    assert any(trial.end_reason == "rung" for trial in state.trials.values())
+    for number in promoted:
+        assert (state.trials[number].end_reason, len(state.trials[number].runs)) == ("completed", 3)
+
+
+def test_a_sweep_that_ends_while_its_best_is_promoted_keeps_it(tmp_path: Path) -> None:
+    file = sweep_file(search=PROMOTED, rungs={"enabled": False})
+    tune = FakeTune(tmp_path, file)
+    best = tune.go().best_trial
+    assert best is not None
+    lines, _ = read(tune.record.path)
+    at = max(at for at, line in enumerate(lines) if line["event"] == "attempt" and line["trial"] == best.number)
+    cut = SweepState.fold(lines[: at + 2])  # its last seed has begun
+    assert cut.trials[best.number].state == "running"
+    assert cut.best_trial is not None
+    assert cut.best_trial.number == best.number
+    assert finalists(cut, file.space, 1)[0].trial == best.number
+
+
+def test_trials_that_hold_on_most_seeds_are_confirmed(tmp_path: Path) -> None:
+    seeds = [run_seed(5, replicate) for replicate in range(3)]
+    plan: Plan = {(number, seeds[1]): {300: NOT_FINITE} for number in range(4)}
+    file = sweep_file(search={"trials": 4, "seeds": 3, "seed": 5, "startup": 9}, rungs={"enabled": False})
+    state = FakeTune(tmp_path, file, plan).go()
+    assert {trial.end_reason for trial in state.trials.values()} == {"completed"}
+    assert len(finalists(state, file.space, 2)) >= 2

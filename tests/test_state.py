@@ -186,14 +186,20 @@ def test_a_trial_of_several_runs_is_what_its_runs_say(lines: Lines) -> None:
     trial = lines.state.trials[0]
     assert (trial.tail("fid"), trial.state, trial.end_reason) == (4.0, "finished", "completed")
     lines.run(0, [6.0], None, seed=4)
-    assert (lines.state.trials[0].state, lines.state.trials[0].end_reason) == ("running", None)
+    after = lines.state.trials[0]  # one that was promoted is what it was while a further seed is under way
+    assert (after.state, after.end_reason, after.tail("fid")) == ("running", "completed", 4.0)
+    assert lines.state.best_trial is not None
 
 
 @pytest.mark.parametrize("reason", [reason for reason in END_REASONS if reason not in ("completed", "rung")])
-def test_one_seed_that_did_not_end_well_is_the_trials_end_reason(lines: Lines, reason: str) -> None:
+def test_a_trial_fails_where_half_of_its_seeds_do_and_its_share_says_how_many(lines: Lines, reason: str) -> None:
     lines.trial(0)
     for seed, end in ((1, "completed"), (2, reason), (3, "completed")):
         lines.run(0, [2.0], end, seed=seed)
+    trial = lines.state.trials[0]
+    assert (trial.end_reason, round(trial.share, 2)) == ("completed", 0.67)
+    assert lines.state.best_trial is not None
+    lines.run(0, [2.0], reason, seed=4)
     assert lines.state.trials[0].end_reason == reason
     assert lines.state.best_trial is None
 
@@ -237,3 +243,11 @@ def test_time_counts_while_a_driver_is_at_work(lines: Lines) -> None:
 def test_params_lose_the_branches_in_their_names() -> None:
     point = {"optimiser.lr_g": 1e-3, "regularisers": "r1", "regularisers[r1].r1.lazy[yes]": 4}
     assert params(point) == {"optimiser.lr_g": 1e-3, "regularisers": "r1", "regularisers.r1.lazy": 4}
+
+
+def test_who_starts_ends_what_another_kind_of_driver_left_at_work(lines: Lines) -> None:
+    lines.add("driver", session="a", state="started", doing="search")
+    lines.add("driver", session="b", state="started", doing="pick")
+    assert (lines.state.driver["state"], lines.state.picker["state"]) == ("interrupted", "started")
+    lines.add("driver", session="c", state="started", doing="search")
+    assert (lines.state.driver["state"], lines.state.picker["state"]) == ("started", "interrupted")

@@ -24,7 +24,7 @@ SMALLEST = 100  # samples, under which a held-out fifth says nothing
 
 @dataclass(frozen=True)
 class Dataset:
-    """train, validation, test: images uint8 (N, C, H, W), or points float32 (N, 2). labels: int64 (N,).
+    """train, validation, test: images uint8 (N, C, H, W), or points float32 (N, D). labels: int64 (N,).
     classes: 0 without labels. means (modes, 2) and sigma: of a mixture. modes: 0 where they
     are not known. fingerprint: the first 16 hex digits of the
     SHA-256 of all parts."""

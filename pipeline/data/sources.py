@@ -89,9 +89,9 @@ def _function(spec: DataSpec) -> Source:
 
 def _as_samples(name: str, samples: Tensor) -> Tensor:
     """Images as uint8, points as float32, or InputError."""
-    valid = "valid: images (N, C, H, W) with H = W, uint8 or float in [-1, 1], or points (N, 2) float"
+    valid = "valid: images (N, C, H, W) with H = W, uint8 or float in [-1, 1], or points (N, D) float"
     images = samples.dim() == 4 and samples.shape[2] == samples.shape[3] and samples.shape[1] in (1, 3)
-    if not images and not (samples.dim() == 2 and samples.shape[1] == 2 and samples.is_floating_point()):
+    if not images and not (samples.dim() == 2 and samples.shape[1] > 0 and samples.is_floating_point()):
         raise InputError(f'"{name}": returned {_described(samples)}; {valid}')
     if samples.dtype == torch.uint8:
         return samples

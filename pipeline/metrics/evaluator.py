@@ -107,7 +107,7 @@ class Evaluator:
         return self._extractor.name if self._extractor else "points"
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
-        """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, 2), N equal to `samples`.
+        """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
 
         signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (where
         modes are known).

@@ -14,6 +14,7 @@ from pipeline.data.cache import replaced
 WIDTH = 384  # pixels, at least
 FRAME = 128  # grey
 RED = (255, 0, 0)
+REAL = "lightgrey"
 # How a picture says that it is synthetic: PNG text, the last one in IPTC's words.
 MARKS = {
     "Software": "gansweep",
@@ -22,14 +23,17 @@ MARKS = {
 }
 
 
-def save_grid(samples: Tensor, path: Path, columns: int, means: Tensor | None = None) -> None:
+def save_grid(
+    samples: Tensor, path: Path, columns: int, means: Tensor | None = None, reals: Tensor | None = None
+) -> None:
     """Writes a PNG that says that it is synthetic, whole or not at all.
 
     samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
-    or points (N, 2), with the mixture's means (modes, 2) marked. A value that is not finite is shown in red.
+    or points (N, D), with the mixture's means (modes, 2) marked, or over real ones. A value that is not finite is
+    shown in red.
     """
     samples = samples.detach().cpu().float()
-    picture = _tiles(samples, columns) if samples.dim() == 4 else _scatter(samples, means)
+    picture = _tiles(samples, columns) if samples.dim() == 4 else _scatter(samples, means, reals)
     marks = PngImagePlugin.PngInfo()
     for name, value in MARKS.items():
         marks.add_text(name, value)
@@ -52,8 +56,10 @@ def _tiles(images: Tensor, columns: int) -> Image.Image:
     return Image.fromarray(grid.reshape(rows * height, columns * width, 3).numpy())
 
 
-def _scatter(points: Tensor, means: Tensor | None) -> Image.Image:
-    """The view holds the means and a margin; how many points are outside it, or not finite, is written under it."""
+def _scatter(points: Tensor, means: Tensor | None, reals: Tensor | None) -> Image.Image:
+    """The view holds the means and a margin, or the reals and a margin; how many points are outside it, or not
+    finite, is written under it. One column is a histogram, more than two are seen on the plane in which the reals
+    (the samples where there are none) spread most."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -62,16 +68,42 @@ def _scatter(points: Tensor, means: Tensor | None) -> Image.Image:
     figure = Figure(figsize=(4.8, 4.8), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.set_aspect("equal")
-    if len(finite):
+    outside, width = 0, points.shape[1]
+    if width > 2 and (reals is not None or len(finite) > 1):
+        seen = finite if reals is None else reals
+        centre, plane = seen.mean(0), _principal_plane(seen)
+        finite = (finite - centre) @ plane
+        reals = None if reals is None else (reals - centre) @ plane
+    if width == 1:
+        edges = np.histogram_bin_edges((finite if reals is None else reals).numpy(), 40)
+        outside = int(((finite < float(edges[0])) | (finite > float(edges[-1]))).sum())
+        for each, colour in ((reals, REAL), (finite, "C0")):
+            if each is not None:
+                weights = np.full(len(each), 1 / max(len(each), 1))
+                axes.hist(each[:, 0].numpy(), bins=edges.tolist(), weights=weights, alpha=0.5, color=colour)
+    else:
+        if reals is not None:
+            axes.scatter(reals[:, 0].numpy(), reals[:, 1].numpy(), s=4, linewidths=0, color=REAL)
+            (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+            axes.set_xlim(left, right)
+            axes.set_ylim(low, high)
+            held = (finite > torch.tensor([left, low])) & (finite < torch.tensor([right, high]))
+            outside = int((~held.all(1)).sum())
         axes.scatter(finite[:, 0].numpy(), finite[:, 1].numpy(), s=4, alpha=0.5, linewidths=0)
-    outside = 0
     if means is not None:
+        axes.set_aspect("equal")
         axes.scatter(means[:, 0].numpy(), means[:, 1].numpy(), marker="+", s=60, color="black", linewidths=0.8)
         reach = 1.5 * float(means.abs().max())
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
         outside = int((finite.abs() > reach).any(1).sum())
-    axes.set_xlabel(f"{len(points)} samples, {outside} outside, {len(points) - len(finite)} not finite")
+    about = "on the reals' first two axes: " if width > 2 else ""
+    axes.set_xlabel(f"{about}{len(points)} samples, {outside} outside, {len(points) - len(finite)} not finite")
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+
+
+def _principal_plane(points: Tensor) -> Tensor:
+    """(D, 2): the two directions of most variance."""
+    vectors: Tensor = torch.linalg.eigh(torch.cov(points.double().T)).eigenvectors
+    return vectors[:, -2:].flip(1).float()

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.front import objectives
 from pipeline.picking.intervals import Scale
 from pipeline.picking.racing import Plan, plan
 from pipeline.picking.ranking import Outcome
@@ -105,7 +106,7 @@ def race(state: SweepState, finalists: Sequence[int], seeds: int) -> Plan:
         score = confirmed_score(run, state.metric)
         assert run.replicate is not None
         results[run.trial, run.replicate - FRESH] = None if score is None else scale.to(score)
-    return plan(finalists, results, seeds)
+    return plan(finalists, results, seeds, all_stay=bool(objectives(state)))
 
 
 def scale_of(state: SweepState) -> Scale:

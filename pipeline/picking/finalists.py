@@ -12,7 +12,7 @@ from pipeline.distributions import Choice
 from pipeline.errors import InputError, NoHealthyTrial
 from pipeline.front import best_trials
 from pipeline.space import Space
-from pipeline.state import SweepState, Trial
+from pipeline.state import SweepState, Trial, failed_most
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ def _front(state: SweepState) -> list[Finalist]:
 
 def _has_score(trial: Trial, metric: str) -> bool:
     tail = trial.tail(metric)
-    healthy = bool(trial.runs) and all(run.healthy for run in trial.runs.values())
-    return healthy and tail is not None and math.isfinite(tail)
+    return trial.end_reason in ("completed", "rung") and tail is not None and math.isfinite(tail)
 
 
 def _region_keys(space: Space) -> list[str]:
@@ -85,13 +84,20 @@ def _region(trial: Trial, keys: list[str]) -> tuple[tuple[str, Any], ...]:
 
 def nothing_to_confirm(state: SweepState) -> str:
     """For a sweep without a healthy trial: what failed most, and which ranges to shrink."""
-    reasons = [run.end_reason for run in state.runs if run.end_reason]
-    if not reasons:
+    if not any(run.end_reason for run in state.runs):
         return f"{state.name}: no run has ended, there is nothing to confirm; go on with: gansweep resume {state.name}"
-    most = max(dict.fromkeys(reasons), key=reasons.count)
-    line = f"{state.name}: none of its {len(reasons)} runs was healthy; most ended as {most} ({reasons.count(most)})"
+    line = no_healthy(state)
     advice = _ranges_to_shrink(state)
     return f"{line}; shrink the range of {' and '.join(advice)}" if advice else line
+
+
+def no_healthy(state: SweepState) -> str:
+    """What failed most, for a sweep that has no healthy trial."""
+    runs = [run for run in state.runs if run.end_reason]
+    if not runs:
+        return f"{state.name}: no trial was started"
+    trials = len({run.trial for run in runs})
+    return f"{state.name}: none of its {trials} trials was healthy; most runs ended as {failed_most(runs)}"
 
 
 def _ranges_to_shrink(state: SweepState) -> list[str]:

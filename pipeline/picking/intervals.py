@@ -28,9 +28,9 @@ class Scale:
     minimise: bool
 
     @classmethod
-    def of(cls, metric: str, scores: Iterable[float], own: Mapping[str, bool] | None = None) -> Scale:
+    def of(cls, metric: str, scores: Iterable[float], own: Mapping[str, bool]) -> Scale:
         """The logarithm for distances (their noise is a factor), where all scores have one; else as they are."""
-        found = known(metric, own or {})
+        found = known(metric, own)
         return cls(found.floored and all(score > 0 for score in scores), found.minimise)
 
     def to(self, score: float) -> float:

@@ -105,7 +105,8 @@ def _rows(state: SweepState, winner: Trial, neighbours: list[Trial], seeds: list
         ]
         for trial in (winner, *neighbours)
     }
-    scale = Scale.of(metric, [score for each in scores.values() for score in each if score is not None])
+    there_are = [score for each in scores.values() for score in each if score is not None]
+    scale = Scale.of(metric, there_are, state.own)
     own = scores[winner.number]
     pairs = {
         trial.number: [

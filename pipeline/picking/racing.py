@@ -26,12 +26,15 @@ class Plan:
     racing: frozenset[int]
 
 
-def plan(finalists: Sequence[int], results: Mapping[tuple[int, int], Outcome], seeds: int) -> Plan:
+def plan(
+    finalists: Sequence[int], results: Mapping[tuple[int, int], Outcome], seeds: int, all_stay: bool = False
+) -> Plan:
     """Where the race of `finalists` over `seeds` replicates stands, given the runs that ended.
 
     All are run on 3 seeds; then, a seed at a time, those that can still win, paired by seed, until the one that
     leads has been run on all seeds. Who can win is decided when a whole batch of runs has ended, from batches alone:
-    the order in which runs end, and where somebody was killed, make no difference.
+    the order in which runs end, and where somebody was killed, make no difference. all_stay: nobody is taken out, as
+    where they are there for something else than their score.
     """
     outcomes: dict[int, list[Outcome]] = {finalist: [] for finalist in finalists}
     racing = frozenset(finalists)
@@ -42,7 +45,7 @@ def plan(finalists: Sequence[int], results: Mapping[tuple[int, int], Outcome], s
             return Plan(wanted, outcomes, racing)
         for finalist, replicate in batch:
             outcomes[finalist].append(results[finalist, replicate])
-        racing = still_racing(outcomes, racing)
+        racing = racing if all_stay else still_racing(outcomes, racing)
         left = [finalist for finalist in finalists if finalist in racing and len(outcomes[finalist]) < seeds]
         if len(racing) == 1:  # nothing is left to be decided between its runs
             batch = [(finalist, at) for finalist in left for at in range(len(outcomes[finalist]), seeds)]

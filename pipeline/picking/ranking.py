@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -78,19 +79,23 @@ def probability_best(outcomes: Outcomes, seed: int) -> dict[int, float]:
     """How probable it is that each finalist is the best, in the order of the ranking: first by its true share of
     healthy seeds, then by its true mean score.
 
-    A finalist of which no seed failed counts as one that never fails: `share_interval` says how far that holds.
-    The others' shares are drawn from Jeffreys' posterior, mean scores from Student's t around their estimates.
+    Shares are drawn from Jeffreys' posterior, one draw for all finalists of equal counts, and for all of which no seed
+    failed (as of one with the most seeds of those): what is equally known does not differ by chance. Mean scores are
+    drawn from Student's t around their estimates.
     """
     random = np.random.default_rng(seed)
     found = score_estimates(outcomes)
     finalists = list(outcomes)
     shares, means = np.zeros((len(finalists), DRAWS)), np.full((len(finalists), DRAWS), np.inf)
+    most = max((len(each) for each in outcomes.values() if len(scores(each)) == len(each)), default=0)
+    drawn: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
     for at, finalist in enumerate(finalists):
         healthy, seeds = len(scores(outcomes[finalist])), len(outcomes[finalist])
-        if seeds and healthy == seeds:
-            shares[at] = 1.0
-        elif seeds:
-            shares[at] = random.beta(healthy + 0.5, seeds - healthy + 0.5, DRAWS)
+        counts = (most, most) if healthy == seeds else (healthy, seeds)
+        if seeds and counts not in drawn:
+            drawn[counts] = random.beta(counts[0] + 0.5, counts[1] - counts[0] + 0.5, DRAWS)
+        if seeds:
+            shares[at] = drawn[counts]
         if (estimate := found.get(finalist)) is not None and not np.isnan(estimate.variance):
             means[at] = estimate.mean + estimate.error * random.standard_t(estimate.freedom, DRAWS)
         elif estimate is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
-from pipeline.front import front, minimises, objectives, values
+from pipeline.front import front, minimises, objectives, value
 from pipeline.picking.driver import FRESH, confirmed_score, race, scale_of
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
@@ -20,7 +21,7 @@ from pipeline.picking.ranking import (
     within_noise,
 )
 from pipeline.seeds import derive
-from pipeline.state import Run, SweepState
+from pipeline.state import Run, SweepState, failed_most, median
 
 
 @dataclass(frozen=True)
@@ -171,15 +172,24 @@ def _counted(state: SweepState, number: int, count: int) -> list[Run]:
 
 
 def _objectives(state: SweepState, outcomes: Outcomes) -> dict[int, dict[str, float]]:
-    """Of several objectives the medians over the healthy fresh seeds of each finalist that has any."""
+    """Of several objectives the medians over the fresh seeds of each finalist, metrics on the test part, where a seed
+    that was not healthy is worse than any; without those of which most were not."""
     wanted, found = objectives(state), dict[int, dict[str, float]]()
     if not wanted:
         return found
     for number, seeds in outcomes.items():
-        healthy = [run for run in _counted(state, number, len(seeds)) if run.end_reason == "completed"]
-        budget = state.trials[number].spec["budget"]["images"]
-        medians = {each.name: values(healthy, each, budget) for each in wanted}
-        found[number] = {name: value for name, value in medians.items() if value is not None}
+        runs, budget = _counted(state, number, len(seeds)), state.trials[number].spec["budget"]["images"]
+        found[number] = {}
+        for each in wanted:
+            worst = math.inf if minimises(each, state.own) else -math.inf
+            middle = median(
+                (run.test_tail(each.metric) if each.reach is None else value(run, each, budget))
+                if run.end_reason == "completed"
+                else worst
+                for run in runs
+            )
+            if middle is not None and math.isfinite(middle):
+                found[number][each.name] = middle
     return found
 
 
@@ -235,11 +245,10 @@ def _optimism(rows: list[Row], searched_best: int | None, minimise: bool) -> flo
 
 
 def _nothing_to_say(state: SweepState, complete: bool) -> GansweepError:
-    ended = [run.end_reason for run in state.confirmations if run.end_reason]
+    ended = [run for run in state.confirmations if run.end_reason]
     if not complete or not ended:
         return GansweepError(f"{state.name}: nothing is confirmed yet; go on with: gansweep pick {state.name}")
-    most = max(dict.fromkeys(ended), key=ended.count)
     return NoHealthyTrial(
-        f"{state.name}: no finalist stayed healthy on any of {len(ended)} fresh seeds; most ended as {most} "
-        f"({ended.count(most)}): search on with narrower ranges"
+        f"{state.name}: no finalist stayed healthy on any of {len(ended)} fresh seeds; most ended as "
+        f"{failed_most(ended)}: search on with narrower ranges"
     )

@@ -38,7 +38,9 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
     if found.default is not None and best.trial != found.default:
         versus_default = best.versus_default
         if versus_default is not None:
-            lines.append("against the default configuration: " + versus(versus_default, "the default"))
+            its = next(row for row in found.rows if row.trial == found.default)
+            seeds = "" if its.share == best.share else f"; healthy on {_of(best)} seeds, the default on {_of(its)}"
+            lines.append("against the default configuration: " + versus(versus_default, "the default") + seeds)
         else:
             lines.append("against the default configuration: no seed on which both were healthy")
     elif found.default is not None:
@@ -53,12 +55,16 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
     for row in found.rows:
         if row.front:
             parts = ", ".join(f"{name} {number(value)}" for name, value in row.objectives.items())
-            lines.append(f"on the front, confirmed: trial {row.trial} ({parts}, medians over fresh seeds)")
+            lines.append(f"on the front, confirmed: trial {row.trial} ({parts}; medians over seeds; test part)")
     lines += _optimism(found)
     if not found.complete:
         lines.append(f"the race is not over; go on with: gansweep pick {found.name}")
     lines.append(f"{found.runs} runs in place of the {found.full_grid} of a full grid")
     return lines
+
+
+def _of(row: Row) -> str:
+    return f"{row.healthy} of {row.seeds}"
 
 
 def _equal(row: Row, best: Row) -> bool:
@@ -83,7 +89,7 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
     seeds = ", ".join(f"{seed} {reason}" for seed, reason in best.ends.items())
     lines = [
         f"Picked by gansweep from the sweep {found.name} ({state.source}, {len(state.trials)} trials).",
-        f"Run it: gansweep train {found.name}/best.yaml",
+        "Run it: gansweep train, with this file's path",
         "",
         *conclusions(found, state),
         *(robustness(around) if (around := plateau(state)) else []),

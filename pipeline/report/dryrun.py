@@ -64,14 +64,18 @@ def _cost(sweep: Any, trials: int, spec: TrialSpec) -> dict[str, str]:
     from pipeline.report.probe import probe
 
     measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root)
-    images = trials * spec.budget.images
-    at_once = sweep.launch.concurrency or sweep.file.sweep.search.concurrency or measured["cpus"]
+    search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial
+    promoted = int(trials * search.promote.top) * max(0, search.promote.seeds - search.seeds) if search.promote else 0
+    runs = trials * search.seeds + promoted
+    images = runs * spec.budget.images
+    fit = max(1, min(measured["cpus"], int(measured["gpus"] / share))) if share else measured["cpus"]
+    at_once = sweep.launch.concurrency or search.concurrency or fit
     evaluations = -(-spec.budget.images // spec.evaluation.every)
     a_run = spec.budget.images / measured["images_per_second"] + evaluations * measured["evaluation_seconds"]
-    seconds = a_run * trials / at_once
-    kept = 3 * at_once + 3 * trials  # checkpoints: the last two and the best of each run
+    seconds = a_run * runs / at_once
+    kept = 3 * at_once + 3 * runs  # checkpoints: the last two and the best of each run
     return {
-        "trials": f"{trials}, {at_once} at a time",
+        "trials": f"{trials}, {at_once} at a time" + (f", {runs} runs with their seeds" if runs > trials else ""),
         "images": f"at most {images:,} ({spec.budget.images:,} a run)",
         "time": f"about {clock(seconds)} if no run is stopped early ({measured['images_per_second']:.0f} images/s and "
         f"{measured['evaluation_seconds']:.2f} s an evaluation, by a probe of the first sample on one thread)",

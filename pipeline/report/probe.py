@@ -19,7 +19,7 @@ EVERY = 2_000  # images between the probe's evaluations
 
 
 def probe(spec: TrialSpec, objective: str, cache: Path, root: str | None) -> dict[str, Any]:
-    """{images_per_second, evaluation_seconds, checkpoint_bytes, cpus} of one run on one thread.
+    """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread.
 
     Raises InputError for data that cannot be had, as a sweep would.
     """
@@ -39,7 +39,7 @@ def probe(spec: TrialSpec, objective: str, cache: Path, root: str | None) -> dic
     found: dict[str, Any] = json.loads(lines[-1])
     if "error" in found:
         raise InputError(found["error"])
-    return found | {"cpus": len(os.sched_getaffinity(0))}
+    return found | {"cpus": len(os.sched_getaffinity(0))}  # gpus: by the process that may import torch
 
 
 def _main() -> None:
@@ -64,6 +64,8 @@ def _main() -> None:
             print(json.dumps({"error": str(error)}))
             return
         size = max(path.stat().st_size for path in Path(folder).rglob("*.pt"))
+    import torch
+
     steady = found[1:] or found  # the first one warms up
     images = steady[-1].images - (found[0].images if len(found) > 1 else 0)
     print(
@@ -72,6 +74,7 @@ def _main() -> None:
                 "images_per_second": images / sum(m.timings["train"] for m in steady),
                 "evaluation_seconds": statistics.median(m.timings["evaluate"] for m in steady),
                 "checkpoint_bytes": size,
+                "gpus": torch.cuda.device_count(),
             }
         )
     )

@@ -26,6 +26,7 @@ from pipeline.training.store import Store
 
 CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is finite: a look waits for the device
 SAMPLE_CHUNK = 512
+REALS_SHOWN = 2_000  # behind the samples of a table
 
 
 def training(
@@ -101,8 +102,9 @@ def _save_samples(state: TrainingState, dataset: Dataset, samples: Tensor, store
     """Writes the sample picture, of the same latents all along; its name relative to the run's folder."""
     grid = state.spec.evaluation.grid
     shown = samples[: grid**2] if dataset.kind == "image" else samples
+    reals = dataset.validation[:REALS_SHOWN] if dataset.kind == "points" and dataset.means is None else None
     path = store.samples / f"images-{state.images:012d}.png"
-    save_grid(shown, path, grid, dataset.means)
+    save_grid(shown, path, grid, dataset.means, reals)
     return str(path.relative_to(store.folder))
 
 

@@ -38,6 +38,11 @@ def test_float_images_come_as_uint8_at_the_asked_resolution(tmp_path: Path) -> N
     assert (int(every.min()), int(every.max())) == (0, 255)
 
 
+def test_a_table_of_any_width(tmp_path: Path) -> None:
+    data = load_from(tmp_path, "def make(resolution): return torch.arange(4000.0).view(500, 8), torch.arange(500) % 3")
+    assert (data.kind, data.train.shape[1], data.means, data.classes) == ("points", 8, None, 3)
+
+
 def test_points(tmp_path: Path) -> None:
     data = load_from(tmp_path, "def make(resolution): return torch.arange(400.0).view(200, 2)")
     assert (data.kind, data.resolution, data.means, data.classes) == ("points", None, None, 0)

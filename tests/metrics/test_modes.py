@@ -70,6 +70,15 @@ def test_sliced_wasserstein_of_a_shift() -> None:
     assert sliced_wasserstein(projected(points), shifted) == pytest.approx(5 / math.sqrt(2), rel=1e-6)
 
 
+@pytest.mark.parametrize("dimensions", [1, 3, 50])
+def test_sliced_wasserstein_of_a_shift_in_any_number_of_dimensions(dimensions: int) -> None:
+    """|v|^2 / D in expectation over the directions: of the 256, whose mean is near it."""
+    points = torch.randn(500, dimensions, generator=torch.Generator().manual_seed(1))
+    shifted = points + 3.0
+    assert sliced_wasserstein(projected(points), points) == pytest.approx(0, abs=1e-12)
+    assert sliced_wasserstein(projected(points), shifted) == pytest.approx(3.0, rel=0.15)
+
+
 def test_sliced_wasserstein_wants_as_many_fakes_as_reals() -> None:
     with pytest.raises(ValueError, match="500 reals and 400 fakes"):
         sliced_wasserstein(projected(mixtures.draw("ring8", 500, 0)), mixtures.draw("ring8", 400, 1))

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -32,6 +33,17 @@ def test_an_image_that_is_not_finite_is_red_there(tmp_path: Path) -> None:
     picture = np.asarray(Image.open(tmp_path / "grid.png"))
     assert picture[2, 2].tolist() == [255, 0, 0]
     assert picture[40, 40].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 8])
+def test_points_of_any_width_over_the_real_ones(columns: int, tmp_path: Path) -> None:
+    reals = torch.randn(400, columns, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 100, columns)
+    for name, samples in (("near", reals[:200]), ("far", reals[:200] + 1000)):
+        save_grid(samples, tmp_path / f"{name}.png", 8, reals=reals)
+    save_grid(reals, tmp_path / "alone.png", 8)
+    near, far, alone = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("near", "far", "alone"))
+    assert near.shape == far.shape == alone.shape
+    assert not np.array_equal(near, far)
 
 
 def test_points_and_their_means(tmp_path: Path) -> None:

@@ -149,14 +149,14 @@ def test_without_a_healthy_trial_it_says_what_failed_most_and_which_range_to_shr
     plan = {number: dict.fromkeys(range(100, 501, 100), sick) for number in range(8)}
     file = sweep_file(rungs={"enabled": False}, search=RANDOM)
     alike = FakeTune(tmp_path / "alike", file, plan).go()  # type: ignore[arg-type]
-    with pytest.raises(NoHealthyTrial, match=r"none of its 8 runs was healthy; most ended as collapsed \(8\)$"):
+    with pytest.raises(NoHealthyTrial, match=r"none of its 8 trials was healthy; most runs ended as collapsed \(8\)$"):
         finalists(alike, FILE.space, 3)
     rates = sorted((trial.point["optimiser.lr_g"], number) for number, trial in alike.trials.items())
     crash = {number: {500 - 100 * (place // 2): "raise X"} for place, (_, number) in enumerate(rates)}
     (tmp_path / "rates").mkdir()
     found = FakeTune(tmp_path / "rates", file, crash).go()
     with pytest.raises(
-        NoHealthyTrial, match=r"most ended as crashed \(8\); shrink the range of optimiser.lr_g from above"
+        NoHealthyTrial, match=r"most runs ended as crashed \(8\); shrink the range of optimiser.lr_g from above"
     ):
         finalists(found, FILE.space, 3)
 

@@ -10,14 +10,14 @@ from pipeline.picking.intervals import STRENGTH, STRICTER, Estimate, Scale, esti
 
 
 def test_a_distance_is_compared_by_its_logarithm_and_turned_so_that_less_is_better() -> None:
-    fid = Scale.of("fid", [20.0, 30.0])
+    fid = Scale.of("fid", [20.0, 30.0], {})
     assert fid.logarithm
     assert fid.back(fid.to(17.5)) == pytest.approx(17.5)
-    coverage = Scale.of("coverage", [0.5, 0.0])
+    coverage = Scale.of("coverage", [0.5, 0.0], {})
     assert not coverage.logarithm
     assert coverage.to(0.9) < coverage.to(0.5)
     assert coverage.interval((-0.9, -0.5)) == (0.5, 0.9)
-    assert not Scale.of("fid", [20.0, 0.0]).logarithm
+    assert not Scale.of("fid", [20.0, 0.0], {}).logarithm
     assert fid.interval(None) is None
 
 

@@ -115,7 +115,8 @@ def test_probabilities_add_up_and_go_by_health_before_score() -> None:
     found = probability_best(outcomes, seed=1)
     assert sum(found.values()) == pytest.approx(1)
     assert found == probability_best(outcomes, seed=1)
-    assert found[2] == 0
+    assert 0.02 < found[2] < 0.4  # one that failed of five may be as healthy as five that did not
+    assert probability_best({0: noise(1.0, 5), 2: [None, 0.1, None, None, 0.1]}, seed=1)[2] < 0.02
     assert 0.05 < found[1] < 0.95
 
 
