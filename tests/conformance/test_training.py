@@ -153,6 +153,8 @@ def covering() -> list[dict[str, int]]:
     left = {pair for pair in every if drawn(pair, draw)}
     while left:
         found = [drawn(pair, draw) for pair in draw.sample(sorted(left), min(len(left), 40))]
+        if not any(found):  # a pair that few cases have, not drawn this time
+            continue
         best = max((case for case in found if case), key=lambda case: len(pairs(case) & left))
         cases.append(best)
         left -= pairs(best)
