@@ -14,7 +14,7 @@ from pipeline.data.cache import replaced
 WIDTH = 384  # pixels, at least
 FRAME = 128  # grey
 RED = (255, 0, 0)
-REAL = "lightgrey"
+REAL = "darkgrey"
 # How a picture says that it is synthetic: PNG text, the last one in IPTC's words.
 MARKS = {
     "Software": "gansweep",
@@ -97,7 +97,7 @@ def _scatter(points: Tensor, means: Tensor | None, reals: Tensor | None) -> Imag
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
         outside = int((finite.abs() > reach).any(1).sum())
-    about = "on the reals' first two axes: " if width > 2 else ""
+    about = f"on {'their' if reals is None else "the reals'"} first two axes: " if width > 2 else ""
     axes.set_xlabel(f"{about}{len(points)} samples, {outside} outside, {len(points) - len(finite)} not finite")
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
