@@ -97,7 +97,8 @@ def _scatter(points: Tensor, means: Tensor | None, reals: Tensor | None) -> Imag
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
         outside = int((finite.abs() > reach).any(1).sum())
-    about = f"on {'their' if reals is None else "the reals'"} first two axes: " if width > 2 else ""
+    whose = "their" if reals is None else "the reals'"
+    about = f"on {whose} first two axes: " if width > 2 else ""
     axes.set_xlabel(f"{about}{len(points)} samples, {outside} outside, {len(points) - len(finite)} not finite")
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
