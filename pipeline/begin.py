@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline import plugin
 from pipeline.errors import InputError
 from pipeline.lock import Lock
 from pipeline.record import Line, Record, read
@@ -31,11 +30,10 @@ def begin(
 ) -> list[Line]:
     """Writes the lines of a driver's start, in a new record or at the end of one; returns all lines so far.
 
-    `prepared`: data, features and floor as they are now. Raises InputError where they, or a file of the user's own
-    code, are not those that the sweep was started with; with `accept` it goes on with them from here.
+    `prepared`: data, features, floor and code as they are now. Raises InputError where they are not those that the
+    sweep was started with; with `accept` it goes on with them from here.
     """
     lines, _ = read(record.path)
-    prepared = {**prepared, "code": plugin.fingerprints(sweep.file.tree)}
     if not lines:
         (sweep.folder / "sweep.yaml").write_text(yaml.safe_dump(sweep.file.tree, sort_keys=False))
         lines.append(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline import lock
+from pipeline import lock, plugin
 from pipeline.begin import begin, start_notices
 from pipeline.data.catalogue import check_path
 from pipeline.errors import GansweepError, Unreachable
@@ -72,7 +72,8 @@ def drive(
                 watch.say(f"gansweep: {_went_wrong(sweep, CLUSTER_LOST, again)}")
 
         ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
-        prepared = _prepared(sweep)
+        code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
+        prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
         record = Record(sweep.folder / EVENTS)
         stack.callback(record.close)
         search = sweep.file.sweep.search
@@ -97,7 +98,7 @@ def drive(
         try:
             if watch:
                 closing.enter_context(watch(driver, tracker.backlog))
-            cluster.run(driver, sweep.folder, sweep.cache.absolute(), _root(sweep), launch.gpus_per_trial)
+            cluster.run(driver, sweep.folder, sweep.cache.absolute(), _root(sweep), launch.gpus_per_trial, code)
             ended = "interrupted" if driver.stopping in EARLY else "finished"
         except BaseException as error:
             ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
@@ -118,7 +119,7 @@ def _root(sweep: Sweep) -> Path | None:
     return Path(sweep.launch.data_root) if sweep.launch.data_root else None
 
 
-def _prepared(sweep: Sweep) -> dict[str, Any]:
+def _prepared(sweep: Sweep, code: dict[str, str]) -> dict[str, Any]:
     """Data, features and floor, made in a worker; InputError where the sweep's file does not fit them."""
     from pipeline import cluster
 
@@ -127,7 +128,7 @@ def _prepared(sweep: Sweep) -> dict[str, Any]:
     for source in {spec.init_from for spec in specs if spec.init_from}:
         source.check()
     builds = [spec.model_dump(mode="json") for spec in specs]
-    order = data.model_dump(mode="json"), sweep.evaluation.samples, sweep.cache.absolute(), _root(sweep), builds
+    order = data.model_dump(mode="json"), sweep.evaluation.samples, sweep.cache.absolute(), _root(sweep), builds, code
     prepared = cluster.prepare(*order)
     found, own = prepared["data"], own_metrics(file.tree)
     for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.abc
 import importlib.util
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, one_of
 
 _NAMED = re.compile(r"(.+\.py):\w+")
+_pinned: dict[str, str] = {}  # by path, the texts that this process takes in place of files
 
 
 def resolve(name: str) -> Any:
     """The object called `object` in the file `file.py` for "file.py:object"; a relative path is to the working folder.
 
-    The file's modules beside it are not on the import path. The same file is imported once a process.
+    The file's modules beside it are not on the import path. The same text is imported once a process.
     Raises InputError where there is no such file or object, or where importing it fails: with its own error.
     """
     file, _, attribute = name.rpartition(":")
-    path = Path(file).expanduser().resolve()
+    path = Path(file).expanduser().absolute()
     if not file.endswith(".py") or not attribute:
         raise InputError(f'found "{name}"; valid: "file.py:object"')
-    if not path.is_file():
+    if str(path) not in _pinned and not path.is_file():
         raise InputError(f'"{name}": there is no file {path}')
     module = _load(path, name)
     if not hasattr(module, attribute):
@@ -46,40 +49,66 @@ def absolute(name: str) -> str:
     return f"{Path(file).expanduser().absolute()}:{function}" if separator else name
 
 
-def fingerprints(tree: Any) -> dict[str, str]:
-    """Of each file of the user's own that a space names as "file.py:object": the first 16 hex digits of its SHA-256.
+def sources(tree: Any) -> dict[str, str]:
+    """By its path, the text of each file of the user's own that a space names as "file.py:object".
 
     Raises InputError where one is not there.
     """
     found: dict[str, str] = {}
     if isinstance(tree, dict):
         for each in (*tree, *tree.values()):  # a choice has them as keys
-            found |= fingerprints(each)
+            found |= sources(each)
     elif isinstance(tree, (list, tuple)):
         for each in tree:
-            found |= fingerprints(each)
+            found |= sources(each)
     elif isinstance(tree, str) and (named := _NAMED.fullmatch(tree)):
-        path = Path(named[1]).expanduser()
-        try:
-            found[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        except OSError as error:
-            raise InputError(f'"{tree}": {path} cannot be read ({error.strerror})') from None
+        path = Path(named[1]).expanduser().absolute()
+        found[str(path)] = _read(path, tree)
     return found
+
+
+def fingerprints(texts: Mapping[str, str]) -> dict[str, str]:
+    """Of each text the first 16 hex digits of its SHA-256."""
+    return {path: hashlib.sha256(text.encode()).hexdigest()[:16] for path, text in texts.items()}
+
+
+def pin(texts: Mapping[str, str]) -> None:
+    """From now on this process takes these texts for the files at their paths, which may be edited meanwhile, or not be
+    there on this machine."""
+    _pinned.update(texts)
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InputError(f'"{name}": {path} cannot be read ({why})') from None
+
+
+class _Source(importlib.abc.InspectLoader):
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_source(self, fullname: str) -> str:
+        return self._text
 
 
 def _load(path: Path, name: str) -> Any:
     """The module of a file, under a name that holds its place and contents: an edited file is imported anew."""
-    digest = hashlib.sha256(str(path).encode() + path.read_bytes()).hexdigest()[:16]
+    text = _pinned[str(path)] if str(path) in _pinned else _read(path, name)
+    digest = hashlib.sha256(f"{path}{text}".encode()).hexdigest()[:16]
     key = f"gansweep_plugin_{path.stem}_{digest}"
     if key in sys.modules:
         return sys.modules[key]
-    spec = importlib.util.spec_from_file_location(key, path)
+    spec = importlib.util.spec_from_loader(key, _Source(text), origin=str(path))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(path)
     sys.modules[key] = module  # before it runs: dataclasses and pickle look their module up there
     try:
-        spec.loader.exec_module(module)
+        exec(compile(text, str(path), "exec"), module.__dict__)
     except Exception as error:
         del sys.modules[key]
         raise InputError(f'"{name}": {path.name} does not import: {last_line(error)}') from error

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.plugin import resolve
+from pipeline.plugin import fingerprints, pin, resolve, sources
 
 
 def test_the_object_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +22,22 @@ def test_an_edited_file_is_imported_anew(tmp_path: Path) -> None:
     assert resolve(f"{file}:x") == 1
     file.write_text("x = 2")
     assert resolve(f"{file}:x") == 2
+
+
+def test_what_is_pinned_is_taken_for_a_file_that_was_edited_or_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.plugin._pinned", {})
+    file = tmp_path / "mine.py"
+    file.write_text("import dataclasses\n@dataclasses.dataclass\nclass Part:\n    x: int = 3\n")
+    texts = sources({"data": {"name": "digits"}, "game": {"choice": {f"{file}:Part": {}}}})
+    before = fingerprints(texts)
+    pin(texts)
+    file.write_text("raise ValueError('edited')")
+    assert resolve(f"{file}:Part")().x == 3
+    assert fingerprints(sources([f"{file}:Part"])) != before
+    file.unlink()
+    assert pickle.loads(pickle.dumps(resolve(f"{file}:Part")(4))).x == 4
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,17 @@ def slots(gpus_per_trial: float) -> int:
 
 
 def prepare(
-    data: dict[str, Any], samples: int | None, cache: Path, root: Path | None, to_build: Sequence[dict[str, Any]] = ()
+    data: dict[str, Any],
+    samples: int | None,
+    cache: Path,
+    root: Path | None,
+    to_build: Sequence[dict[str, Any]],
+    code: dict[str, str],
 ) -> dict[str, Any]:
     """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says.
-    to_build: specs that are built there once, so that what is wrong with them is said before the first trial."""
-    reference = _prepare.remote(data, samples, str(cache), str(root) if root else None, list(to_build))
+    to_build: specs that are built there once, so that what is wrong with them is said before the first trial. code: see
+    plugin.pin."""
+    reference = _prepare.remote(data, samples, str(cache), str(root) if root else None, list(to_build), code)
     try:
         found: dict[str, Any] = ray.get(reference)
     except ray.exceptions.RayError as error:
@@ -120,13 +126,20 @@ def prepare(
 
 @ray.remote(num_cpus=1, max_retries=1)
 def _prepare(
-    data: dict[str, Any], samples: int | None, cache: str, root: str | None, to_build: list[dict[str, Any]]
+    data: dict[str, Any],
+    samples: int | None,
+    cache: str,
+    root: str | None,
+    to_build: list[dict[str, Any]],
+    code: dict[str, str],
 ) -> dict[str, Any]:
+    from pipeline import plugin
     from pipeline.metrics.evaluator import prepare as prepare_here
     from pipeline.spec.base import parse
     from pipeline.spec.trial import DataSpec, TrialSpec
     from pipeline.training.preflight import preflight
 
+    plugin.pin(code)
     try:
         places = Path(cache), Path(root) if root else None
         found = prepare_here(parse(DataSpec, data, "data"), samples, *places)
@@ -136,8 +149,12 @@ def _prepare(
         return {"error": str(error)}
 
 
-def run(driver: Runner, folder: Path, cache: Path, root: Path | None, gpus_per_trial: float) -> None:
-    """Tune's loop until the driver is exhausted or stopping. Its own files go to a scratch folder of the sweep."""
+def run(
+    driver: Runner, folder: Path, cache: Path, root: Path | None, gpus_per_trial: float, code: dict[str, str]
+) -> None:
+    """Tune's loop until the driver is exhausted or stopping. code: the user's own, see plugin.pin.
+
+    Its own files go to a scratch folder of the sweep."""
     scratch = folder / "ray"
     try:
         tune.run(
@@ -145,7 +162,7 @@ def run(driver: Runner, folder: Path, cache: Path, root: Path | None, gpus_per_t
             name="tune",
             storage_path=str(scratch.absolute()),
             num_samples=10**9,  # the driver says when it is over
-            search_alg=Jobs(driver, cache, root),
+            search_alg=Jobs(driver, cache, root, code),
             scheduler=Decisions(driver),
             stop=Interruption(driver),
             resources_per_trial={"cpu": 1, "gpu": gpus_per_trial},

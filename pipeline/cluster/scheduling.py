@@ -21,15 +21,15 @@ from pipeline.runs import Job, Runner
 class Jobs(Searcher):
     """Hands the driver's jobs to Tune. Nothing is told here: a stopped result never reaches a searcher."""
 
-    def __init__(self, driver: Runner, cache: Path, root: Path | None) -> None:
+    def __init__(self, driver: Runner, cache: Path, root: Path | None, code: dict[str, str]) -> None:
         super().__init__()
         self._driver = driver
-        self._places = {"cache": str(cache), "root": str(root) if root else None}
+        self._around = {"cache": str(cache), "root": str(root) if root else None, "code": json.dumps(code)}
 
     def suggest(self, trial_id: str) -> Any:
         job = self._driver.next_job()
         if job is not None:
-            return {"job": json.dumps(dataclasses.asdict(job)), **self._places}
+            return {"job": json.dumps(dataclasses.asdict(job)), **self._around}
         return Searcher.FINISHED if self._driver.exhausted else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ray import tune
 
+from pipeline import plugin
 from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, classify
 from pipeline.measurement import Measurement
 from pipeline.runs import Job
@@ -28,6 +29,7 @@ class Run(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self._job = Job(**json.loads(config["job"]))
         self._cache, self._root = Path(config["cache"]), Path(config["root"]) if config["root"] else None
+        plugin.pin(json.loads(config["code"]))
         self._measurements: Iterator[Measurement] | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

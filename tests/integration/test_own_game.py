@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 import pipeline
+from pipeline.runs import Runner
 from tests.games.test_own import example
 
 SPACE = """
@@ -23,14 +26,29 @@ discriminator: {network: mlp, width: 16, depth: 2}
 """
 
 
+class Gone:
+    """Removes a file once the driver is at work."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, driver: Runner, backlog: Callable[[], int]) -> AbstractContextManager[None]:
+        self.path.unlink()
+        return nullcontext()
+
+    def say(self, text: str) -> None:
+        raise AssertionError(text)
+
+
 @pytest.mark.slow
-def test_it_travels_to_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_travels_to_the_workers_as_it_was_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_gan.py").write_text(example())
     (tmp_path / "own.yaml").write_text(SPACE)
     monkeypatch.chdir(tmp_path)  # where the file's relative name is from; the workers have another folder
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(pipeline.__file__).parents[1])]))
     sweep = pipeline.Sweep.from_file("own.yaml", home=tmp_path / "home", concurrency=1)
-    state = sweep.run()
+    state = sweep.run(Gone(tmp_path / "my_gan.py"))
+    assert not (tmp_path / "my_gan.py").exists()
     assert len(state.runs) == 2
     assert all(run.end_reason in ("completed", "rung", "collapsed", "degenerate") for run in state.runs)
     assert any(run.measurements for run in state.runs)
