@@ -21,7 +21,8 @@ from rich.text import Text
 from pipeline import front
 from pipeline.errors import Unreachable
 from pipeline.report.status import trial_rows
-from pipeline.state import HEALTH_REASONS, Run, SweepState
+from pipeline.results import HEALTH_REASONS, Run
+from pipeline.state import SweepState
 
 REFRESH = 0.5  # seconds
 

@@ -9,13 +9,13 @@ from typing import Any
 from pipeline import rungs
 from pipeline.errors import InputError
 from pipeline.record import Line, Record
+from pipeline.results import Run
 from pipeline.runs import Job, Runner, run_folder
 from pipeline.search.sampler import Sampler, trial_outcome
 from pipeline.seeds import run_seed
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile
 from pipeline.spec.trial import TrialSpec, resolve
-from pipeline.state import Run
 from pipeline.training.store import Store
 
 

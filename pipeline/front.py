@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 
 from pipeline.metrics.catalogue import known
+from pipeline.results import Run, Trial, median
 from pipeline.spec.sweep import ObjectiveSpec
-from pipeline.state import Run, SweepState, Trial, median
+from pipeline.state import SweepState
 
 NOT_REACHED = 2  # budgets, that a target counts as which was not reached
 

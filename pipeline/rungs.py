@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.results import TAIL, tail
 from pipeline.spec.sweep import RungsSpec
-from pipeline.state import TAIL, tail
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pipeline import faults
 from pipeline.health.rules import DEFAULT_RULES, Context, verdict
 from pipeline.measurement import Measurement
 from pipeline.record import Line, Record
+from pipeline.results import Run
 from pipeline.spec.load import SweepFile
 from pipeline.spec.sweep import RuleSpec
-from pipeline.state import Run, SweepState
+from pipeline.state import SweepState
 
 _NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
 

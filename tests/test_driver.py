@@ -13,8 +13,9 @@ from pipeline.errors import InputError
 from pipeline.faults import ATTEMPTS, classify
 from pipeline.measurement import Measurement
 from pipeline.record import Line, read
+from pipeline.results import Run
 from pipeline.seeds import run_seed
-from pipeline.state import Run, SweepState
+from pipeline.state import SweepState
 from tests.fake_tune import BUDGET, EVERY, FakeTune, Plan, sweep_file
 
 NOT_FINITE = {"metrics": {}, "signals": {"finite": 0.0}}

@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.distributions import Choice, Int, Log, LogInt, Steps, Uniform
 from pipeline.errors import InputError
+from pipeline.results import params
 from pipeline.space import Parameter, Space
-from pipeline.state import params
 
 TREE = {
     "lr": {"log": [1e-5, 1e-2]},

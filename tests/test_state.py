@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.record import Line
-from pipeline.state import END_REASONS, HEALTH_REASONS, SweepState, params, tail
+from pipeline.results import END_REASONS, HEALTH_REASONS, params, tail
+from pipeline.state import SweepState
 
 SEED = 7
 

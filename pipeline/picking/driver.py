@@ -12,10 +12,11 @@ from pipeline.picking.intervals import Scale
 from pipeline.picking.racing import Plan, plan
 from pipeline.picking.ranking import Outcome
 from pipeline.record import Line, Record
+from pipeline.results import Run
 from pipeline.runs import Job, Runner, run_folder
 from pipeline.seeds import run_seed
 from pipeline.spec.load import SweepFile
-from pipeline.state import Run, SweepState
+from pipeline.state import SweepState
 
 FRESH = 1000  # the number of the first replicate; a search's are 0, 1, 2, ...
 

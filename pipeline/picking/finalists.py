@@ -11,8 +11,9 @@ from scipy import stats
 from pipeline.distributions import Choice
 from pipeline.errors import InputError, NoHealthyTrial
 from pipeline.front import best_trials
+from pipeline.results import Trial, failed_most
 from pipeline.space import Space
-from pipeline.state import SweepState, Trial, failed_most
+from pipeline.state import SweepState
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pipeline.distributions import is_number
 from pipeline.picking.driver import FRESH, confirmed_score
 from pipeline.picking.intervals import Interval, Scale, estimates, share_interval
 from pipeline.picking.verdict import Difference, difference, standing
+from pipeline.results import Trial
 from pipeline.seeds import run_seed
 from pipeline.space import dotted
-from pipeline.state import SweepState, Trial
+from pipeline.state import SweepState
 
 Found = Literal["holds", "better", "worse", "breaks"]
 

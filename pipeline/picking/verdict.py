@@ -20,8 +20,9 @@ from pipeline.picking.ranking import (
     scores,
     within_noise,
 )
+from pipeline.results import Run, failed_most, median
 from pipeline.seeds import derive
-from pipeline.state import Run, SweepState, failed_most, median
+from pipeline.state import SweepState
 
 
 @dataclass(frozen=True)

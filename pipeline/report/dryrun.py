@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from pipeline.results import params
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec, resolve
-from pipeline.state import params
 
 SAMPLED = 3
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.state import Run, SweepState
+from pipeline.results import Run
+from pipeline.state import SweepState
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline import lock
 from pipeline.front import best_trials, objectives
-from pipeline.state import Run, SweepState, Trial, median
+from pipeline.results import Run, Trial, median
+from pipeline.state import SweepState
 
 RunIds = Mapping[tuple[int, int | None], str]
 

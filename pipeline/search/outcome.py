@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.front import of_trial
+from pipeline.results import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
 from pipeline.spec.sweep import ObjectiveSpec
-from pipeline.state import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
 
 # the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint
 PENALISED = (*HEALTH_REASONS, "out_of_memory", "invalid")

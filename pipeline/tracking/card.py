@@ -12,7 +12,8 @@ from pipeline.picking.driver import confirmed_score
 from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict
 from pipeline.picking.words import conclusions, robustness, span
-from pipeline.state import Run, SweepState
+from pipeline.results import Run
+from pipeline.state import SweepState
 from pipeline.tracking.words import evidence_line, number
 
 

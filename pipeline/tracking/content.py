@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.results import HEALTH_REASONS, Run, Trial
 from pipeline.spec.base import flatten
-from pipeline.state import HEALTH_REASONS, Run, SweepState, Trial
+from pipeline.state import SweepState
 from pipeline.tracking.projection import SWEEP, Key, milliseconds
 from pipeline.tracking.words import describe, evidence_line, leaderboard, outcome
 

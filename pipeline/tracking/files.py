@@ -9,7 +9,8 @@ import yaml
 
 from pipeline.picking.best import best_yaml
 from pipeline.record import Line
-from pipeline.state import Run, SweepState
+from pipeline.results import Run
+from pipeline.state import SweepState
 from pipeline.tracking.projection import PICK, SWEEP, Key, key_of, milliseconds
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, standing
 from pipeline.picking.words import conclusions, robustness, span
-from pipeline.state import Run, SweepState
+from pipeline.results import Run
+from pipeline.state import SweepState
 from pipeline.tracking import content
 from pipeline.tracking.content import View, cut, run_status, run_tags, text
 from pipeline.tracking.projection import PICK, SWEEP, Key, milliseconds

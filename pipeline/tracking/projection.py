@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pipeline import front
 from pipeline.record import Line
-from pipeline.state import Run, SweepState, Trial
+from pipeline.results import Run, Trial
+from pipeline.state import SweepState
 
 Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""

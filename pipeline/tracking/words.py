@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pipeline.state import HEALTH_REASONS, Run, SweepState, Trial
+from pipeline.results import HEALTH_REASONS, Run, Trial
+from pipeline.state import SweepState
 
 
 def number(value: float) -> str:

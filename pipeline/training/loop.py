@@ -17,9 +17,9 @@ from pipeline.measurement import Measurement
 from pipeline.metrics.catalogue import known
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.metrics.samples import save_grid
+from pipeline.results import TAIL
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
-from pipeline.state import TAIL
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store

@@ -15,10 +15,10 @@ from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import check_objective, known
 from pipeline.metrics.evaluator import prepare
 from pipeline.record import dumps
+from pipeline.results import Run
 from pipeline.spec.check import untold
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
-from pipeline.state import Run
 from pipeline.training.preflight import preflight
 from pipeline.training.run import run
 

@@ -20,7 +20,8 @@ for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[pin] = "1"
 
 from pipeline.home import EVENTS  # noqa: E402
-from pipeline.state import HEALTH_REASONS, Run, SweepState  # noqa: E402
+from pipeline.results import HEALTH_REASONS, Run  # noqa: E402
+from pipeline.state import SweepState  # noqa: E402
 from pipeline.sweep import Sweep  # noqa: E402
 
 

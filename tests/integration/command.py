@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 
 from pipeline.record import Line, read
-from pipeline.state import HEALTH_REASONS, SweepState
+from pipeline.results import HEALTH_REASONS
+from pipeline.state import SweepState
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 120.0  # seconds; only a test that fails waits that long

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.record import Record, read
+from pipeline.results import END_REASONS
 from pipeline.search.sampler import Sampler, outcome
 from pipeline.space import Space
 from pipeline.spec.sweep import SearchSpec
-from pipeline.state import END_REASONS, SweepState
+from pipeline.state import SweepState
 
 TREE = {
     "width": {"choice": [16, 32, 64]},

@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 
 import pipeline
 from pipeline.record import read
+from pipeline.results import END_REASONS, HEALTH_REASONS
 from pipeline.search.sampler import Outcome
-from pipeline.state import END_REASONS, HEALTH_REASONS
 
 
 def test_every_proposal_is_a_whole_point_of_the_space(played, space):
