@@ -24,6 +24,7 @@ from pipeline.state import SweepState
 if TYPE_CHECKING:
     from pipeline.sweep import Sweep
 
+CLOSING = 5.0  # seconds of a time budget that are kept for the end: workers, tracker and Ray
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
 FAILURES = (DISK_FULL, CLUSTER_LOST)  # ... and because it cannot go on
 EARLY = (*ASKED, *FAILURES)
@@ -82,7 +83,8 @@ def drive(
         lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
         driver = make(record, lines, slots)
         driver.notices += start_notices(record, held)
-        stop.append(_stopper(sweep, driver, held, began + max_time if max_time else None))
+        until = began + max_time - min(CLOSING, 0.05 * max_time) if max_time else None
+        stop.append(_stopper(sweep, driver, held, until))
         tracker = TrackerProcess(sweep.folder, sweep.tracking_uri)
         tracker.start()
         stack.enter_context(cluster.interruptible(driver))

@@ -96,7 +96,8 @@ def no_healthy(state: SweepState) -> str:
     """What failed most, for a sweep that has no healthy trial."""
     runs = [run for run in state.runs if run.end_reason]
     if not runs:
-        return f"{state.name}: no trial was started"
+        begun = f"none of its {len(state.runs)} runs came to an end" if state.runs else "no trial was started"
+        return f"{state.name}: {begun}; go on with: gansweep resume {state.name}"
     trials = len({run.trial for run in runs})
     return f"{state.name}: none of its {trials} trials was healthy; most runs ended as {failed_most(runs)}"
 

@@ -22,7 +22,7 @@ from pipeline.results import HEALTH_REASONS
 from pipeline.state import SweepState
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 120.0  # seconds; only a test that fails waits that long
+PATIENCE = 300.0  # seconds; only a test that fails waits that long
 SEED, TRIALS = 3, 6
 # Some 5 evaluations and a few seconds a run.
 TINY = (
