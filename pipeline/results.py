@@ -16,7 +16,8 @@ TAIL = 3  # evaluations
 
 HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
 SETTLING = ("rung", "out_of_memory", "invalid", "crashed")  # another seed would tell nothing more
-END_REASONS = ("completed", "rung", *HEALTH_REASONS, "out_of_memory", "invalid", "crashed", "retries_spent")
+WELL = ("completed", "rung")  # to the full budget, or stopped by comparison alone
+END_REASONS = (*WELL, *HEALTH_REASONS, "out_of_memory", "invalid", "crashed", "retries_spent")
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Run:
     @property
     def healthy(self) -> bool:
         """Ended as a result that counts: trained to the full budget or stopped by comparison alone."""
-        return self.end_reason in ("completed", "rung")
+        return self.end_reason in WELL
 
     def values(self, metric: str) -> list[tuple[int, float]]:
         """(images, value) at each evaluation that found the metric."""
@@ -139,15 +140,30 @@ class Trial:
         return "finished" if len(runs) >= self.seeds or any(run.settles for run in runs) else "running"
 
     @property
+    def ended(self) -> list[Run]:
+        return [run for run in self.runs.values() if run.end_reason is not None]
+
+    @property
+    def decided(self) -> bool:
+        """Whether the runs that every trial has ended, or one that settles it; further ones may be under way."""
+        ended = self.ended
+        return bool(ended) and (len(ended) >= self.base_seeds or any(run.settles for run in ended))
+
+    @property
     def share(self) -> float:
         """Of its runs that ended, how many were healthy; 1 before there is one."""
-        ended = [run for run in self.runs.values() if run.end_reason is not None]
+        ended = self.ended
         return sum(run.healthy for run in ended) / len(ended) if ended else 1.0
+
+    @property
+    def healthy(self) -> bool:
+        """Ended as a result that counts."""
+        return self.end_reason in WELL
 
     def tail(self, metric: str) -> float | None:
         """The median over its runs of their tails, where one that ended unhealthy counts as worse than any; where
         those are the most, the median of what their tails were. Of the runs that ended, once it is known how it did."""
-        counted = [run for run in self.runs.values() if run.end_reason is not None or self.end_reason is None]
+        counted = self.ended if self.decided else self.runs.values()
         tails = [(run, found) for run in counted if (found := run.tail(metric)) is not None]
         worst = math.inf if all(run.minimises(metric) for run, _ in tails) else -math.inf
         found = median(worst if run.end_reason and not run.healthy else value for run, value in tails)
@@ -155,12 +171,11 @@ class Trial:
 
     @property
     def end_reason(self) -> str | None:
-        """None until the runs that every trial has ended; further ones, of a promoted trial, may be under way. What
-        most of those that ended were: where half of them or more were not healthy the most frequent reason of those,
-        else rung, if one was stopped there, else completed."""
-        ended = [run for run in self.runs.values() if run.end_reason is not None]
-        if not ended or (len(ended) < self.base_seeds and not any(run.settles for run in ended)):
+        """None until it is decided. What most of the runs that ended were: where half of them or more were not healthy
+        the most frequent reason of those, else rung, if one was stopped there, else completed."""
+        if not self.decided:
             return None
+        ended = self.ended
         unhealthy = [str(run.end_reason) for run in ended if not run.healthy]
         if 2 * len(unhealthy) >= len(ended):
             return most_frequent(unhealthy)

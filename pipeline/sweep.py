@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pipeline.picking.neighbours import Perturbation
     from pipeline.picking.verdict import Verdict
 
+TOP, SEEDS = 3, 5  # of a pick: finalists by score, and fresh seeds
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -139,7 +141,7 @@ class Sweep:
 
         longest = self.launch.max_time or self.file.sweep.search.max_time
         state = drive(self, "search", searching, watch, longest, accept_changes)
-        if not any(trial.end_reason in ("completed", "rung") for trial in state.trials.values()):
+        if not any(trial.healthy for trial in state.trials.values()):
             from pipeline.picking.finalists import no_healthy
 
             raise NoHealthyTrial(no_healthy(state))
@@ -149,12 +151,13 @@ class Sweep:
         """The two settings of a pick with what was not given: as a pick has it that is not over, else 3 and 5."""
         from pipeline.picking.driver import race
 
-        last = self.state.pick
-        over = not last or not race(self.state, [int(each) for each in last["finalists"]], int(last["seeds"])).wanted
-        before = {} if over else last
-        return top or before.get("top", 3), before.get("seeds", 5) if seeds is None else seeds
+        state = self.state
+        last = state.pick
+        over = not last or not race(state, [int(each) for each in last["finalists"]], int(last["seeds"])).wanted
+        before = {"top": TOP, "seeds": SEEDS} if over else last
+        return top or before["top"], before["seeds"] if seeds is None else seeds
 
-    def finalists(self, top: int = 3, seeds: int = 5) -> list[Finalist]:
+    def finalists(self, top: int = TOP, seeds: int = SEEDS) -> list[Finalist]:
         """Whom pick() confirms; raises what it does for its input."""
         from pipeline.picking.finalists import finalists
 
@@ -163,7 +166,7 @@ class Sweep:
         return finalists(self.state, self.file.space, top)
 
     def pick(
-        self, top: int = 3, seeds: int = 5, watch: Watcher | None = None, perturb: Perturbation | None = None
+        self, top: int = TOP, seeds: int = SEEDS, watch: Watcher | None = None, perturb: Perturbation | None = None
     ) -> Verdict:
         """Confirms the finalists (picking/finalists.py) on fresh seeds, or goes on with it, and writes best.yaml.
         perturb: trains the winner's neighbours too; what came out is in picking/plateau.py.

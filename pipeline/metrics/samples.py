@@ -90,8 +90,9 @@ def _scatter(points: Tensor, means: Tensor | None, reals: Tensor | None) -> Imag
             held = (finite > torch.tensor([left, low])) & (finite < torch.tensor([right, high]))
             outside = int((~held.all(1)).sum())
         axes.scatter(finite[:, 0].numpy(), finite[:, 1].numpy(), s=4, alpha=0.5, linewidths=0)
-    if means is not None:
+    if width == 2 and reals is None:  # a table's columns have units of their own
         axes.set_aspect("equal")
+    if means is not None:
         axes.scatter(means[:, 0].numpy(), means[:, 1].numpy(), marker="+", s=60, color="black", linewidths=0.8)
         reach = 1.5 * float(means.abs().max())
         axes.set_xlim(-reach, reach)

@@ -69,7 +69,7 @@ def _front(state: SweepState) -> list[Finalist]:
 
 def _has_score(trial: Trial, metric: str) -> bool:
     tail = trial.tail(metric)
-    return trial.end_reason in ("completed", "rung") and tail is not None and math.isfinite(tail)
+    return trial.healthy and tail is not None and math.isfinite(tail)
 
 
 def _region_keys(space: Space) -> list[str]:

@@ -23,7 +23,7 @@ def importances(state: SweepState, space: Space) -> dict[str, float]:
     A parameter of a branch is looked at where its branch was chosen, in 6 trials or more (Watanabe, Bansal &
     Hutter 2023, arXiv:2304.10255; for branches arXiv:2601.20800).
     """
-    healthy = [trial for trial in state.ranking() if trial.end_reason in ("completed", "rung")]
+    healthy = [trial for trial in state.ranking() if trial.healthy]
     failed = [trial for trial in state.trials.values() if trial.state == "finished" and trial not in healthy]
     if len(healthy) + len(failed) < LEAST or len(healthy) < LEAST * TOP:
         return {}

@@ -82,9 +82,9 @@ def trial_outcome(trial: Trial, metric: str, wanted: Sequence[ObjectiveSpec] = (
 
 
 def _told(trial: Trial, metric: str) -> Outcome | None:
-    ended = [run for run in trial.runs.values() if run.end_reason is not None]
-    if len(ended) < trial.base_seeds and not any(run.settles for run in ended):
+    if not trial.decided:
         return None
+    ended = trial.ended
     told = [outcome(run, metric) for run in ended]
     known = [each for each in told if each.reason not in FAILED] or told
     if len(known) == 1:

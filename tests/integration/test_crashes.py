@@ -35,7 +35,7 @@ WORKERS = (
     *("measurement:2:before", "measurement:4:after", "run_ended:1:before", "run_ended:2:after", "trial:4:before"),
     *("attempt:6:before", "attempt:8:after", "rename:4:before", "rename:5:after"),
 )
-RANDOM = 3  # kills at random moments
+RANDOM = 4  # kills at random moments
 AT = 20261125  # their seed
 
 
