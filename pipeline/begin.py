@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from pipeline.errors import InputError
+from pipeline.home import command
 from pipeline.lock import Lock
 from pipeline.record import Line, Record, read
 
@@ -52,7 +53,7 @@ def begin(
     if changed and not accept:
         raise InputError(
             f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
-            f"gansweep resume {sweep.name} --accept-changes"
+            f"{command('resume', sweep.folder)} --accept-changes"
         )
     lines.append(
         record.append(

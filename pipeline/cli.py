@@ -65,6 +65,7 @@ def run(
         concurrency=concurrency,
         max_time=seconds(max_time),
         gpu_hours=gpu_hours,
+        looking=dry_run,
     )
     for notice in sweep.file.notices:
         typer.echo(f"note: {notice}", err=True)
@@ -207,6 +208,7 @@ def pick(
 ) -> None:
     """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
     from pipeline.console import Progress
+    from pipeline.picking.neighbours import verb
     from pipeline.picking.plateau import plateau
     from pipeline.picking.screen import live, neighbours, table
     from pipeline.picking.words import conclusions, robustness
@@ -215,11 +217,11 @@ def pick(
     from pipeline.session import after_pick, at_work, not_sent
     from pipeline.sweep import Sweep
 
-    wanted, again = asked(perturb, perturb_choices)
+    wanted = asked(perturb, perturb_choices)
     sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
     top, seeds = sweep.asked_of_pick(top, seeds)
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
-    with at_work(sweep, again) as (console, stdout):
+    with at_work(sweep, verb(wanted)) as (console, stdout):
         watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
         found = sweep.pick(top, seeds, watch, wanted)
         console.print(table(found, console.width))
@@ -235,18 +237,18 @@ def pick(
             print(dumps(found.document() | ({"plateau": around.document()} if around else {})), file=stdout)
 
 
-def asked(perturb: float | None, choices: bool) -> tuple[Any, str]:
-    """The perturbation that the options of pick ask for, None without one, and the verb that goes on with it."""
+def asked(perturb: float | None, choices: bool) -> Any:
+    """The perturbation that the options of pick ask for, None without one."""
     from pipeline.errors import InputError
     from pipeline.picking.neighbours import Perturbation
 
     if perturb is None:
         if choices:
             raise InputError("--perturb-choices: found without --perturb; valid: with --perturb FACTOR, such as 1.5")
-        return None, "pick"
+        return None
     wanted = Perturbation(perturb, choices)
     wanted.check()
-    return wanted, f"pick --perturb {perturb:g}" + (" --perturb-choices" if choices else "")
+    return wanted
 
 
 @app.command()
@@ -254,15 +256,15 @@ def stop(name: Name, home: Home = None) -> None:
     """End a running sweep or pick from another terminal; it can be gone on with."""
     from pipeline import lock
     from pipeline.errors import InputError
-    from pipeline.home import STOP
+    from pipeline.home import STOP, command
     from pipeline.sweep import Sweep
 
     sweep = Sweep.open(name, home=home)
     folder, verb = sweep.folder, "pick" if sweep.state.picker.get("state") == "started" else "resume"
     if lock.holder(folder) is None:
-        raise InputError(f"{name} is not running; its state: gansweep status {name}")
+        raise InputError(f"{name} is not running; its state: {command('status', folder)}")
     (folder / STOP).write_text("")
-    typer.echo(f"{name} ends within seconds; go on with: gansweep {verb} {name}", err=True)
+    typer.echo(f"{name} ends within seconds; go on with: {command(verb, folder)}", err=True)
 
 
 @app.command()

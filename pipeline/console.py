@@ -225,7 +225,7 @@ def summary(state: SweepState) -> list[str]:
         f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())
     ]
     if reasons["unfinished"]:
-        lines.append(f"{reasons['unfinished']} unfinished; go on with: gansweep resume {state.name}")
+        lines.append(f"{reasons['unfinished']} unfinished; go on with: {state.command('resume')}")
     best = state.best_trial
     if best is None:
         return lines

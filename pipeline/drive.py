@@ -44,9 +44,11 @@ def drive(
     make: Callable[[Record, list[Line], int], Runner],
     watch: Watcher | None,
     max_time: float | None,
+    verb: str,
     accept_changes: bool = False,
 ) -> SweepState:
     """Runs the driver that `make` makes of the record, its lines and the number of slots. doing: "search" or "pick".
+    verb: what goes on with it.
 
     Raises what Sweep.run() does; KeyboardInterrupt where it was stopped because someone wants it to, GansweepError
     with what is needed where the disk is full or Ray is gone.
@@ -55,7 +57,7 @@ def drive(
     from pipeline.tracking.process import TrackerProcess
 
     began = time.monotonic()
-    launch, again = sweep.launch, command("resume" if doing == "search" else doing, sweep.folder)
+    launch, again = sweep.launch, command(verb, sweep.folder)
     stop: list[Callable[[], None]] = []
     with ExitStack() as stack:
         stack.enter_context(_made_folder(sweep, again))

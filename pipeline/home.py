@@ -55,7 +55,7 @@ def command(verb: str, folder: Path) -> str:
 
 
 def option(folder: Path) -> str:
-    return "" if folder.parent == home_of() else f" --home {folder.parent}"
+    return "" if folder.parent.absolute() == home_of().absolute() else f" --home {folder.parent}"
 
 
 def names(home: str | Path | None = None) -> list[str]:

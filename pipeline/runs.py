@@ -43,7 +43,7 @@ class Runner(ABC):
 
     def __init__(self, folder: Path, record: Record, lines: list[Line], file: SweepFile) -> None:
         """`lines`: what the record held when it was opened."""
-        self.state = SweepState.fold(lines)
+        self.state = SweepState.fold(lines, folder)
         self.stopping: str | None = None
         self.notices: list[str] = []  # what a user should be told, for whoever watches
         self._folder, self._record, self._file = folder, record, file

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from pipeline.home import command
 from pipeline.measurement import Measurement
 from pipeline.metrics.catalogue import Metric, known, own_metrics
 from pipeline.record import Line
@@ -40,10 +42,11 @@ class SweepState:
     busy: float = 0.0  # seconds of runs under way, all attempts, that ended
     under_way: dict[tuple[int, int], float] = field(default_factory=dict)  # when the attempts began that have not
     lines: int = 0
+    folder: Path | None = field(default=None, compare=False)  # of the sweep, where that is known
 
     @classmethod
-    def fold(cls, lines: Iterable[Line]) -> SweepState:
-        state = cls()
+    def fold(cls, lines: Iterable[Line], folder: Path | None = None) -> SweepState:
+        state = cls(folder=folder)
         for line in lines:
             state.apply(line)
         return state
@@ -119,6 +122,10 @@ class SweepState:
             run.faults.append(line.get("kind", "lost"))
         elif line["event"] == "run_ended":
             run.end_reason, run.evidence, run.ended = line["reason"], line["evidence"], line["time"]
+
+    def command(self, verb: str) -> str:
+        """What to type to go on with it."""
+        return command(verb, self.folder) if self.folder else f"gansweep {verb} {self.name}"
 
     @property
     def metric(self) -> str:

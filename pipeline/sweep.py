@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.home import BEST, EVENTS, begun, existing, folder_of, free_name
+from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
@@ -63,17 +63,19 @@ class Sweep:
         storage: str | Path | None = None,
         trials: int | None = None,
         seed: int | None = None,
+        looking: bool = False,
         **launch: Any,
     ) -> Sweep:
-        """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch."""
+        """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch. looking: it is
+        not to be run, and its name may be taken."""
         file = load(str(space), overrides, trials=trials, seed=seed)
         folder = folder_of(file.name if name is None else name, storage or home)
         if launch.get("data_root"):  # a resume may come from another working folder
             launch["data_root"] = str(Path(launch["data_root"]).absolute())
-        if begun(folder):
+        if begun(folder) and not looking:
             free = free_name(folder.parent, folder.name)
             raise InputError(
-                f"the name {folder.name} is taken; go on with it: gansweep resume {folder.name}, or start "
+                f"the name {folder.name} is taken; go on with it: {command('resume', folder)}, or start "
                 f"another: --name {free}"
             )
         return cls(folder, file, Launch(**launch))
@@ -100,7 +102,7 @@ class Sweep:
     @property
     def state(self) -> SweepState:
         """What the record says now."""
-        return SweepState.fold(read(self.folder / EVENTS)[0])
+        return SweepState.fold(read(self.folder / EVENTS)[0], self.folder)
 
     @property
     def tracking_uri(self) -> str:
@@ -140,7 +142,7 @@ class Sweep:
             )
 
         longest = self.launch.max_time or self.file.sweep.search.max_time
-        state = drive(self, "search", searching, watch, longest, accept_changes)
+        state = drive(self, "search", searching, watch, longest, "resume", accept_changes)
         if not any(trial.healthy for trial in state.trials.values()):
             from pipeline.picking.finalists import no_healthy
 
@@ -148,13 +150,14 @@ class Sweep:
         return state
 
     def asked_of_pick(self, top: int | None, seeds: int | None) -> tuple[int, int]:
-        """The two settings of a pick with what was not given: as a pick has it that is not over, else 3 and 5."""
+        """The two settings of a pick with what was not given: as a pick has it that is not over, else 3 (of fewer
+        trials all) and 5."""
         from pipeline.picking.driver import race
 
         state = self.state
         last = state.pick
         over = not last or not race(state, [int(each) for each in last["finalists"]], int(last["seeds"])).wanted
-        before = {"top": TOP, "seeds": SEEDS} if over else last
+        before = {"top": min(TOP, len(state.trials)) or TOP, "seeds": SEEDS} if over else last
         return top or before["top"], before["seeds"] if seeds is None else seeds
 
     def finalists(self, top: int = TOP, seeds: int = SEEDS) -> list[Finalist]:
@@ -177,6 +180,7 @@ class Sweep:
         from pipeline.picking import neighbours
         from pipeline.picking.best import write
         from pipeline.picking.driver import PickDriver, race
+        from pipeline.picking.neighbours import verb
         from pipeline.picking.verdict import verdict
 
         if perturb:
@@ -203,7 +207,7 @@ class Sweep:
 
         done = {key: state.pick.get(key) for key in settings} == settings and not race(state, numbers, seeds).wanted
         if not done or state.picker.get("state") != "finished" or (perturb and not neighbours.done(state, perturb)):
-            state = drive(self, "pick", picking, watch, self.launch.max_time)
+            state = drive(self, "pick", picking, watch, self.launch.max_time, verb(perturb))
         found = verdict(state)
         write(self.folder / BEST, state)
         return found

@@ -32,11 +32,11 @@ def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
     what was chosen among plain options. Raises InputError for a `top` that is more than there are trials, and
     NoHealthyTrial where no trial has a score to begin with.
     """
-    if top > len(state.trials):
-        raise InputError(f"--top: found {top}; {state.name} has {len(state.trials)} trials, valid: at most that many")
     scored = [trial for trial in state.ranking() if _has_score(trial, state.metric)]
     if not scored:
         raise NoHealthyTrial(nothing_to_confirm(state))
+    if top > len(state.trials):
+        raise InputError(f"--top: found {top}; {state.name} has {len(state.trials)} trials, valid: at most that many")
     if state.spec.get("objectives"):
         return _front(state)
     why: dict[int, list[str]] = {trial.number: [f"top {place}"] for place, trial in enumerate(scored[:top], 1)}
@@ -86,7 +86,7 @@ def _region(trial: Trial, keys: list[str]) -> tuple[tuple[str, Any], ...]:
 def nothing_to_confirm(state: SweepState) -> str:
     """For a sweep without a healthy trial: what failed most, and which ranges to shrink."""
     if not any(run.end_reason for run in state.runs):
-        return f"{state.name}: no run has ended, there is nothing to confirm; go on with: gansweep resume {state.name}"
+        return f"{state.name}: no run has ended, there is nothing to confirm; go on with: {state.command('resume')}"
     line = no_healthy(state)
     advice = _ranges_to_shrink(state)
     return f"{line}; shrink the range of {' and '.join(advice)}" if advice else line
@@ -97,7 +97,7 @@ def no_healthy(state: SweepState) -> str:
     runs = [run for run in state.runs if run.end_reason]
     if not runs:
         begun = f"none of its {len(state.runs)} runs came to an end" if state.runs else "no trial was started"
-        return f"{state.name}: {begun}; go on with: gansweep resume {state.name}"
+        return f"{state.name}: {begun}; go on with: {state.command('resume')}"
     trials = len({run.trial for run in runs})
     return f"{state.name}: none of its {trials} trials was healthy; most runs ended as {failed_most(runs)}"
 

@@ -32,6 +32,13 @@ class Perturbation:
             raise InputError(f"--perturb: found {self.factor:g}; valid: a factor above 1, such as 1.5")
 
 
+def verb(wanted: Perturbation | None) -> str:
+    """What goes on with a pick: its verb and options."""
+    if wanted is None:
+        return "pick"
+    return f"pick --perturb {wanted.factor:g}" + (" --perturb-choices" if wanted.choices else "")
+
+
 def done(state: SweepState, wanted: Perturbation) -> bool:
     """Whether all that `wanted` asks for is in the record, or there is no winner to ask it of."""
     settings = _settings(state, wanted)

@@ -248,7 +248,7 @@ def _optimism(rows: list[Row], searched_best: int | None, minimise: bool) -> flo
 def _nothing_to_say(state: SweepState, complete: bool) -> GansweepError:
     ended = [run for run in state.confirmations if run.end_reason]
     if not complete or not ended:
-        return GansweepError(f"{state.name}: nothing is confirmed yet; go on with: gansweep pick {state.name}")
+        return GansweepError(f"{state.name}: nothing is confirmed yet; go on with: {state.command('pick')}")
     return NoHealthyTrial(
         f"{state.name}: no finalist stayed healthy on any of {len(ended)} fresh seeds; most ended as "
         f"{failed_most(ended)}: search on with narrower ranges"

@@ -58,7 +58,7 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
             lines.append(f"on the front, confirmed: trial {row.trial} ({parts}; medians over seeds; test part)")
     lines += _optimism(found)
     if not found.complete:
-        lines.append(f"the race is not over; go on with: gansweep pick {found.name}")
+        lines.append(f"the race is not over; go on with: {state.command('pick')}")
     lines.append(f"{found.runs} runs in place of the {found.full_grid} of a full grid")
     return lines
 

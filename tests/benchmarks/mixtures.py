@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pipeline.data.dataset import Dataset, load
+from pipeline.data.dataset import load
 from pipeline.metrics.modes import mode_metrics, reverse_kl_noise_floor
 from pipeline.seeds import derive
 from pipeline.spec.trial import DataSpec, TrialSpec
@@ -26,6 +27,7 @@ from pipeline.training.state import initial
 from pipeline.training.step import step
 
 BATCH, SAMPLES = 100, 2_500
+MODES = {"ring8": 8, "grid25": 25}
 GAMES: dict[str, dict[str, Any]] = {
     "gan": {},
     "pacgan2": {"game": {"packing": 2}},
@@ -65,29 +67,28 @@ def spec_of(data: str, game: str, steps: int) -> TrialSpec:
     return TrialSpec.model_validate(tree | GAMES[game])
 
 
-def score(data: Dataset, game: str, steps: int, seed: int) -> dict[str, float]:
-    state = initial(spec_of(data.name, game, steps), data, seed)
+def score(name: str, game: str, steps: int, seed: int) -> dict[str, float]:
+    torch.set_num_threads(1)
+    start, data = time.perf_counter(), load(DataSpec(name=name), None, Path())
+    state = initial(spec_of(name, game, steps), data, seed)
     for _ in range(steps):
         step(state, state.batches.next(state.randomness), state.randomness)
     latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")))
     points = sample(state.game, state.ema, latents, state.spec)
     assert data.means is not None
     assert data.sigma is not None
-    return mode_metrics(points, data.means, data.sigma)
+    return mode_metrics(points, data.means, data.sigma) | {"seconds": time.perf_counter() - start}
 
 
-def row(data: Dataset, game: str, steps: int, seeds: int) -> str:
-    start = time.perf_counter()
-    found = [score(data, game, steps, seed) for seed in range(seeds)]
+def row(name: str, game: str, found: list[dict[str, float]]) -> str:
     cells = []
-    for name, factor in (("modes", 1), ("high_quality", 100), ("reverse_kl", 1)):
-        values = [factor * one[name] for one in found]
-        error = statistics.stdev(values) / seeds**0.5 if seeds > 1 else 0.0
+    for metric, factor in (("modes", 1), ("high_quality", 100), ("reverse_kl", 1)):
+        values = [factor * one[metric] for one in found]
+        error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
         cells.append(f"{statistics.mean(values):.2f}+-{error:.2f}")
     each = ", ".join(f"{one['modes']:.0f}" for one in found)
-    published = PUBLISHED.get((data.name, game), "")
-    seconds = (time.perf_counter() - start) / seeds
-    return f"| {data.name} | {game} | {' | '.join(cells)} | {each} | {published} | {seconds:.0f} |"
+    seconds = statistics.mean(one["seconds"] for one in found)
+    return f"| {name} | {game} | {' | '.join(cells)} | {each} | {PUBLISHED.get((name, game), '')} | {seconds:.0f} |"
 
 
 if __name__ == "__main__":
@@ -96,15 +97,16 @@ if __name__ == "__main__":
     parser.add_argument("--games", nargs="+", default=list(GAMES))
     parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     print(f"{arguments.steps} steps, {arguments.seeds} seeds")
     print("| data | game | modes | high quality, % | reverse KL | modes by seed | published, 400,000 steps | s a run |")
     print("|---|---|---|---|---|---|---|---|")
-    for name in arguments.data:
-        dataset = load(DataSpec(name=name), None, Path())
-        assert dataset.means is not None
-        for each in arguments.games:
-            print(row(dataset, each, arguments.steps, arguments.seeds), flush=True)
-        floor = reverse_kl_noise_floor(len(dataset.means), SAMPLES)
-        print(f"| {name} | a perfect sampler | {len(dataset.means)} | | {floor:.4f} | | | |", flush=True)
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        for name in arguments.data:
+            for each in arguments.games:
+                runs = [pool.submit(score, name, each, arguments.steps, seed) for seed in range(arguments.seeds)]
+                print(row(name, each, [run.result() for run in runs]), flush=True)
+            modes = MODES[name]
+            floor = reverse_kl_noise_floor(modes, SAMPLES)
+            print(f"| {name} | a perfect sampler | {modes} | | {floor:.4f} | | | |", flush=True)

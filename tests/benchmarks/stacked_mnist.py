@@ -12,9 +12,12 @@ a perfect sampler has the noise floor's KL.
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
 import statistics
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +71,22 @@ def spec_of(game: str, steps: int, width: int) -> TrialSpec:
     return TrialSpec.model_validate(tree | changes)
 
 
-def score(data: Dataset, extractor: Extractor, spec: TrialSpec, seed: int) -> dict[str, float]:
-    state = initial(spec, data, seed)
-    for _ in range(spec.budget.images // BATCH):
+@functools.cache
+def opened(root: Path, cache: Path) -> tuple[Dataset, Extractor]:
+    """The stacks and the classifier that counts their modes, once a process."""
+    torch.set_num_threads(1)
+    data = load(DataSpec(name="stacked_mnist", resolution=28), root, cache)
+    return data, open_extractor(data, cache)
+
+
+def score(root: Path, cache: Path, spec: TrialSpec, seed: int) -> dict[str, float]:
+    data, extractor = opened(root, cache)
+    start, state = time.perf_counter(), initial(spec, data, seed)
+    for _ in range(spec.budget.images // spec.batch_size):
         step(state, state.batches.next(state.randomness), state.randomness)
     latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")))
-    return counted(extractor, sample(state.game, state.ema, latents, spec))
+    found = counted(extractor, sample(state.game, state.ema, latents, spec))
+    return found | {"seconds": time.perf_counter() - start}
 
 
 def counted(extractor: Extractor, images: torch.Tensor) -> dict[str, float]:
@@ -81,17 +94,14 @@ def counted(extractor: Extractor, images: torch.Tensor) -> dict[str, float]:
     return label_metrics(extractor.network.modes(extractor(images)), 1000)
 
 
-def row(data: Dataset, extractor: Extractor, game: str, arguments: argparse.Namespace) -> str:
-    start = time.perf_counter()
-    spec = spec_of(game, arguments.steps, arguments.width)
-    found = [score(data, extractor, spec, seed) for seed in range(arguments.seeds)]
+def row(game: str, found: list[dict[str, float]]) -> str:
     cells = []
     for name, digits in (("modes", 1), ("reverse_kl", 3)):
         values = [one[name] for one in found]
         error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
         cells.append(f"{statistics.mean(values):.{digits}f}+-{error:.{digits}f}")
     each = ", ".join(f"{one['modes']:.0f}" for one in found)
-    seconds = (time.perf_counter() - start) / len(found)
+    seconds = statistics.mean(one["seconds"] for one in found)
     return f"| {game} | {' | '.join(cells)} | {each} | {PUBLISHED[game]} | {seconds:.0f} |"
 
 
@@ -103,20 +113,22 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--games", nargs="+", default=list(GAMES))
+    parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         cache = arguments.cache or Path(temporary)
-        stacked = load(DataSpec(name="stacked_mnist", resolution=28), arguments.data_root, cache)
-        classifier = open_extractor(stacked, cache)
+        stacked, classifier = opened(arguments.data_root, cache)
         print(
             f"{arguments.steps} steps (published: 100,000), width {arguments.width} (64), {arguments.seeds} seeds; "
             f"{classifier.name}, accuracy {classifier.facts['test_accuracy']:.4f}"
         )
         print("| game | modes | KL | modes by seed | published, 100,000 steps | s a run |")
         print("|---|---|---|---|---|---|")
-        for each in arguments.games:
-            print(row(stacked, classifier, each, arguments), flush=True)
+        with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool:
+            for each in arguments.games:
+                asked = arguments.data_root, cache, spec_of(each, arguments.steps, arguments.width)
+                runs = [pool.submit(score, *asked, seed) for seed in range(arguments.seeds)]
+                print(row(each, [run.result() for run in runs]), flush=True)
         real = counted(classifier, to_float(stacked.test[:SAMPLES]))
         print(f"| real test stacks | {real['modes']:.0f} | {real['reverse_kl']:.3f} | | | |")
         print(f"| a perfect sampler | 1000 | {reverse_kl_noise_floor(1000, SAMPLES):.4f} | | | |")

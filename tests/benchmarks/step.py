@@ -1,10 +1,11 @@
 """The training step beside a loop of the same networks written by hand, with fused Adam, lazy R1 and EMA.
 
-python -m tests.benchmarks.step [--pairs 11] [--steps 16]
+python -m tests.benchmarks.step [--pairs 11] [--steps 16] [--sizes 32 8] [--device cuda]
 
 Both train in this process on one thread, in turns by the step, and must come to the same weights. A pair's ratio is
 ours by theirs over as many steps; the median over all pairs is what counts, for the machine's speed changes from one
-second to the next.
+second to the next. On a GPU both use bf16 and channels_last, as the loop would by itself, so their weights agree no
+further than bf16 does and are not compared; a turn is then many steps, and the device is waited for at its end.
 """
 
 from __future__ import annotations
@@ -40,10 +41,14 @@ class Case:
     depth: int | None = None
 
 
-CASES = (Case("DCGAN 32x32x3, width 64", 32, 3, 64), Case("DCGAN 8x8x1, width 32 (digits)", 8, 1, 32, 2))
+CASES = (
+    Case("DCGAN 64x64x3, width 64", 64, 3, 64),
+    Case("DCGAN 32x32x3, width 64", 32, 3, 64),
+    Case("DCGAN 8x8x1, width 32 (digits)", 8, 1, 32, 2),
+)
 
 
-def spec_of(case: Case) -> TrialSpec:
+def spec_of(case: Case, device: str) -> TrialSpec:
     tree: dict[str, Any] = {
         "data": {"name": "cifar10", "resolution": case.resolution},
         "budget": {"images": 1_000_000},
@@ -55,9 +60,9 @@ def spec_of(case: Case) -> TrialSpec:
         "optimiser": {"lr_g": LR, "lr_d": LR, "beta1": BETAS[0], "beta2": BETAS[1]},
         "ema": {"half_life": HALF_LIFE},
         "batch_size": BATCH,
-        "device": "cpu",
-        "precision": "fp32",
-        "memory_format": "contiguous",
+        "device": device,
+        "precision": "fp32" if device == "cpu" else "bf16",
+        "memory_format": "contiguous" if device == "cpu" else "channels_last",
     }
     return TrialSpec.model_validate(tree)
 
@@ -65,12 +70,12 @@ def spec_of(case: Case) -> TrialSpec:
 class Ours:
     """As the loop runs it: step(), its signals, and the look at whether all is finite."""
 
-    def __init__(self, case: Case, images: Tensor) -> None:
+    def __init__(self, case: Case, images: Tensor, device: str) -> None:
         empty = images[:0]
         dataset = Dataset(
             "noise", "image", images, empty, empty, None, None, None, 0, "none", case.channels, case.resolution
         )
-        self.state = initial(spec_of(case), dataset, SEED)
+        self.state = initial(spec_of(case, device), dataset, SEED)
         self.generator, self.discriminator = self.state.game.generator, self.state.game.discriminator
 
     def train(self, steps: int) -> None:
@@ -81,33 +86,42 @@ class ByHand:
     """What a careful researcher writes: the same fakes for both updates, D frozen in G's, R1 on the scores that
     are there anyway, one foreach call for the average, nothing measured."""
 
-    def __init__(self, case: Case, images: Tensor) -> None:
+    def __init__(self, case: Case, images: Tensor, device: str) -> None:
         shape = (case.channels, case.resolution, case.resolution)
-        game = games.build(spec_of(case), shape, SEED)
-        self.generator, self.discriminator = game.generator, game.discriminator
+        game = games.build(spec_of(case, device), shape, SEED)
+        self.device = device
+        self.format = torch.contiguous_format if device == "cpu" else torch.channels_last
+        self.generator = game.generator.to(device, memory_format=self.format)  # type: ignore[call-overload]
+        self.discriminator = game.discriminator.to(device, memory_format=self.format)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.opt_g = torch.optim.Adam(self.generator.parameters(), lr=LR, betas=BETAS, fused=True)
         self.opt_d = torch.optim.Adam(self.discriminator.parameters(), lr=LR, betas=BETAS, fused=True)
         self.averaged, self.weights = list(self.ema.parameters()), list(self.generator.parameters())
         self.buffers = list(zip(self.ema.buffers(), self.generator.buffers(), strict=True))
-        self.images, self.at, self.step = images, len(images), 0
-        self.random = torch.Generator().manual_seed(derive(SEED, "training"))
+        self.images, self.at, self.step = images.to(device), len(images), 0
+        self.random = torch.Generator(device).manual_seed(derive(SEED, "training"))
 
     def batch(self) -> Tensor:
         if self.at + BATCH > len(self.images):
-            self.order = torch.randperm(len(self.images), generator=self.random, dtype=torch.int32)
+            self.order = torch.randperm(len(self.images), generator=self.random, dtype=torch.int32, device=self.device)
             self.at = 0
         self.at += BATCH
-        return self.images[self.order[self.at - BATCH : self.at]].float().mul_(2 / 255).sub_(1)
+        real = self.images[self.order[self.at - BATCH : self.at]].float().mul_(2 / 255).sub_(1)
+        return real.to(memory_format=self.format)
+
+    def half(self) -> torch.autocast:
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu")
 
     def train(self, steps: int) -> None:
         generator, discriminator = self.generator, self.discriminator
         for _ in range(steps):
             real = self.batch()
             lazy = self.step % INTERVAL == 0
-            fake = generator(torch.randn(BATCH, 64, generator=self.random))
-            scores = discriminator(real.requires_grad_(lazy))
-            loss_d = softplus(-scores).mean() + softplus(discriminator(fake.detach())).mean()
+            with self.half():
+                fake = generator(torch.randn(BATCH, 64, generator=self.random, device=self.device))
+                scores = discriminator(real.requires_grad_(lazy)).float()
+                fakes = discriminator(fake.detach()).float()
+            loss_d = softplus(-scores).mean() + softplus(fakes).mean()
             if lazy:
                 (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
                 loss_d = loss_d + INTERVAL * R1 / 2 * gradient.square().sum((1, 2, 3)).mean()
@@ -116,7 +130,9 @@ class ByHand:
             self.opt_d.step()
 
             discriminator.requires_grad_(False)
-            loss_g = softplus(-discriminator(fake)).mean()
+            with self.half():
+                scores = discriminator(fake).float()
+            loss_g = softplus(-scores).mean()
             self.opt_g.zero_grad()
             loss_g.backward()
             self.opt_g.step()
@@ -136,25 +152,27 @@ def same_weights(ours: nn.Module, theirs: nn.Module) -> bool:
     return all(float((a - b).detach().abs().mean()) < 0.05 * LR for a, b in pairs)
 
 
-def together(ours: Ours, theirs: ByHand, steps: int) -> tuple[list[float], list[float]]:
-    """Both sides' times for as many steps each, in turns by the step: a slow second of the machine meets both."""
+def together(ours: Ours, theirs: ByHand, steps: int, each: int) -> tuple[list[float], list[float]]:
+    """Both sides' times for as many steps, in turns of `each`: a slow second of the machine meets both."""
     spent = ([0.0, 0.0], [0.0, 0.0])
-    for number in range(steps):
+    for number in range(steps // each):
         for side in (0, 1) if number % 2 == 0 else (1, 0):
             trained = (ours, theirs)[side]
-            for clock, seconds in enumerate(timed(lambda trained=trained: trained.train(1))):  # type: ignore[misc]
+            for clock, seconds in enumerate(timed(lambda trained=trained: trained.train(each))):  # type: ignore[misc]
                 spent[side][clock] += seconds
     return spent
 
 
 def timed(call: Callable[[], None]) -> tuple[float, float]:
-    """(wall clock, processor time), seconds."""
+    """(wall clock, processor time), seconds, until the device is done."""
     wall, processor = time.perf_counter(), time.process_time()
     call()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def compare(case: Case, pairs: int, steps: int) -> str:
+def compare(case: Case, pairs: int, steps: int, device: str) -> str:
     images = torch.randint(
         0,
         256,
@@ -162,28 +180,34 @@ def compare(case: Case, pairs: int, steps: int) -> str:
         dtype=torch.uint8,
         generator=torch.Generator().manual_seed(0),
     )
-    ours, theirs = Ours(case, images), ByHand(case, images)
+    ours, theirs = Ours(case, images, device), ByHand(case, images, device)
     for side in (ours, theirs):
         side.train(3)
-    if not (same_weights(ours.generator, theirs.generator) and same_weights(ours.discriminator, theirs.discriminator)):
+    if device == "cpu" and not (
+        same_weights(ours.generator, theirs.generator) and same_weights(ours.discriminator, theirs.discriminator)
+    ):
         raise SystemExit(f"{case.name}: the two loops do not train the same")
-    found = [together(ours, theirs, steps) for _ in range(pairs)]
+    found = [together(ours, theirs, steps, 1 if device == "cpu" else steps) for _ in range(pairs)]
     cells = []
     for clock in (0, 1):
         ratios = sorted(a[clock] / b[clock] for a, b in found)
         cells.append(f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})")
     mine, hand = (1000 / steps * statistics.median(pair[side][1] for pair in found) for side in (0, 1))
-    return f"| {case.name} | {mine:.1f} | {hand:.1f} | {cells[1]} | {cells[0]} |"
+    rate = BATCH * steps / statistics.median(pair[0][0] for pair in found)
+    return f"| {case.name} | {mine:.1f} | {hand:.1f} | {cells[1]} | {cells[0]} | {rate:,.0f} |"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--pairs", type=int, default=11)
     parser.add_argument("--steps", type=int, default=16)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 8])
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print("| | step(), ms | by hand, ms | ratio of processor time (range) | ratio of wall clock (range) |")
-    print("|---|---|---|---|---|")
-    for case in CASES:
-        steps = arguments.steps if case.resolution > 8 else 5 * arguments.steps
-        print(compare(case, arguments.pairs, steps), flush=True)
+    print("| | step(), ms | by hand, ms | ratio of processor time (range) | ratio of wall clock (range) | images a s |")
+    print("|---|---|---|---|---|---|")
+    for case in (case for case in CASES if case.resolution in arguments.sizes):
+        longer = 1 if case.resolution > 8 else 5
+        longer *= 1 if arguments.device == "cpu" else 10
+        print(compare(case, arguments.pairs, longer * arguments.steps, arguments.device), flush=True)

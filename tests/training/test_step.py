@@ -238,6 +238,23 @@ def test_the_guard_above_sees_waiting() -> None:
         torch.ones(2)[torch.ones(2) > 0]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_a_step_never_waits() -> None:
+    """By CUDA's own word: it raises where the host would wait for the device."""
+    images = torch.randint(0, 256, (100, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    dataset = dataclasses.replace(evaluator().dataset, kind="image", train=images)
+    gpu = {"device": "cuda", "precision": "bf16", "memory_format": "channels_last"}
+    both = {"r1": {"weight": 1.0}, "wgan_gp": {"weight": 1.0}}
+    state = initial(spec(**IMAGE | gpu | {"regularisers": both}), dataset, 1)
+    measured = [advance(state) for _ in range(4)]  # what is set up once may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        measured += [advance(state) for _ in range(4)]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(bool(value.isfinite()) for one in measured for value in one.values())
+
+
 def test_points_are_not_rounded_to_bf16_where_images_are() -> None:
     kinds = (("ring8", "mlp", ("fp32", "contiguous")), ("digits", "dcgan", ("bf16", "channels_last")))
     for data, network, found in kinds:
