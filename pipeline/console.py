@@ -193,7 +193,7 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
         table.add_column("searched", no_wrap=True, overflow="ellipsis", width=left)
     for row in found[:rows]:
         reason = str(row["end_reason"] or row["state"])
-        default = row["trial"] == 0 and row["source"] == "known_good"
+        default = state.default is not None and row["trial"] == state.default.number
         cells: list[Any] = [
             str(row["trial"]),
             Text(reason, style=style(reason)),

@@ -89,11 +89,13 @@ class Driver(Runner):
             store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
-        """At a rung: of a trial's first seed alone, a further one is there to be known to its end."""
+        """At a rung: of a trial's first seed alone, a further one is there to be known to its end; and not of the
+        default, whose end all others are held against."""
         sweep, metric = self._file.sweep, self._file.metric
-        spec = self.state.trials[run.trial].spec
-        if not sweep.rungs.enabled or run.seed != self._first_seed:
+        trial = self.state.trials[run.trial]
+        if not sweep.rungs.enabled or run.seed != self._first_seed or trial is self.state.default:
             return None
+        spec = trial.spec
         milestones = rungs.milestones(spec["budget"]["images"], spec["evaluation"]["every"], sweep.rungs)
         left_out = frozenset((r.trial, r.seed) for r in self.state.runs if r.end_reason and not r.healthy)
         decision = rungs.rung_decision(

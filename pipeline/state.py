@@ -160,12 +160,16 @@ class SweepState:
         return found
 
     @property
-    def default_tail(self) -> float | None:
-        """The tail of the default configuration (trial 0, the first known-good one), once it is completed."""
+    def default(self) -> Trial | None:
+        """The trial of the default configuration, the first known-good one, that all is held against."""
         first = self.trials.get(0)
-        if first is None or first.source != "known_good" or first.end_reason != "completed":
-            return None
-        return first.tail(self.metric)
+        return first if first is not None and first.source == "known_good" else None
+
+    @property
+    def default_tail(self) -> float | None:
+        """The default's tail, once it is completed."""
+        default = self.default
+        return default.tail(self.metric) if default is not None and default.end_reason == "completed" else None
 
     def configuration(self, number: int) -> Trial:
         """A trial, or a neighbour of one."""

@@ -16,7 +16,7 @@ from pipeline.record import Line, read
 from pipeline.results import Run
 from pipeline.seeds import run_seed
 from pipeline.state import SweepState
-from tests.fake_tune import BUDGET, EVERY, FakeTune, Plan, sweep_file
+from tests.fake_tune import BUDGET, EVERY, TREE, FakeTune, Plan, sweep_file
 
 NOT_FINITE = {"metrics": {}, "signals": {"finite": 0.0}}
 # Each kind of end, in an order in which later proposals depend on the earlier ends.
@@ -80,6 +80,15 @@ def test_a_rung_says_what_it_compared_and_stops_only_the_worse(tmp_path: Path) -
         assert evidence["milestone"] == 300
         assert evidence["value"] == run.tail("fid")
         assert evidence["value"] > evidence["cutoff"]
+
+
+@pytest.mark.parametrize(("known_good", "end"), [(TREE["known_good"], "completed"), ([], "rung")])
+def test_the_default_is_trained_to_its_end_however_bad_it_is(tmp_path: Path, known_good: list[Any], end: str) -> None:
+    plan = {0: {at: {"metrics": {"fid": 42.0}} for at in range(200, 501, 100)} | {100: ("lost", 1)}}
+    state = FakeTune(tmp_path, sweep_file(known_good=known_good), plan, concurrency=3).go()
+    first, *others = first_runs(state)
+    assert first.end_reason == end
+    assert "rung" in {run.end_reason for run in others}
 
 
 def test_without_rungs_every_healthy_run_is_trained_to_its_budget(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ class AdversarialGame:
             )
             rule, part = self._terms[name]
             terms[name] = factor * rule.penalty(seen, part)
-        return Losses(terms, real_scores, fake_scores)
+        measured = {"ada_probability": turn.auxiliary["ada"]["p"]} if self._spec.augmentation.ada else {}
+        return Losses(terms, real_scores, fake_scores, measured)
 
     def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses:
         judge = self._judge(discriminator, turn)

@@ -32,17 +32,27 @@ class Turn:
 @dataclass(frozen=True)
 class Losses:
     """terms: per-sample values (batch,) or scalars, by name, weights already in them; the step takes each one's
-    mean and adds them up. scores: the discriminator's outputs that the health signals are made of."""
+    mean and adds them up. scores: the discriminator's outputs that the health signals are made of. measurements:
+    what else is to be seen of the step, tensors without a gradient; each is in the record and in MLflow as the signal
+    game.NAME, its mean over the steps between two evaluations."""
 
     terms: dict[str, Tensor]
     real_scores: Tensor | None = None
     fake_scores: Tensor | None = None
     measurements: dict[str, Tensor] = field(default_factory=dict)
 
+    def means(self) -> dict[str, Tensor]:
+        """Each term's mean, in float32."""
+        return {name: term.float().mean() for name, term in self.terms.items()}
+
     def total(self) -> Tensor:
         """The scalar that is minimised."""
-        first, *others = (term.float().mean() for term in self.terms.values())
-        return sum(others, first)
+        return added(self.means())
+
+
+def added(means: Mapping[str, Tensor]) -> Tensor:
+    first, *others = means.values()
+    return sum(others, first)
 
 
 # What a game of the user's own is looked at for.

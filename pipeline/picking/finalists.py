@@ -50,8 +50,7 @@ def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
         seen.add(region)
         further += 1
         why[trial.number] = ["best with " + ", ".join(f"{key}: {value}" for key, value in region)]
-    default = state.trials.get(0)
-    if default is not None and default.source == "known_good":
+    if state.default is not None:
         why.setdefault(0, []).append("default")
     return [Finalist(number, tuple(reasons)) for number, reasons in why.items()]
 
@@ -61,8 +60,7 @@ def _front(state: SweepState) -> list[Finalist]:
     found = {number: ["front"] for number in best_trials(state)}
     if not found:
         raise NoHealthyTrial(nothing_to_confirm(state))
-    default = state.trials.get(0)
-    if default is not None and default.source == "known_good":
+    if state.default is not None:
         found.setdefault(0, []).append("default")
     return [Finalist(number, tuple(reasons)) for number, reasons in found.items()]
 

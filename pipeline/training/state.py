@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,15 +26,25 @@ AVERAGED_BUFFERS = ("running_mean", "running_var")
 
 @dataclass
 class Window:
-    """Sums of a side's measures over the steps since they were last read."""
+    """Sums of a side's measures over the steps since they were last read, and of what its losses are made of."""
 
     names: tuple[str, ...]
     sums: Tensor
     steps: int = 0
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    measured: dict[str, tuple[Tensor, int]] = field(default_factory=dict)  # sum and steps that had it
 
-    def add(self, values: list[Tensor]) -> None:
+    def add(self, values: list[Tensor], means: Mapping[str, Tensor], measured: Mapping[str, Tensor]) -> None:
+        """values: of names. means: of the loss's terms, which are its parts where it has several. A lazy term counts
+        in all steps: multiplied by its interval, its mean over them is the term's."""
         self.sums.add_(torch.stack(values))
         self.steps += 1
+        for name, value in means.items():
+            before = self.terms.get(name)
+            self.terms[name] = value.detach() if before is None else before + value.detach()
+        for name, value in measured.items():
+            total, steps = self.measured.get(name, (0.0, 0))
+            self.measured[name] = total + value.detach().float().mean(), steps + 1
 
     def finite(self) -> bool:
         """Whether all values so far were finite; this waits for the device."""
@@ -43,11 +54,17 @@ class Window:
         """The mean of each measure; nothing where no step was made. This waits for the device."""
         if not self.steps:
             return {}
-        return dict(zip(self.names, (self.sums / self.steps).tolist(), strict=True))
+        found = dict(zip(self.names, self.sums / self.steps, strict=True))
+        if len(self.terms) > 1:  # of one it is the loss itself
+            found |= {f"{self.names[0]}.{name}": total / self.steps for name, total in self.terms.items()}
+        found |= {f"game.{name}": total / steps for name, (total, steps) in self.measured.items()}
+        return dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))
 
     def reset(self) -> None:
         self.sums.zero_()
         self.steps = 0
+        self.terms.clear()
+        self.measured.clear()
 
 
 @dataclass(frozen=True)

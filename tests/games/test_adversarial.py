@@ -1,5 +1,6 @@
 """The adversarial game: its losses are functions, its lazy terms are multiplied, its inputs are the spec's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,14 @@ def some(game: AdversarialGame, tree: dict[str, Any], count: int = 6) -> tuple[t
 def turn(game: AdversarialGame, real: torch.Tensor, fake: torch.Tensor, **changes: Any) -> Turn:
     chosen = {"inputs": game.inputs(len(real), seeded(6)), "randomness": seeded()}
     return Turn(real=real, fake=fake, auxiliary=game.auxiliary(torch.device("cpu")), **chosen | changes)
+
+
+def test_the_probability_of_ada_can_be_seen() -> None:
+    game = make(IMAGES, augmentation={"ada": {}})
+    state = {"ada": {"p": torch.tensor(0.25), "signs": torch.tensor(0.0)}}
+    at = turn(game, *some(game, IMAGES))
+    losses = game.discriminator_loss(game.discriminator, replace(at, auxiliary=state))
+    assert {name: float(value) for name, value in losses.measurements.items()} == {"ada_probability": 0.25}
 
 
 @pytest.mark.parametrize("name", GRADIENT_PENALTIES)

@@ -69,6 +69,7 @@ def test_a_game_that_is_there_conforms() -> None:
             "generator_loss() returned dict; valid: Losses({name: tensor})",
         ),
         (", -real, -fake)", ")", "shapes", "real_scores is NoneType; valid: a tensor (batch,), health is judged by it"),
+        (", -real, -fake)", ', -real, -fake, {"gap": 1.0})', "shapes", "the measurement gap is float; valid: a tensor"),
         ("turn.fake.detach()", "turn.fake", "finite gradients", "gives the generator a gradient: use turn.fake.detach"),
         (".square().mean(1)", ".square().mean(1).sub(9).sqrt()", "finite gradients", "a gradient that is not finite"),
         (

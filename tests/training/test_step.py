@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pipeline.games.game import Losses
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step, win_rate
@@ -118,13 +119,35 @@ def test_the_window_is_the_mean_since_it_was_read() -> None:
     state = start()
     steps = [advance(state) for _ in range(9)]
     found = state.window_d.means() | state.window_g.means()
-    for name, value in found.items():
-        values = [float(measured[name]) for measured in steps if name in measured]
-        assert value == pytest.approx(sum(values) / len(values), rel=1e-5)
+    for name in steps[0]:
+        values = [float(measured[name]) for measured in steps]
+        assert found[name] == pytest.approx(sum(values) / len(values), rel=1e-5)
     state.window_d.reset()
     assert state.window_d.means() == {}
     (again,) = (advance(state) for _ in range(1))
     assert state.window_d.means()["loss_d"] == pytest.approx(float(again["loss_d"]))
+
+
+def test_the_window_has_what_a_loss_is_made_of_and_what_the_game_measures() -> None:
+    state = start(regularisers={"r1": {"weight": 1.0, "interval": 4}})
+    original, terms, seen = state.game.discriminator_loss, [], iter((1.0, 3.0, 5.0, 7.0))
+
+    def measuring(*arguments: Any) -> Losses:
+        losses = original(*arguments)
+        terms.append({name: float(mean.detach()) for name, mean in losses.means().items()})
+        measured = {"margin": torch.tensor(next(seen))} if state.step % 2 == 0 else {}
+        return dataclasses.replace(losses, measurements=measured)
+
+    state.game.discriminator_loss = measuring  # type: ignore[method-assign]
+    for _ in range(8):
+        advance(state)
+    found = state.window_d.means()
+    assert found["loss_d.r1"] == pytest.approx(sum(each.get("r1", 0.0) for each in terms) / 8, rel=1e-5)
+    assert found["loss_d.adversarial"] + found["loss_d.r1"] == pytest.approx(found["loss_d"], rel=1e-5)
+    assert found["game.margin"] == 4.0  # of the steps that have it
+    assert not any(name.startswith("loss_g.") for name in state.window_g.means())  # one term alone is the loss
+    state.window_d.reset()
+    assert state.window_d.means() == {}
 
 
 @pytest.mark.parametrize("every", [1, 3])
