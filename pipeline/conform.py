@@ -112,9 +112,10 @@ def shapes(state: TrainingState) -> str | None:
         for term, value in losses.terms.items():
             if not isinstance(value, Tensor) or value.dim() > 1:
                 return f"{name}(): the term {term} is {_shown(value)}; valid: a tensor (batch,), or a scalar"
-        for measured, value in losses.measurements.items():
-            if not isinstance(value, Tensor):
-                return f"{name}(): the measurement {measured} is {_shown(value)}; valid: a tensor"
+        measured: dict[str, Any] = dict(losses.measurements)
+        for measurement, given in measured.items():
+            if not isinstance(given, Tensor):
+                return f"{name}(): the measurement {measurement} is {_shown(given)}; valid: a tensor"
         if name == "discriminator_loss":
             for side in ("real_scores", "fake_scores"):
                 scores = getattr(losses, side)

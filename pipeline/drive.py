@@ -24,7 +24,7 @@ from pipeline.state import SweepState
 if TYPE_CHECKING:
     from pipeline.sweep import Sweep
 
-CLOSING = 5.0  # seconds of a time budget that are kept for the end: workers, tracker and Ray
+CLOSING = 10.0  # seconds of a time budget that are kept for the end: workers (Tune waits so long), tracker, Ray
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
 FAILURES = (DISK_FULL, CLUSTER_LOST)  # ... and because it cannot go on
 EARLY = (*ASKED, *FAILURES)
@@ -85,7 +85,7 @@ def drive(
         lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
         driver = make(record, lines, slots)
         driver.notices += start_notices(record, held)
-        until = began + max_time - min(CLOSING, 0.05 * max_time) if max_time else None
+        until = began + max_time - min(CLOSING, 0.1 * max_time) if max_time else None
         stop.append(_stopper(sweep, driver, held, until))
         tracker = TrackerProcess(sweep.folder, sweep.tracking_uri)
         tracker.start()

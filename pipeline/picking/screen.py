@@ -40,17 +40,17 @@ def live(driver: Any, seconds: float, backlog: int) -> Group:
     return Group(*lines)
 
 
-COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 12, "better than default": 21, "P(best)": 7, "searched": 8}
+COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 14, "better than default": 24, "P(best)": 7, "searched": 8}
 
 
 def table(found: Verdict, width: int) -> Table:
     """Best first. score: on the test part, over healthy seeds; the last column is why it was a finalist."""
     floor = f" (floor {number(found.floor)})" if found.floor is not None else ""
     title = f"{found.name}: {found.metric} on fresh seeds, test part{floor}"
-    grid = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    grid = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name, wide in COLUMNS.items():
         grid.add_column(name, justify="right", width=wide, no_wrap=True)
-    left = width - sum(COLUMNS.values()) - 2 * len(COLUMNS)
+    left = width - sum(COLUMNS.values()) - len(COLUMNS)
     if left >= 10:
         grid.add_column("finalist as", no_wrap=True, overflow="ellipsis", width=left)
     for row in found.rows:

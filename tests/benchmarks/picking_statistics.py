@@ -131,8 +131,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", nargs="*", type=Path)
     parser.add_argument("--times", type=int, default=400)
+    parser.add_argument("--only-recorded", action="store_true")
     arguments = parser.parse_args()
-    worlds = [*WORLDS, *([recorded(arguments.records)] if arguments.records else [])]
+    worlds = [
+        *([] if arguments.only_recorded else WORLDS),
+        *([recorded(arguments.records)] if arguments.records else []),
+    ]
     columns = ("finalists", "seeds", "score covers (first)", "width", "90% prediction")
     columns += ("share covers", "width", "runs", "wrong pick", "of the grid", "difference, in points")
     print(f"| {' | '.join(columns)} |")
