@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial
 from pipeline.picking.driver import FRESH
-from pipeline.picking.finalists import finalists
+from pipeline.picking.finalists import finalists, no_healthy
 from pipeline.picking.verdict import Verdict, standing, verdict
 from pipeline.record import read
 from pipeline.runs import Job
@@ -159,6 +159,14 @@ def test_without_a_healthy_trial_it_says_what_failed_most_and_which_range_to_shr
         NoHealthyTrial, match=r"most runs ended as crashed \(8\); shrink the range of optimiser.lr_g from above"
     ):
         finalists(found, FILE.space, 3)
+
+
+def test_a_sweep_whose_time_was_too_short_for_one_run_says_so(tmp_path: Path) -> None:
+    tune = FakeTune(tmp_path)
+    tune.go(steps=2)
+    tune.record.append("driver", session="s", state="finished", why="max_time")
+    said = "none of its 1 runs came to an end in --max-time; go on with: gansweep resume "
+    assert said in no_healthy(tune.driver.state)
 
 
 def test_where_no_fresh_seed_holds_it_says_so(tmp_path: Path) -> None:
