@@ -12,24 +12,25 @@ from pipeline.errors import InputError
 @dataclass(frozen=True)
 class Metric:
     """kind: the data it is for, or "any"; minimise: whether less is better; floored: it is a distance that has a
-    floor; mixture: the data's modes must be known."""
+    floor; mixture: the data's modes must be known; share: it is between 0 and 1."""
 
     kind: str
     minimise: bool
     floored: bool = False
     mixture: bool = False
+    share: bool = False
 
 
 METRICS: dict[str, Metric] = {
     "fid": Metric("image", minimise=True, floored=True),
-    "precision": Metric("image", minimise=False),
-    "recall": Metric("image", minimise=False),
+    "precision": Metric("image", minimise=False, share=True),
+    "recall": Metric("image", minimise=False, share=True),
     "density": Metric("image", minimise=False),
-    "coverage": Metric("image", minimise=False),
+    "coverage": Metric("image", minimise=False, share=True),
     "sliced_wasserstein": Metric("points", minimise=True, floored=True),
     "reverse_kl": Metric("any", minimise=True, mixture=True),
     "modes": Metric("any", minimise=False, mixture=True),
-    "high_quality": Metric("points", minimise=False, mixture=True),
+    "high_quality": Metric("points", minimise=False, mixture=True, share=True),
 }
 
 

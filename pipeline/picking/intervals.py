@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import special, stats
@@ -22,24 +23,34 @@ STRENGTH = 10.0  # degrees of freedom at most that the other groups' variances c
 
 @dataclass(frozen=True)
 class Scale:
-    """Where scores are compared: their logarithm or as they are, turned so that less is better."""
+    """Where scores are compared, turned so that less is better. logarithm: for distances, whose noise is a factor.
+    share: asin(sqrt(score)) for what is between 0 and 1, where the noise of a share is alike everywhere (Bartlett
+    1936) and an interval ends at 0 and 1. plain: as they are."""
 
-    logarithm: bool
+    kind: Literal["plain", "logarithm", "share"]
     minimise: bool
 
     @classmethod
     def of(cls, metric: str, scores: Iterable[float], own: Mapping[str, bool]) -> Scale:
-        """The logarithm for distances (their noise is a factor), where all scores have one; else as they are."""
+        """Of a metric; plain where a distance of 0 has no logarithm."""
         found = known(metric, own)
-        return cls(found.floored and all(score > 0 for score in scores), found.minimise)
+        if found.share:
+            return cls("share", found.minimise)
+        return cls("logarithm" if found.floored and all(score > 0 for score in scores) else "plain", found.minimise)
 
     def to(self, score: float) -> float:
-        value = math.log(score) if self.logarithm else score
+        value = score
+        if self.kind == "logarithm":
+            value = math.log(score)
+        elif self.kind == "share":
+            value = math.asin(math.sqrt(score))
         return value if self.minimise else -value
 
     def back(self, value: float) -> float:
         value = value if self.minimise else -value
-        return math.exp(value) if self.logarithm else value
+        if self.kind == "logarithm":
+            return math.exp(value)
+        return math.sin(min(max(value, 0.0), math.pi / 2)) ** 2 if self.kind == "share" else value
 
     def interval(self, found: Interval | None) -> Interval | None:
         """An interval of the scale as one of scores, low end first."""

@@ -11,14 +11,26 @@ from pipeline.picking.intervals import STRENGTH, STRICTER, Estimate, Scale, esti
 
 def test_a_distance_is_compared_by_its_logarithm_and_turned_so_that_less_is_better() -> None:
     fid = Scale.of("fid", [20.0, 30.0], {})
-    assert fid.logarithm
+    assert fid.kind == "logarithm"
     assert fid.back(fid.to(17.5)) == pytest.approx(17.5)
-    coverage = Scale.of("coverage", [0.5, 0.0], {})
-    assert not coverage.logarithm
-    assert coverage.to(0.9) < coverage.to(0.5)
-    assert coverage.interval((-0.9, -0.5)) == (0.5, 0.9)
-    assert not Scale.of("fid", [20.0, 0.0], {}).logarithm
+    density = Scale.of("density", [0.5, 1.2], {})
+    assert density.kind == "plain"
+    assert density.to(1.2) < density.to(0.5)
+    assert density.interval((-0.9, -0.5)) == (0.5, 0.9)
+    assert Scale.of("fid", [20.0, 0.0], {}).kind == "plain"
     assert fid.interval(None) is None
+
+
+def test_a_share_stays_between_0_and_1() -> None:
+    coverage = Scale.of("coverage", [0.5, 0.0, 1.0], {})
+    for score in (0.0, 0.3, 1.0):
+        assert coverage.back(coverage.to(score)) == pytest.approx(score)
+    assert coverage.to(0.9) < coverage.to(0.5)
+    (found,) = estimates([[coverage.to(score) for score in (0.6, 0.85)]])
+    assert coverage.interval(found.interval()) == pytest.approx((0.0, 1.0))  # of two values nothing is known
+    (found,) = estimates([[coverage.to(score) for score in (0.8, 0.81, 0.79, 0.8)]])
+    low, high = coverage.interval(found.interval()) or (0.0, 0.0)
+    assert 0.77 < low < 0.8 < high < 0.83
 
 
 def test_of_one_group_the_interval_is_students() -> None:
