@@ -83,7 +83,8 @@ def words(state: SweepState) -> list[str]:
     wanted, found = objectives(state), best_trials(state)
     if not found:
         return []
-    lines = [f"front of {', '.join(each.name for each in wanted)}: {len(found)} trials, none better in all"]
+    count = f"{len(found)} trials, none better in all" if len(found) > 1 else "one trial, the best in all"
+    lines = [f"front of {', '.join(each.name for each in wanted)}: {count}"]
     for number, point in found.items():
         parts = (f"{each.name} {value:.4g}" for each, value in zip(wanted, point, strict=True))
         lines.append(f"  trial {number}: {', '.join(parts)}")

@@ -17,6 +17,7 @@ from pipeline.report.status import status_document
 from pipeline.runs import Job
 from pipeline.search.sampler import Sampler
 from pipeline.spec.load import from_tree
+from pipeline.tracking.words import leaderboard
 from tests.fake_tune import BUDGET, TREE, FakeTune, Plan, sweep_file
 from tests.picking.fake_race import FakeRace
 
@@ -109,6 +110,13 @@ def test_a_pick_confirms_the_front(tmp_path: Path) -> None:
     chosen = finalists(state, file().space, top=1)  # type: ignore[attr-defined]
     assert {each.trial for each in chosen} == {0, 2, 3, 5}
     assert [each.why for each in chosen if each.trial == 0] == [("front", "default")]
+
+
+def test_mlflows_note_on_the_sweep_has_the_front(tmp_path: Path) -> None:
+    state = FakeTune(tmp_path, file(), PLAN).go()
+    note = leaderboard(state, 20_000)
+    for line in words(state):
+        assert line.strip() in note
 
 
 def test_a_sweep_with_one_objective_has_no_front(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from pipeline import front
 from pipeline.results import HEALTH_REASONS, Run, Trial
 from pipeline.state import SweepState
 
@@ -59,6 +60,8 @@ def leaderboard(state: SweepState, limit: int) -> str:
     head = f"**{outcome(state)}** of {len(state.trials)} trials."
     if floor is not None:
         head += f" Floor of {metric}: {number(floor)} ± {number(state.floor_spread or 0.0)}."
+    if on_front := front.words(state):
+        head += "\n\n" + "\n".join([f"{on_front[0]}\n", *(f"- {line.strip()}" for line in on_front[1:])])
     table = f"\n\n| rank | trial | {metric}, tail | best | end | images | parameters |\n|---|---|---|---|---|---|---|\n"
     stopped = [t for t in state.trials.values() if t.end_reason in HEALTH_REASONS]
     tail = "\n**Stopped early**\n\n" if stopped else ""
