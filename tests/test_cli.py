@@ -269,30 +269,6 @@ def test_a_name_that_is_taken_offers_to_resume_or_another(call: Call, sweep: Pat
     assert "--name clothes-2" in line
 
 
-def test_a_look_at_what_would_be_searched_needs_no_free_name(
-    call: Call, sweep: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked: list[str] = []
-    monkeypatch.setattr("pipeline.report.dryrun.dry_run", lambda sweep, as_json: looked.append(sweep.name))
-    assert call("run", "digits", "--name", "clothes", "--dry-run").code == 0
-    assert looked == ["clothes"]
-
-
-def test_what_to_type_names_the_home_where_it_is_another(
-    call: Call, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken = "gansweep resume clothes, or"
-    assert taken in call("run", "digits", "--name", "clothes", "--home", tmp_path / "home").line()
-    monkeypatch.setenv("GANSWEEP_HOME", str(tmp_path / "another"))
-    with_home = f" --home {tmp_path / 'home'}"
-    for said in (
-        call("run", "digits", "--name", "clothes", *with_home.split()),
-        call("pick", "clothes", *with_home.split()),
-    ):
-        assert said.code in (2, 4)
-        assert f"gansweep resume clothes{with_home}" in said.err
-
-
 @pytest.mark.parametrize("verb", ["resume", "pick", "status", "stop", "sync", "ui"])
 def test_a_sweep_that_is_not_there_lists_those_there_are(call: Call, sweep: Path, verb: str) -> None:
     line = call(verb, "cloths").line()
