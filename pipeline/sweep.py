@@ -180,7 +180,6 @@ class Sweep:
         from pipeline.picking import neighbours
         from pipeline.picking.best import write
         from pipeline.picking.driver import PickDriver, race
-        from pipeline.picking.neighbours import verb
         from pipeline.picking.verdict import verdict
 
         if perturb:
@@ -207,7 +206,7 @@ class Sweep:
 
         done = {key: state.pick.get(key) for key in settings} == settings and not race(state, numbers, seeds).wanted
         if not done or state.picker.get("state") != "finished" or (perturb and not neighbours.done(state, perturb)):
-            state = drive(self, "pick", picking, watch, self.launch.max_time, verb(perturb))
+            state = drive(self, "pick", picking, watch, self.launch.max_time, neighbours.verb(perturb))
         found = verdict(state)
         write(self.folder / BEST, state)
         return found

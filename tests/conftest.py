@@ -36,6 +36,22 @@ def _one_torch_thread() -> Iterator[None]:
 
 
 @pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """The folder of a sweep called clothes that has begun, in the home tmp_path / "home"."""
+    from pipeline.record import Record
+    from pipeline.spec.load import load
+
+    folder = tmp_path / "home" / "clothes"
+    folder.mkdir(parents=True)
+    file = load("digits")
+    record = Record(folder / "events.jsonl")
+    spec = file.sweep.model_dump(mode="json")
+    record.append("sweep", name="clothes", space=file.tree, source=file.source, spec=spec, seed=0, versions={})
+    record.close()
+    return folder
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """Makes a disk of so many MiB: a tmpfs, which only root may mount."""
     mounted: list[Path] = []

@@ -9,7 +9,6 @@ import pytest
 import typer
 
 from pipeline.cli import app, guarded
-from pipeline.record import Record
 from pipeline.spec.load import load
 
 SPACE = {
@@ -86,19 +85,6 @@ def space(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> Path:
-    """The folder of a sweep called clothes that has begun."""
-    folder = tmp_path / "home" / "clothes"
-    folder.mkdir(parents=True)
-    file = load("digits")
-    record = Record(folder / "events.jsonl")
-    spec = file.sweep.model_dump(mode="json")
-    record.append("sweep", name="clothes", space=file.tree, source=file.source, spec=spec, seed=0, versions={})
-    record.close()
-    return folder
 
 
 def test_the_verbs_and_flags_are_the_designs() -> None:

@@ -7,8 +7,6 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import GansweepError
-from pipeline.record import Record
-from pipeline.spec.load import load
 
 LAZY = ("--set", "regularisers={r1: {interval: 16}, r2: {interval: 16}}")
 
@@ -25,18 +23,6 @@ def test_a_pair_that_fails_lazily_is_warned_of(dry: bool, tmp_path: Path, monkey
     assert note.endswith("interval 1 is safe")
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home in which the sweep clothes has begun."""
-    folder = tmp_path / "home" / "clothes"
-    folder.mkdir(parents=True)
-    file, record = load("digits"), Record(folder / "events.jsonl")
-    spec = file.sweep.model_dump(mode="json")
-    record.append("sweep", name="clothes", space=file.tree, source=file.source, spec=spec, seed=0, versions={})
-    record.close()
-    return folder.parent
-
-
 def refused(*arguments: str | Path) -> str:
     """The line that a command ends with."""
     error = CliRunner().invoke(app, [str(each) for each in arguments]).exception
@@ -44,15 +30,16 @@ def refused(*arguments: str | Path) -> str:
     return str(error)
 
 
-def test_a_look_at_what_would_be_searched_needs_no_free_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_at_what_would_be_searched_needs_no_free_name(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     monkeypatch.setattr("pipeline.report.dryrun.dry_run", lambda sweep, as_json: looked.append(sweep.name))
-    arguments = ["run", "digits", "--name", "clothes", "--home", str(home), "--dry-run"]
+    arguments = ["run", "digits", "--name", "clothes", "--home", str(sweep.parent), "--dry-run"]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert looked == ["clothes"]
 
 
-def test_what_to_type_names_the_home_where_it_is_another(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_to_type_names_the_home_where_it_is_another(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = sweep.parent
     run = "run", "digits", "--name", "clothes", "--home", home
     monkeypatch.setenv("GANSWEEP_HOME", str(home))
     assert "gansweep resume clothes, or" in refused(*run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -41,18 +42,15 @@ class Losses:
     fake_scores: Tensor | None = None
     measurements: dict[str, Tensor] = field(default_factory=dict)
 
+    @cached_property
     def means(self) -> dict[str, Tensor]:
         """Each term's mean, in float32."""
         return {name: term.float().mean() for name, term in self.terms.items()}
 
     def total(self) -> Tensor:
         """The scalar that is minimised."""
-        return added(self.means())
-
-
-def added(means: Mapping[str, Tensor]) -> Tensor:
-    first, *others = means.values()
-    return sum(others, first)
+        first, *others = self.means.values()
+        return sum(others, first)
 
 
 # What a game of the user's own is looked at for.

@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline import games
 from pipeline.errors import InputError
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Game
 from pipeline.seeds import derive
-from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.gansweep_generator import FACTS, PROGRAM
-from pipeline.training.store import load
+from pipeline.training.trained import trained
 
 EXAMPLES = 4
 
@@ -30,10 +28,8 @@ def export(checkpoint: Path, folder: Path) -> Inputs:
 
     Raises DamagedCheckpoint, and whatever torch does for a game of the user's own that cannot be exported.
     """
-    content = load(checkpoint)
-    spec, shape = parse(TrialSpec, content["spec"], str(checkpoint)), tuple(content["shape"])
-    game = games.build(spec, shape, seed=0, classes=content["state"]["classes"])
-    game.generator.load_state_dict(content["state"]["ema"])
+    found = trained(checkpoint)
+    spec, game, shape = found.spec, found.game, found.shape
     game.generator.requires_grad_(False)
     classes = len(game.classes) if isinstance(game, AdversarialGame) else 0
     inputs = _example(game, spec, classes)
@@ -55,7 +51,7 @@ def export(checkpoint: Path, folder: Path) -> Inputs:
         "latent": list(inputs["latent"].shape[1:]),
         "distribution": spec.latent.distribution,
         "classes": classes,
-        "images": content["state"]["images"],
+        "images": found.images,
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return {name: tensor.numpy() for name, tensor in inputs.items()}

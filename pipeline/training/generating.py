@@ -10,17 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import games
 from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.metrics.samples import MARKS, save_grid
 from pipeline.seeds import derive
-from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.checkpoint import find
 from pipeline.training.loop import sample
-from pipeline.training.store import DamagedCheckpoint, load
+from pipeline.training.store import DamagedCheckpoint
+from pipeline.training.trained import trained
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,10 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
     file = find(path)
     try:
-        content = load(file)
+        found = trained(file)
     except DamagedCheckpoint as error:
         raise InputError(str(error)) from None
-    spec, shape = parse(TrialSpec, content["spec"], str(file)), tuple(content["shape"])
-    game = games.build(spec, shape, seed=0, classes=content["state"]["classes"])
-    game.generator.load_state_dict(content["state"]["ema"])
+    game, spec = found.game, found.spec
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
     inputs, columns = _inputs(game, spec, wanted, randomness)
     samples = sample(game, game.generator, inputs, spec)
@@ -57,7 +54,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
         np.savez_compressed(out, samples=samples.numpy(), software=MARKS["Software"], synthetic=MARKS["Synthetic"])
     else:
         save_grid(samples, out, columns=columns)
-    return f"{len(samples)} samples of {file.name} ({content['state']['images']:,} images) in {out}"
+    return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
 
 
 def _inputs(game: Any, spec: TrialSpec, wanted: Wanted, randomness: torch.Generator) -> tuple[Tensor, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from pipeline import games
 from pipeline.data.batches import Batches
 from pipeline.data.dataset import Dataset
-from pipeline.games.game import Auxiliary, Game
+from pipeline.games.game import Auxiliary, Game, Losses
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.transfer import freeze, start_from
@@ -34,15 +33,15 @@ class Window:
     terms: dict[str, Tensor] = field(default_factory=dict)
     measured: dict[str, tuple[Tensor, int]] = field(default_factory=dict)  # sum and steps that had it
 
-    def add(self, values: list[Tensor], means: Mapping[str, Tensor], measured: Mapping[str, Tensor]) -> None:
-        """values: of names. means: of the loss's terms, which are its parts where it has several. A lazy term counts
-        in all steps: multiplied by its interval, its mean over them is the term's."""
+    def add(self, values: list[Tensor], losses: Losses) -> None:
+        """values: of names. A lazy term counts in all steps: multiplied by its interval, its mean over them is the
+        term's."""
         self.sums.add_(torch.stack(values))
         self.steps += 1
-        for name, value in means.items():
+        for name, value in losses.means.items():
             before = self.terms.get(name)
             self.terms[name] = value.detach() if before is None else before + value.detach()
-        for name, value in measured.items():
+        for name, value in losses.measurements.items():
             total, steps = self.measured.get(name, (0.0, 0))
             self.measured[name] = total + value.detach().float().mean(), steps + 1
 

@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.data.batches import Batch
-from pipeline.games.game import Turn, added
+from pipeline.games.game import Turn
 from pipeline.spec.parts import GradientClippingSpec
 from pipeline.training.state import TrainingState
 
@@ -35,8 +35,7 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     turn = Turn(batch.real, inputs, fake, randomness, due, state.auxiliary, state.step, state.images)
     with _precision(state):
         losses = game.discriminator_loss(game.discriminator, turn)
-    means = losses.means()
-    loss_d = added(means)
+    loss_d = losses.total()
     norm_d = _update(state.optimiser_d, loss_d, spec.regularisers.gradient_clipping)
     game.constrain(_parameters(state.optimiser_d))
     state.auxiliary = game.advance(state.auxiliary, losses, turn)
@@ -44,19 +43,18 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     assert losses.real_scores is not None
     assert losses.fake_scores is not None
     measured["discriminator_win_rate"] = win_rate(losses.real_scores, losses.fake_scores)
-    state.window_d.add(list(measured.values()), means, losses.measurements)
+    state.window_d.add(list(measured.values()), losses)
 
     if generator_turn:
         _require_gradient(state.optimiser_d, False)  # the generator's update needs no gradient of D's weights
         with _precision(state):
             losses = game.generator_loss(game.generator, game.discriminator, turn)
-            means = losses.means()
-            loss_g = added(means)
+            loss_g = losses.total()
         norm_g = _update(state.optimiser_g, loss_g, spec.regularisers.gradient_clipping)
         _require_gradient(state.optimiser_d, True)
         _average(state, batch.real.shape[0])
         of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
-        state.window_g.add(list(of_g.values()), means, losses.measurements)
+        state.window_g.add(list(of_g.values()), losses)
         measured |= of_g
 
     state.step += 1

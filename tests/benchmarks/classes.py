@@ -16,16 +16,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipeline import games
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
-from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
-from pipeline.training import store
 from pipeline.training.checkpoint import find
 from pipeline.training.loop import sample
+from pipeline.training.trained import trained
 
 SEED, BATCH, CHUNK = 77, 128, 500
 
@@ -51,13 +49,10 @@ def judge(data: Dataset, epochs: int) -> nn.Module:
         nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, data.classes),
     )  # fmt: skip
     assert data.train_labels is not None
-    steps = epochs * len(data.train) // BATCH
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, steps)
-    for step in range(steps):
-        if step * BATCH % len(data.train) < BATCH:
-            order = torch.randperm(len(data.train))
-        index = order[(step * BATCH) % (len(order) - BATCH) :][:BATCH]
+    batches = [index for _ in range(epochs) for index in torch.randperm(len(data.train)).split(BATCH)]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, len(batches))
+    for index in batches:
         loss = nn.functional.cross_entropy(network(to_float(data.train[index])), data.train_labels[index])
         optimiser.zero_grad()
         loss.backward()
@@ -74,15 +69,13 @@ def said(network: nn.Module, images: Tensor) -> Tensor:
 def drawn(run: Path, each: int) -> tuple[TrialSpec, int, Tensor, Tensor]:
     """Its spec, the images it was trained on, and `each` samples a class, (N, C, R, R) in [-1, 1], with their classes;
     of the averaged generator."""
-    content = store.load(find(run))
-    spec = parse(TrialSpec, content["spec"], str(run))
-    game = games.build(spec, tuple(content["shape"]), seed=0, classes=content["state"]["classes"])
+    found = trained(find(run))
+    spec, game = found.spec, found.game
     if not isinstance(game, AdversarialGame) or not game.classes:
         raise SystemExit(f"{run}: found a game without a condition; valid: a conditional one")
-    game.generator.load_state_dict(content["state"]["ema"])
     labels = torch.arange(len(game.classes)).repeat_interleave(each)
     z = latent.draw(spec.latent, len(labels), torch.Generator().manual_seed(SEED))
-    return spec, content["state"]["images"], sample(game, game.generator, game.inputs_of(z, labels), spec), labels
+    return spec, found.images, sample(game, game.generator, game.inputs_of(z, labels), spec), labels
 
 
 if __name__ == "__main__":

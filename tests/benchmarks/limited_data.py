@@ -10,22 +10,19 @@ the validation part. Called again with the same HOME it goes on.
 from __future__ import annotations
 
 import argparse
-import statistics
-from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from pipeline.results import TAIL
+from pipeline.results import tail
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import resolve
+from pipeline.training.run import run
 
 POLICIES = {"none": "{}", "diffaugment": "{diffaugment: {colour: true, translation: true, cutout: true}}"}
 
 
 def values(policy: str, seed: int, images: int, home: Path, root: Path) -> list[float]:
     """The FID of each evaluation of one run."""
-    from pipeline.training.run import run
-
     spec, sweep, _ = load_trial("augmentation", [f"augmentation={POLICIES[policy]}", f"budget.images={images}"])
     folder = home / f"{policy}-{seed}"
     kept = folder / "fid.txt"
@@ -34,10 +31,6 @@ def values(policy: str, seed: int, images: int, home: Path, root: Path) -> list[
         text = "\n".join(str(measurement.metrics["fid"]) for measurement in found)
         kept.write_text(text)
     return [float(line) for line in kept.read_text().splitlines()]
-
-
-def tail(found: Iterable[float]) -> float:
-    return statistics.median([*found][-TAIL:])
 
 
 if __name__ == "__main__":

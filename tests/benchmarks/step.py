@@ -1,6 +1,6 @@
 """The training step beside a loop of the same networks written by hand, with fused Adam, lazy R1 and EMA.
 
-python -m tests.benchmarks.step [--pairs 11] [--steps 16] [--sizes 32 8] [--device cuda]
+python -m tests.benchmarks.step [--pairs 11] [--steps 16] [--sizes 32 8] [--device cuda --sizes 64 32]
 
 Both train in this process on one thread, in turns by the step, and must come to the same weights. A pair's ratio is
 ours by theirs over as many steps; the median over all pairs is what counts, for the machine's speed changes from one
@@ -148,9 +148,8 @@ class ByHand:
 
 def same_weights(ours: nn.Module, theirs: nn.Module) -> bool:
     """On average to a twentieth of a step: Adam makes a whole step of the sign of a gradient that is all rounding."""
-    pairs = list(zip(ours.parameters(), theirs.parameters(), strict=True))
-    apart = sum(float((a - b).detach().abs().sum()) for a, b in pairs)
-    return apart < 0.05 * LR * sum(a.numel() for a, _ in pairs)
+    pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+    return all(float((a - b).detach().abs().mean()) < 0.05 * LR for a, b in pairs)
 
 
 def together(ours: Ours, theirs: ByHand, steps: int, each: int) -> tuple[list[float], list[float]]:
@@ -205,6 +204,8 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 8])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
+    if arguments.device == "cpu" and 64 in arguments.sizes:
+        parser.error("--sizes 64: on a CPU too much of it is rounding for the weights to be compared; valid: 32, 8")
     torch.set_num_threads(1)
     print("| | step(), ms | by hand, ms | ratio of processor time (range) | ratio of wall clock (range) | images a s |")
     print("|---|---|---|---|---|---|")
