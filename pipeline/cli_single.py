@@ -1,4 +1,4 @@
-"""The verbs of one configuration: train, generate, conform. cli.py registers them among the others."""
+"""The verbs of one configuration: train, generate, conform. cli.py registers them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from typing import Annotated
 import typer
 
 from pipeline.options import Home, Json, Overrides, Space
-
-
-def register(app: typer.Typer) -> None:
-    for verb in (train, generate, conform):
-        app.command()(verb)
 
 
 def train(

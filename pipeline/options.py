@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.errors import InputError
+
 Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 Home = Annotated[Path | None, typer.Option(help="Where sweeps are; else GANSWEEP_HOME, else ./sweeps.")]
@@ -18,3 +20,18 @@ GpuHours = Annotated[
 MaxTime = Annotated[str | None, typer.Option(help="Stop after this long: 90s, 20m, 2h.")]
 Trials = Annotated[int | None, typer.Option(min=1, help="How many trials the sweep is to have.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Dotted key; repeatable.")]
+
+
+def seconds(text: str | None) -> float | None:
+    """90, 90s, 20m or 2h."""
+    if text is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        found = float(number) * unit
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise InputError(f"--max-time: found {text}; valid: 90s, 20m, 2h")
+    return found

@@ -8,11 +8,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.console import clock, number, progress_line
 from pipeline.picking.plateau import Plateau
 from pipeline.picking.ranking import scores
 from pipeline.picking.verdict import Difference, Verdict
 from pipeline.picking.words import span
+from pipeline.report.screen import progress_line
+from pipeline.report.words import clock, number
 from pipeline.state import SweepState
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.console import floors, number
 from pipeline.distributions import show
 from pipeline.picking.intervals import Interval
 from pipeline.picking.plateau import Neighbour, Plateau, Reach, plateau
 from pipeline.picking.verdict import Difference, Row, Verdict
+from pipeline.report.words import floors, number
 from pipeline.state import SweepState
 
 

@@ -60,8 +60,8 @@ def _sampled(sweep: Any) -> list[tuple[dict[str, Any], TrialSpec]]:
 
 def _cost(sweep: Any, trials: int, spec: TrialSpec) -> dict[str, str]:
     """No run stopped early. The probe trains the first sample for a moment, in a process of its own as a worker is."""
-    from pipeline.console import clock
     from pipeline.report.probe import probe
+    from pipeline.report.words import clock
 
     measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root)
     search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial

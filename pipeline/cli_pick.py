@@ -1,0 +1,73 @@
+"""The verb that confirms: pick. cli.py registers it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.options import GpuHours, Home, Json, MaxTime, Name, seconds
+from pipeline.record import dumps
+
+
+def pick(
+    name: Name,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many of the best by score are finalists; 3. Of several objectives: the front."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds for those that can still win; 5. The others get 3.")
+    ] = None,
+    perturb: Annotated[
+        float | None, typer.Option(help="Move the winner's numbers by this factor: what breaks?")
+    ] = None,
+    perturb_choices: Annotated[bool, typer.Option("--perturb-choices", help="Its choices too.")] = False,
+    max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
+    from pipeline.console import Progress
+    from pipeline.picking.neighbours import verb
+    from pipeline.picking.plateau import plateau
+    from pipeline.picking.screen import live, neighbours, table
+    from pipeline.picking.words import conclusions, robustness
+    from pipeline.report.insight import insight
+    from pipeline.report.spending import spending
+    from pipeline.session import after_pick, at_work, not_sent
+    from pipeline.sweep import Sweep
+
+    wanted = asked(perturb, perturb_choices)
+    sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
+    top, seeds = sweep.asked_of_pick(top, seeds)
+    sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
+    with at_work(sweep, verb(wanted)) as (console, stdout):
+        watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
+        found = sweep.pick(top, seeds, watch, wanted)
+        console.print(table(found, console.width))
+        state = sweep.state
+        lines, around = conclusions(found, state), plateau(state) if wanted else None
+        if around is not None:
+            console.print(neighbours(around, console.width))
+            lines += robustness(around)
+        last = [*insight(state, found.best.trial), *not_sent(sweep), *after_pick(sweep)]
+        for line in [*lines, spending(state), *last]:
+            console.print(line, highlight=False, soft_wrap=True)
+        if as_json:
+            print(dumps(found.document() | ({"plateau": around.document()} if around else {})), file=stdout)
+
+
+def asked(perturb: float | None, choices: bool) -> Any:
+    """The perturbation that the options of pick ask for, None without one."""
+    from pipeline.errors import InputError
+    from pipeline.picking.neighbours import Perturbation
+
+    if perturb is None:
+        if choices:
+            raise InputError("--perturb-choices: found without --perturb; valid: with --perturb FACTOR, such as 1.5")
+        return None
+    wanted = Perturbation(perturb, choices)
+    wanted.check()
+    return wanted
