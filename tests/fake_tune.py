@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline import faults
 from pipeline.driver import Driver
 from pipeline.measurement import Measurement
 from pipeline.record import Line, Record, read
+from pipeline.results import Run
 from pipeline.runs import Job
 from pipeline.spec.load import SweepFile, from_tree
 from pipeline.state import SweepState
@@ -32,10 +34,41 @@ TREE: dict[str, Any] = {
 # usual ones.
 # The plan is of a trial, or of one (trial, seed).
 Plan = dict[Any, dict[int, Any]]
+NOT_FINITE = {"metrics": {}, "signals": {"finite": 0.0}}
+# Each kind of end, in an order in which later proposals depend on the earlier ends.
+MIXED: Plan = {
+    1: {300: NOT_FINITE},
+    2: {200: "raise ValueError: bad shape"},
+    3: {200: "lose late", 400: "lose late"},
+    4: {at: {"signals": {"diversity_ratio": 0.2}} for at in range(100, 501, 100)},
+    5: {300: "lose"},
+}
+MIXED_ENDS = ["completed", "non_finite", "crashed", "completed", "collapsed", "retries_spent"]
 
 
 def sweep_file(**changes: Any) -> SweepFile:
     return from_tree(TREE | changes, "test.yaml")
+
+
+def first_runs(state: SweepState) -> list[Run]:
+    return [trial.first for trial in state.trials.values() if trial.first]
+
+
+def ends(state: SweepState) -> list[str | None]:
+    return [run.end_reason for run in first_runs(state)]
+
+
+def told(state: SweepState) -> list[tuple[Any, ...]]:
+    """All that a sweep came to: what was proposed, and what was found."""
+    return [
+        (trial.point, trial.source, run.end_reason, [(m.images, m.metrics) for m in run.measurements])
+        for trial, run in zip(state.trials.values(), first_runs(state), strict=True)
+    ]
+
+
+def measured_twice(lines: Iterable[Line]) -> list[tuple[int, int, int]]:
+    found = Counter((each["trial"], each["seed"], each["images"]) for each in lines if each["event"] == "measurement")
+    return [key for key, times in found.items() if times > 1]
 
 
 class FakeTune:

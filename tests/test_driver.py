@@ -1,59 +1,31 @@
-"""The driver without Ray: how runs end, what is retried, and that a sweep killed anywhere goes on as if it was not."""
+"""The driver without Ray: how runs end, and what is retried."""
 
-import json
 import math
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.faults import ATTEMPTS, classify
+from pipeline.faults import ATTEMPTS
 from pipeline.measurement import Measurement
-from pipeline.record import Line, read
-from pipeline.results import Run
+from pipeline.record import read
 from pipeline.seeds import run_seed
 from pipeline.state import SweepState
-from tests.fake_tune import BUDGET, EVERY, TREE, FakeTune, Plan, sweep_file
-
-NOT_FINITE = {"metrics": {}, "signals": {"finite": 0.0}}
-# Each kind of end, in an order in which later proposals depend on the earlier ends.
-MIXED: Plan = {
-    1: {300: NOT_FINITE},
-    2: {200: "raise ValueError: bad shape"},
-    3: {200: "lose late", 400: "lose late"},
-    4: {at: {"signals": {"diversity_ratio": 0.2}} for at in range(100, 501, 100)},
-    5: {300: "lose"},
-}
-MIXED_ENDS = ["completed", "non_finite", "crashed", "completed", "collapsed", "retries_spent"]
-
-
-def first_runs(state: SweepState) -> list[Run]:
-    return [trial.first for trial in state.trials.values() if trial.first]
-
-
-def ends(state: SweepState) -> list[str | None]:
-    return [run.end_reason for run in first_runs(state)]
-
-
-def told(state: SweepState) -> list[tuple[Any, ...]]:
-    """All that a sweep came to: what was proposed, and what was found."""
-    return [
-        (trial.point, trial.source, run.end_reason, [(m.images, m.metrics) for m in run.measurements])
-        for trial, run in zip(state.trials.values(), first_runs(state), strict=True)
-    ]
-
-
-def measured_twice(lines: Iterable[Line]) -> list[tuple[int, int, int]]:
-    found = Counter((each["trial"], each["seed"], each["images"]) for each in lines if each["event"] == "measurement")
-    return [key for key, times in found.items() if times > 1]
-
-
-def ended_twice(lines: Iterable[Line]) -> list[tuple[int, int]]:
-    found = Counter((each["trial"], each["seed"]) for each in lines if each["event"] == "run_ended")
-    return [key for key, times in found.items() if times > 1]
+from tests.fake_tune import (
+    BUDGET,
+    EVERY,
+    MIXED,
+    MIXED_ENDS,
+    NOT_FINITE,
+    TREE,
+    FakeTune,
+    Plan,
+    ends,
+    first_runs,
+    measured_twice,
+    sweep_file,
+    told,
+)
 
 
 def test_a_sweep_runs_its_trials_to_their_ends(tmp_path: Path) -> None:
@@ -225,86 +197,6 @@ def test_nothing_is_started_once_it_is_stopping(tmp_path: Path) -> None:
     assert tune.driver.exhausted
 
 
-def killed_at(lines: list[Line], folder: Path, ahead: dict[tuple[int, int], list[Measurement]]) -> Any:
-    """A sweep's folder with this prefix of its record, and the checkpoints that its workers had written: the
-    recorded one of each run, or the next, which its worker wrote and nobody recorded."""
-    folder.mkdir()
-    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    state = SweepState.fold(lines)
-    checkpoints: dict[tuple[int, int], Measurement] = {}
-    for run in state.runs:
-        further = [m for m in ahead.get((run.trial, run.seed), []) if m.images > run.images][:1]
-        found = (run.measurements[-1:] + further)[-1:]
-        if found and found[0].metrics:
-            checkpoints[run.trial, run.seed] = found[0]
-    return state, checkpoints
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("unrecorded", [False, True], ids=["as recorded", "a checkpoint ahead"])
-def test_a_sweep_killed_after_any_line_comes_to_what_the_uninterrupted_one_did(
-    tmp_path: Path, unrecorded: bool
-) -> None:
-    file, plan = sweep_file(), {key: MIXED[key] for key in (1, 2, 4)}
-    (tmp_path / "whole").mkdir()
-    whole = FakeTune(tmp_path / "whole", file, plan).go()
-    lines, _ = read(tmp_path / "whole" / "events.jsonl")
-    ahead = {(run.trial, run.seed): run.measurements for run in whole.runs} if unrecorded else {}
-    for kept in range(len(lines) + 1):
-        folder = tmp_path / f"killed-{kept}"
-        before, checkpoints = killed_at(lines[:kept], folder, ahead)
-        tune = FakeTune(folder, file, plan, checkpoints)
-        after = tune.go()
-        everything, _ = read(folder / "events.jsonl")
-        assert told(after) == told(whole), f"killed after line {kept}"
-        finished = {run.trial for run in before.runs if run.end_reason}
-        assert finished.isdisjoint(job.trial for job in tune.jobs), f"killed after line {kept}"
-        assert (measured_twice(everything), ended_twice(everything)) == ([], []), f"killed after line {kept}"
-
-
-def test_two_at_a_time_killed_after_any_line_finish_without_a_run_made_twice(tmp_path: Path) -> None:
-    (tmp_path / "whole").mkdir()
-    FakeTune(tmp_path / "whole", plan=MIXED, concurrency=2).go()
-    lines, _ = read(tmp_path / "whole" / "events.jsonl")
-    for kept in range(0, len(lines), 3):
-        folder = tmp_path / f"killed-{kept}"
-        before, checkpoints = killed_at(lines[:kept], folder, {})
-        tune = FakeTune(folder, plan=MIXED, checkpoints=checkpoints, concurrency=2)
-        after = tune.go()
-        everything, _ = read(folder / "events.jsonl")
-        assert len(after.trials) == 8
-        assert None not in ends(after)
-        assert {n: t.point for n, t in before.trials.items()} == {n: after.trials[n].point for n in before.trials}
-        finished = {run.trial for run in before.runs if run.end_reason}
-        assert finished.isdisjoint(job.trial for job in tune.jobs)
-        assert (measured_twice(everything), ended_twice(everything)) == ([], [])
-
-
-def test_a_hook_can_end_the_driver_at_a_line_and_the_sweep_goes_on(tmp_path: Path) -> None:
-    class Killed(Exception):
-        pass
-
-    def kill(line: Line, when: str) -> None:
-        if line["event"] == "run_ended" and line["trial"] == 2 and when == "before":
-            raise Killed
-
-    tune = FakeTune(tmp_path, hook=kill)
-    with pytest.raises(Killed):
-        tune.go()
-    after = FakeTune(tmp_path, checkpoints=tune.checkpoints).go()
-    (tmp_path / "whole").mkdir()
-    assert told(after) == told(FakeTune(tmp_path / "whole").go())
-
-
-def test_a_finished_sweep_is_extended_as_if_it_had_been_longer_from_the_start(tmp_path: Path) -> None:
-    for name in ("short", "long"):
-        (tmp_path / name).mkdir()
-    FakeTune(tmp_path / "short", trials=4).go()
-    extended = FakeTune(tmp_path / "short", trials=7)
-    assert told(extended.go()) == told(FakeTune(tmp_path / "long", trials=7).go())
-    assert {job.trial for job in extended.jobs} == {4, 5, 6}
-
-
 def test_the_second_seed_proposes_other_trials(tmp_path: Path) -> None:
     points = []
     for seed in (1, 2):
@@ -312,37 +204,6 @@ def test_the_second_seed_proposes_other_trials(tmp_path: Path) -> None:
         state = FakeTune(tmp_path / str(seed), sweep_file(search={"trials": 3, "seed": seed})).go()
         points.append([trial.point for trial in state.trials.values()][1:])
     assert points[0] != points[1]
-
-
-class OutOfMemoryError(RuntimeError):
-    """As torch names it; the driver knows it by its name, without torch."""
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (ValueError("bad\nshape"), "crashed"),
-        (ValueError(), "crashed"),
-        (MemoryError(), "out_of_memory"),
-        (OutOfMemoryError("CUDA"), "out_of_memory"),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "out_of_memory"),
-        (RuntimeError("sizes must match"), "crashed"),
-        (InputError("g.depth: found 4"), "invalid"),
-    ],
-)
-def test_an_error_of_a_run_is_an_end_reason_with_a_traceback_in_its_folder(
-    tmp_path: Path, error: Exception, reason: str
-) -> None:
-    try:
-        raise error
-    except Exception as raised:
-        found, evidence = classify(raised, tmp_path / "run")
-    assert (found, evidence["traceback"]) == (reason, "traceback.txt")
-    assert type(error).__name__ in evidence["error"]
-    assert "\n" not in evidence["error"]
-    text = (tmp_path / "run" / evidence["traceback"]).read_text()
-    assert "Traceback (most recent call last)" in text
-    assert type(error).__name__ in text
 
 
 def test_values_that_are_not_finite_reach_the_record_as_they_are(tmp_path: Path) -> None:
