@@ -119,3 +119,15 @@ def _picture(path: Path, trial: int, images: int) -> None:
             shade = int(255 * chance.random() * images / BUDGET)
             image.paste(shade, (column * 28 + 2, row * 28 + 2, column * 28 + 26, row * 28 + 26))
     image.save(path)
+
+
+def small(home: Path, trials: int = 3) -> Sweep:
+    """An unfinished sweep of short runs, the last one in the middle of its own."""
+    sweep = Sweep(home)
+    for number in range(trials):
+        sweep.trial(number)
+        if number < trials - 1:
+            sweep.whole(number, images=3 * EVERY)
+    sweep.attempt(trials - 1)
+    sweep.measurement(trials - 1, EVERY)
+    return sweep
