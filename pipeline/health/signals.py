@@ -28,6 +28,7 @@ class Context:
 SIGNALS: dict[str, str] = {
     "finite": "1 while every loss, gradient, sample, signal and metric is a finite number, else 0",
     "discriminator_win_rate": "P(D(real) > D(fake)) over pairs in the batch, mean since the last evaluation",
+    "discriminator_overfit": "P(D(training sample) > D(held-out sample)); 1 where it knows those by heart",
     "generator_gradient_norm": "norm of the generator's gradient, mean since the last evaluation",
     "discriminator_gradient_norm": "norm of the discriminator's gradient, mean since the last evaluation",
     "loss_g": "generator's loss, mean since the last evaluation",

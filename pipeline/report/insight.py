@@ -1,9 +1,11 @@
-"""What a sweep says of its own space: ranges that the best trial stands at the end of, and parameters that mattered."""
+"""What a sweep says of its own space: ranges that the best trial stands at the end of, parameters that mattered, and
+whether the data were too few for it."""
 
 from __future__ import annotations
 
 import math
 import re
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ from pipeline.state import SweepState
 
 EDGE = 0.05  # of a range, on its own scale
 SHOWN = 4  # parameters
+BY_HEART = 0.9  # of discriminator_overfit
 
 
 def edges(space: Space, point: Mapping[str, Any]) -> list[str]:
@@ -65,18 +68,36 @@ def _valid(tree: dict[str, Any], parameter: Parameter, value: float) -> bool:
 
 
 def insight(state: SweepState, trial: int | None) -> list[str]:
-    """In lines: where the range of `trial` (the best one) should be wider, and which parameters mattered."""
+    """In lines: where the range of `trial` (the best one) should be wider, whether its discriminator has learned the
+    data by heart, and which parameters mattered."""
     from pipeline.search.importance import EVALUATOR, importances  # optuna takes a second
 
     space = from_tree(state.space, state.source).space
     lines = []
     if trial is not None and (flags := edges(space, state.trials[trial].point)):
         lines.append(f"trial {trial} stands at the end of a range: " + ", ".join(flags))
+    if trial is not None:
+        lines += overfitted(state, trial)
     shares = importances(state, space)
     if shares:
         shown = [f"{_named(name)} {share:.0%}" for name, share in list(shares.items())[:SHOWN]]
         lines.append(f"what mattered: {', '.join(shown)} ({EVALUATOR})")
     return lines
+
+
+def overfitted(state: SweepState, trial: int) -> list[str]:
+    """A line where the trial's discriminator tells training samples from held-out ones."""
+    known = [
+        value
+        for run in state.trials[trial].runs.values()
+        if run.measurements and (value := run.measurements[-1].signals.get("discriminator_overfit")) is not None
+    ]
+    if not known or (share := statistics.median(known)) < BY_HEART:
+        return []
+    return [
+        f"trial {trial}'s discriminator knows its training samples by heart (it prefers them to held-out ones in "
+        f"{share:.0%} of pairs): more data, augmentation or a penalty may help"
+    ]
 
 
 def _named(name: str) -> str:

@@ -20,6 +20,7 @@ from pipeline.metrics.samples import save_grid
 from pipeline.results import TAIL
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.overfitting import overfitting
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
@@ -67,8 +68,9 @@ def training(
             samples = sample(state.game, state.ema, latents, spec)
             metrics, signals = evaluator.evaluate(samples)
             tested = evaluator.evaluate(samples, "test")[0] if test and state.images > total - TAIL * every else {}
+            overfit = overfitting(state, evaluator.dataset, seed)
             picture = _save_samples(state, evaluator.dataset, samples, store)
-        signals = _signals(state) | signals
+        signals = _signals(state) | overfit | signals
         state.window_d.reset()
         state.window_g.reset()
         state.seconds += sum(timings.values())

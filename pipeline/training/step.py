@@ -28,12 +28,12 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     generator_turn = (state.step + 1) % spec.optimiser.discriminator_steps == 0
     _schedule(state)
     inputs = game.inputs(batch.real.shape[0], randomness, batch)
-    with _precision(state), torch.set_grad_enabled(generator_turn):
+    with precision(state), torch.set_grad_enabled(generator_turn):
         fake = game.generate(game.generator, inputs)
 
     due = {name: float(every) for name, every in game.intervals().items() if state.step % every == 0}
     turn = Turn(batch.real, inputs, fake, randomness, due, state.auxiliary, state.step, state.images)
-    with _precision(state):
+    with precision(state):
         losses = game.discriminator_loss(game.discriminator, turn)
     loss_d = losses.total()
     norm_d = _update(state.optimiser_d, loss_d, spec.regularisers.gradient_clipping)
@@ -47,7 +47,7 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
 
     if generator_turn:
         _require_gradient(state.optimiser_d, False)  # the generator's update needs no gradient of D's weights
-        with _precision(state):
+        with precision(state):
             losses = game.generator_loss(game.generator, game.discriminator, turn)
             loss_g = losses.total()
         norm_g = _update(state.optimiser_g, loss_g, spec.regularisers.gradient_clipping)
@@ -117,5 +117,6 @@ def _average(state: TrainingState, batch_size: int) -> None:
         ours.copy_(theirs)
 
 
-def _precision(state: TrainingState) -> AbstractContextManager[object]:
+def precision(state: TrainingState) -> AbstractContextManager[object]:
+    """bfloat16 where the spec asks for it."""
     return torch.autocast(state.device.type, torch.bfloat16, enabled=state.spec.precision == "bf16")

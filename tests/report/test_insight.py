@@ -43,7 +43,7 @@ def test_a_value_at_the_end_of_its_range_is_flagged(changes: dict[str, Any], exp
     assert edges(FILE.space, MIDDLE | changes) == expected
 
 
-def sweep(count: int) -> SweepState:
+def sweep(count: int, **signals: float) -> SweepState:
     """Trials whose score follows from lr_g alone; every fourth one collapses, at a great lr_g."""
     lines: list[dict[str, Any]] = [
         {"event": "sweep", "name": "s", "source": "test.yaml", "space": FILE.tree, "seed": 1},
@@ -55,7 +55,7 @@ def sweep(count: int) -> SweepState:
         key = {"trial": number, "seed": 1, "attempt": 1}
         lines += [
             {"event": "trial", "trial": number, "point": point, "spec": {}, "source": "sampler"},
-            {"event": "measurement", **key, "images": 100, "metrics": {"fid": rate}, "signals": {}, "seconds": 1.0},
+            {"event": "measurement", **key, "images": 100, "metrics": {"fid": rate}, "signals": signals, "seconds": 1},
             {"event": "run_ended", **key, "reason": "collapsed" if rate > 5e-3 else "completed", "evidence": {}},
         ]
     return SweepState.fold([{"v": 1, "n": n, "time": float(n), **line} for n, line in enumerate(lines)])
@@ -81,3 +81,9 @@ def test_it_is_said_in_lines_that_name_the_evaluator() -> None:
     assert lines[1].startswith("what mattered: optimiser.lr_g")
     assert "PED-ANOVA by Optuna" in lines[1]
     assert "no seed" in lines[1]
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.93, True), (0.6, False)])
+def test_a_discriminator_that_knows_its_data_by_heart_is_said(share: float, said: bool) -> None:
+    lines = insight(sweep(8, discriminator_overfit=share), 3)
+    assert any("by heart (it prefers them to held-out ones in 93% of pairs)" in line for line in lines) is said
