@@ -12,6 +12,7 @@ HOME it goes on.
 from __future__ import annotations
 
 import argparse
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def values(policy: str, seed: int, changes: list[str], home: Path, root: Path) -
     kept = folder / "found.txt"
     if not kept.exists():
         spec, sweep, _ = load_trial("augmentation", [*changes, f"augmentation={POLICIES[policy]}"])
-        found = run(resolve(spec, cuda=False), seed, sweep.objective, folder, home / "cache", root)
+        shutil.rmtree(folder, ignore_errors=True)  # a run that was cut off would go on, without its first values
+        found = list(run(resolve(spec, cuda=False), seed, sweep.objective, folder, home / "cache", root))
         curve = [measurement.metrics["fid"] for measurement in found]
         kept.write_text("\n".join(map(str, [*curve, found[-1].signals["discriminator_overfit"]])))
     *curve, overfit = map(float, kept.read_text().splitlines())

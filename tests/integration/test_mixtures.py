@@ -37,4 +37,4 @@ def test_a_run_that_loses_its_modes_is_stopped_as_collapsed(tmp_path: Path) -> N
     evidence = result["evidence"]
     assert evidence["rule"] == "few_modes"
     assert [point["value"] < 0.5 for point in evidence["values"]] == [True] * 3
-    assert result["images"] < 600_000
+    assert result["images"] < 300_000
