@@ -22,7 +22,7 @@ from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.overfitting import overfitting
 from pipeline.training.state import TrainingState, initial
-from pipeline.training.step import step
+from pipeline.training.step import evaluating, step
 from pipeline.training.store import Store
 
 CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is finite: a look waits for the device
@@ -90,13 +90,9 @@ def training(
 def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpec) -> Tensor:
     """Samples (count, ...) on the CPU, float32, of `generator` in evaluation mode, in chunks."""
     device = next(generator.parameters()).device
-    trained = generator.training
-    generator.eval()
-    try:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bf16"):
-            chunks = [game.sample(generator, chunk.to(device)).float().cpu() for chunk in inputs.split(SAMPLE_CHUNK)]
-    finally:
-        generator.train(trained)
+    half = torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bf16")
+    with evaluating(generator), torch.inference_mode(), half:
+        chunks = [game.sample(generator, chunk.to(device)).float().cpu() for chunk in inputs.split(SAMPLE_CHUNK)]
     return torch.cat(chunks)
 
 

@@ -10,7 +10,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.games.game import Turn
 from pipeline.seeds import derive
 from pipeline.training.state import TrainingState
-from pipeline.training.step import precision, win_rate
+from pipeline.training.step import evaluating, precision, win_rate
 
 JUDGED = 256  # samples of each kind: a standard error of about 0.025
 
@@ -25,40 +25,29 @@ def overfitting(state: TrainingState, dataset: Dataset, seed: int) -> dict[str, 
     under the ROC curve between the two. Judged as in a step of the training, without lazy terms, by networks in
     evaluation mode; the same samples at every evaluation of a run. Nothing of the state is changed.
     """
-    game, size = state.game, state.spec.batch_size
-    held, labels = dataset.validation, dataset.validation_labels
-    count = min(max(JUDGED // size, 1), len(held) // size, len(state.batches.train) // size) * size
+    size = state.spec.batch_size
+    kinds = ((state.batches.train, state.batches.labels), (dataset.validation, dataset.validation_labels))
+    count = min(max(JUDGED // size, 1), *(len(reals) // size for reals, _ in kinds)) * size
     if not count:
         return {}
-    randomness = torch.Generator(state.device)
-    chosen = torch.randperm(len(state.batches.train), generator=torch.Generator().manual_seed(derive(seed, "overfit")))
-    known = chosen[:count].to(state.batches.train.device)
-    kinds = (
-        (state.batches.train[known], None if state.batches.labels is None else state.batches.labels[known]),
-        (held[:count], None if labels is None else labels[:count]),
-    )
-    modes = [(network, network.training) for network in (game.discriminator, state.ema)]
-    for network, _ in modes:
-        network.eval()
     scores = []
-    for reals, classes in kinds:
-        randomness.manual_seed(derive(seed, "overfit"))  # both kinds under the same augmentation and the same fakes
+    for reals, labels in kinds:
+        # Each kind under the same augmentation, beside the same fakes.
+        randomness, order = (torch.Generator(on).manual_seed(derive(seed, "overfit")) for on in (state.device, "cpu"))
         found = []
-        for at in range(0, count, size):
-            real = to_float(reals[at : at + size].to(state.device))
-            batch = Batch(real, None if classes is None else classes[at : at + size].to(state.device))
+        for index in torch.randperm(len(reals), generator=order)[:count].to(reals.device).split(size):
+            real = to_float(reals[index].to(state.device))
+            batch = Batch(real, None if labels is None else labels[index].to(state.device))
             found.append(_scores(state, batch, randomness))
         scores.append(torch.cat(found))
-    for network, mode in modes:
-        network.train(mode)
     return {"discriminator_overfit": float(win_rate(*scores))}
 
 
 def _scores(state: TrainingState, batch: Batch, randomness: torch.Generator) -> Tensor:
-    """What D says of a batch of reals."""
+    """What D says of a batch of reals, (batch,), or of packs of them."""
     game, real = state.game, batch.real
     inputs = game.inputs(len(real), randomness, batch)
-    with precision(state):
+    with evaluating(game.discriminator, state.ema), precision(state):
         fake = game.generate(state.ema, inputs)
         turn = Turn(real, inputs, fake, randomness, {}, state.auxiliary, state.step, state.images)
         scores = game.discriminator_loss(game.discriminator, turn).real_scores

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -120,3 +121,16 @@ def _average(state: TrainingState, batch_size: int) -> None:
 def precision(state: TrainingState) -> AbstractContextManager[object]:
     """bfloat16 where the spec asks for it."""
     return torch.autocast(state.device.type, torch.bfloat16, enabled=state.spec.precision == "bf16")
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """The networks in evaluation mode, and afterwards in the mode in which they were."""
+    modes = [network.training for network in networks]
+    try:
+        for network in networks:
+            network.eval()
+        yield
+    finally:
+        for network, mode in zip(networks, modes, strict=True):
+            network.train(mode)
