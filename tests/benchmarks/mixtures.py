@@ -6,8 +6,8 @@ Networks, initialisation, optimiser, batch (of packs) and score of `gan` and `pa
 (fjxmlzn/PacGAN); their runs have 400,000 steps. D and G are updated in turn here. The `small` games have networks that
 get further in the same time: three layers of 128 units on each side, no norm, DCGAN's Adam (2e-4, beta1 0.5), and for
 relativistic pairing with R1 and R2 no momentum and a rate that falls (Huang et al. 2024), here from 1e-3 to nothing.
-They get --longer times as many steps.
-Printed as mean +- standard error over seeds, beside what was published and the noise of a perfect sampler.
+They get --longer times as many steps. Printed as mean +- standard error over seeds, beside what was published and the
+noise of a perfect sampler.
 """
 
 from __future__ import annotations
