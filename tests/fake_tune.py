@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -69,6 +70,26 @@ def told(state: SweepState) -> list[tuple[Any, ...]]:
 def measured_twice(lines: Iterable[Line]) -> list[tuple[int, int, int]]:
     found = Counter((each["trial"], each["seed"], each["images"]) for each in lines if each["event"] == "measurement")
     return [key for key, times in found.items() if times > 1]
+
+
+def ended_twice(lines: Iterable[Line]) -> list[tuple[int, int]]:
+    found = Counter((each["trial"], each["seed"]) for each in lines if each["event"] == "run_ended")
+    return [key for key, times in found.items() if times > 1]
+
+
+def killed_at(lines: list[Line], folder: Path, ahead: dict[tuple[int, int], list[Measurement]]) -> Any:
+    """A sweep's folder with this prefix of its record, and the checkpoints that its workers had written: the
+    recorded one of each run, or the next, which its worker wrote and nobody recorded."""
+    folder.mkdir()
+    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    state = SweepState.fold(lines)
+    checkpoints: dict[tuple[int, int], Measurement] = {}
+    for run in state.runs:
+        further = [m for m in ahead.get((run.trial, run.seed), []) if m.images > run.images][:1]
+        found = (run.measurements[-1:] + further)[-1:]
+        if found and found[0].metrics:
+            checkpoints[run.trial, run.seed] = found[0]
+    return state, checkpoints
 
 
 class FakeTune:

@@ -1,37 +1,11 @@
 """The driver without Ray, killed: it goes on as if it had not been, and no run is made twice."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.measurement import Measurement
 from pipeline.record import Line, read
-from pipeline.state import SweepState
-from tests.fake_tune import MIXED, FakeTune, ends, measured_twice, sweep_file, told
-
-
-def ended_twice(lines: Iterable[Line]) -> list[tuple[int, int]]:
-    found = Counter((each["trial"], each["seed"]) for each in lines if each["event"] == "run_ended")
-    return [key for key, times in found.items() if times > 1]
-
-
-def killed_at(lines: list[Line], folder: Path, ahead: dict[tuple[int, int], list[Measurement]]) -> Any:
-    """A sweep's folder with this prefix of its record, and the checkpoints that its workers had written: the
-    recorded one of each run, or the next, which its worker wrote and nobody recorded."""
-    folder.mkdir()
-    (folder / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    state = SweepState.fold(lines)
-    checkpoints: dict[tuple[int, int], Measurement] = {}
-    for run in state.runs:
-        further = [m for m in ahead.get((run.trial, run.seed), []) if m.images > run.images][:1]
-        found = (run.measurements[-1:] + further)[-1:]
-        if found and found[0].metrics:
-            checkpoints[run.trial, run.seed] = found[0]
-    return state, checkpoints
+from tests.fake_tune import MIXED, FakeTune, ended_twice, ends, killed_at, measured_twice, sweep_file, told
 
 
 @pytest.mark.slow

@@ -8,8 +8,7 @@ from pipeline.picking.finalists import finalists
 from pipeline.record import read
 from pipeline.seeds import run_seed
 from pipeline.state import SweepState
-from tests.fake_tune import FakeTune, Plan, sweep_file
-from tests.test_driver import MIXED, NOT_FINITE, ended_twice, killed_at, measured_twice
+from tests.fake_tune import MIXED, NOT_FINITE, FakeTune, Plan, ended_twice, killed_at, measured_twice, sweep_file
 
 
 def test_a_trial_on_several_seeds_is_scored_by_their_median_and_a_failure_is_worse_than_any(tmp_path: Path) -> None:
