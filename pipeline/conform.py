@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +15,15 @@ from torch import Tensor, nn
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.games.game import Game, Losses, Turn
+from pipeline.games.game import Game, Turn
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.protocol import SEED, first_turn, leak, said, seeded, shapes
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
 
-STEPS, SEED, COMPARED = 4, 3, 200
+STEPS, COMPARED = 4, 200
 # What a game is checked on unless its space is named: 8x8 digits and small networks.
 TOY: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -95,43 +95,12 @@ def _shapes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     return shapes(state)
 
 
-def shapes(state: TrainingState) -> str | None:
-    """What is wrong with what the game's methods return."""
-    game, turn = state.game, _turn(state)
-    for name in ("generate", "sample"):
-        made = getattr(game, name)(game.generator, turn.inputs)
-        if not isinstance(made, Tensor) or made.shape != turn.real.shape:
-            return f"{name}() returned {_shown(made)}; valid: a tensor of {tuple(turn.real.shape)}"
-    found: tuple[tuple[str, Any], ...] = (
-        ("discriminator_loss", game.discriminator_loss(game.discriminator, turn)),
-        ("generator_loss", game.generator_loss(game.generator, game.discriminator, turn)),
-    )
-    for name, losses in found:
-        if not isinstance(losses, Losses):
-            return f"{name}() returned {_shown(losses)}; valid: Losses({{name: tensor}})"
-        for term, value in losses.terms.items():
-            if not isinstance(value, Tensor) or value.dim() > 1:
-                return f"{name}(): the term {term} is {_shown(value)}; valid: a tensor (batch,), or a scalar"
-        measured: dict[str, Any] = dict(losses.measurements)
-        for measurement, given in measured.items():
-            if not isinstance(given, Tensor):
-                return f"{name}(): the measurement {measurement} is {_shown(given)}; valid: a tensor"
-        if name == "discriminator_loss":
-            for side in ("real_scores", "fake_scores"):
-                scores = getattr(losses, side)
-                if not isinstance(scores, Tensor) or scores.dim() != 1:
-                    return f"{name}(): {side} is {_shown(scores)}; valid: a tensor (batch,), health is judged by it"
-    return None
-
-
 def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
-    game, turn = state.game, _turn(state)
+    game, turn = state.game, first_turn(state)
+    leaks = leak(state)
+    if leaks:
+        return leaks
     of_d = game.discriminator_loss(game.discriminator, turn).total()
-    leaked: tuple[Tensor | None, ...] = torch.autograd.grad(
-        of_d, _parameters(game.generator), retain_graph=True, allow_unused=True
-    )
-    if any(gradient is not None for gradient in leaked):
-        return "discriminator_loss() gives the generator a gradient: use turn.fake.detach()"
     of_g = game.generator_loss(game.generator, game.discriminator, turn).total()
     for name, loss, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
         names = [key for key, _ in network.named_parameters()]
@@ -152,11 +121,11 @@ def _no_hidden_state(state: TrainingState, dataset: Dataset, folder: Path) -> st
         if not _same(_weights(state, side), _weights(twin, side)):
             return f"the first weights of the {side} are not decided by `seed` alone"
     torch.set_rng_state(before)
-    first = _losses(state.game, _turn(state))
+    first = _losses(state.game, first_turn(state))
     if not torch.equal(torch.get_rng_state(), before):
         return "draws from torch's global generator: use turn.randomness, or the one that inputs() is given"
     torch.manual_seed(SEED + 1)
-    second = _losses(twin.game, _turn(twin))
+    second = _losses(twin.game, first_turn(twin))
     torch.set_rng_state(before)
     return None if torch.equal(first, second) else "gives other losses for the same networks, batch and randomness"
 
@@ -191,7 +160,7 @@ def _resumes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None
 
 
 def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
-    game, turn = state.game, _turn(state)
+    game, turn = state.game, first_turn(state)
     if not game.stackable:
         return None
     copies = {
@@ -203,9 +172,9 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
         return lambda *given: torch.func.functional_call(getattr(game, side), copies[side], given)
 
     def losses(generator: Any, discriminator: Any) -> dict[str, Tensor]:
-        made = replace(turn, fake=game.generate(generator, turn.inputs), randomness=_seeded())
+        made = replace(turn, fake=game.generate(generator, turn.inputs), randomness=seeded())
         of_d = game.discriminator_loss(discriminator, made).total()
-        made = replace(made, randomness=_seeded())
+        made = replace(made, randomness=seeded())
         return {"discriminator": of_d, "generator": game.generator_loss(generator, discriminator, made).total()}
 
     plain = losses(game.generator, game.discriminator)
@@ -232,20 +201,6 @@ CHECKS: dict[str, Callable[[TrainingState, Dataset, Path], str | None]] = {
 }
 
 
-def _seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(SEED)
-
-
-def _turn(state: TrainingState) -> Turn:
-    """A turn of the first batch, with every lazy term due."""
-    randomness = _seeded()
-    batch = state.batches.next(randomness)
-    inputs = state.game.inputs(len(batch.real), randomness, batch)
-    fake = state.game.generate(state.game.generator, inputs)
-    due = {name: float(every) for name, every in state.game.intervals().items()}
-    return Turn(batch.real, inputs, fake, randomness, due, state.game.auxiliary(state.device))
-
-
 def _losses(game: Game, turn: Turn) -> Tensor:
     of_d = game.discriminator_loss(game.discriminator, turn).total()
     return torch.stack([of_d, game.generator_loss(game.generator, game.discriminator, turn).total()])
@@ -265,14 +220,3 @@ def _parameters(network: nn.Module) -> list[Tensor]:
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:
     return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
-
-
-def _shown(value: Any) -> str:
-    return f"a tensor of {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-
-
-def said(error: BaseException) -> str:
-    """The error and the line it came from."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text} ({Path(frame.filename).name}, line {frame.lineno}, in {frame.name})"

@@ -77,29 +77,30 @@ def ada(x: Tensor, p: Tensor, randomness: torch.Generator) -> Tensor:
     count, side = x.shape[0], x.shape[2]
 
     def some(value: Tensor, neutral: float, chance: Tensor = p) -> Tensor:
-        return torch.where(_chance(count, x, randomness) < chance, value, neutral)
+        comes = _chance(count, x, randomness) < chance  # once an image: a shift comes in both directions or in none
+        return torch.where(comes if value.dim() == 1 else comes[:, None], value, neutral)
 
     def turned() -> Tensor:
         return _turn(some((_chance(count, x, randomness) * 2 - 1) * math.pi, 0.0, once))
 
-    def normal() -> Tensor:
-        return torch.randn(count, generator=randomness, device=x.device)
+    def normal(*axes: int) -> Tensor:
+        return torch.randn(count, *axes, generator=randomness, device=x.device)
 
-    def whole(low: int, high: int) -> Tensor:
-        return torch.randint(low, high + 1, (count,), generator=randomness, device=x.device).float()
+    def whole(many: int) -> Tensor:
+        return torch.randint(0, many, (count,), generator=randomness, device=x.device).float()
 
     once = 1 - (1 - p).clamp_min(0.0).sqrt()  # of two rotations, so that there is one with probability p
-    matrix = _matrix(some(1 - 2 * whole(0, 1), 1.0), torch.ones_like(normal()))
-    matrix = _turn(some(whole(0, 3), 0.0) * (math.pi / 2)) @ matrix
-    most = int(side * SHIFT + 0.5)
-    shift = torch.stack([some(whole(-most, most), 0.0) for _ in range(2)], 1)
+    matrix = _matrix(some(1 - 2 * whole(2), 1.0), torch.ones(count, device=x.device))
+    matrix = _turn(some(whole(4), 0.0) * (math.pi / 2)) @ matrix
+    anywhere = torch.rand(count, 2, generator=randomness, device=x.device) * 2 - 1
+    shift = some((anywhere * SHIFT * side).round(), 0.0)
     scale = some(torch.exp2(0.2 * normal()), 1.0)
     matrix = _matrix(scale, scale) @ matrix
     matrix = turned() @ matrix
     stretch = some(torch.exp2(0.2 * normal()), 1.0)
     matrix = turned() @ _matrix(stretch, 1 / stretch) @ matrix
-    shift = shift + torch.stack([some(0.125 * side * normal(), 0.0) for _ in range(2)], 1)
-    x = _resample(x, matrix, shift)
+    finely = some(0.125 * side * normal(2), 0.0)
+    x = _resample(x, matrix, shift + (matrix @ finely[:, :, None]).squeeze(2))
 
     x = x + _each(some(0.2 * normal(), 0.0))
     x = x * _each(some(torch.exp2(0.5 * normal()), 1.0))

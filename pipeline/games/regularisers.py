@@ -160,6 +160,11 @@ def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
             "(seen, options), or a Regulariser of games.regularisers"
         )
     theirs = found if isinstance(found, Regulariser) else Regulariser(found)
+    if theirs.state and theirs.advance is None:
+        raise InputError(
+            f'regularisers.own.{label}: "{spec.name}" has the state {", ".join(theirs.state)} and no advance; '
+            "valid: a function that gives the state after a step"
+        )
 
     def penalty(seen: Seen, spec: OwnTermSpec) -> Tensor:
         value = theirs.penalty(seen, spec.options)

@@ -10,6 +10,7 @@ import yaml
 
 from pipeline.results import params
 from pipeline.spec.base import parse
+from pipeline.spec.check import to_build
 from pipeline.spec.trial import TrialSpec, resolve
 
 SAMPLED = 3
@@ -63,7 +64,8 @@ def _cost(sweep: Any, trials: int, spec: TrialSpec) -> dict[str, str]:
     from pipeline.report.probe import probe
     from pipeline.report.words import clock
 
-    measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root)
+    to_check = to_build(sweep.file.space)
+    measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root, to_check)
     search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial
     promoted = int(trials * search.promote.top) * max(0, search.promote.seeds - search.seeds) if search.promote else 0
     runs = trials * search.seeds + promoted

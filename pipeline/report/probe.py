@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,20 @@ SECONDS = 5.0
 EVERY = 2_000  # images between the probe's evaluations
 
 
-def probe(spec: TrialSpec, objective: str, cache: Path, root: str | None) -> dict[str, Any]:
+def probe(
+    spec: TrialSpec, objective: str, cache: Path, root: str | None, to_build: Sequence[TrialSpec] = ()
+) -> dict[str, Any]:
     """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread.
 
-    Raises InputError for data that cannot be had, as a sweep would.
+    Raises InputError for data that cannot be had, and for one of `to_build` that cannot be built, as a sweep would.
     """
-    order = {"spec": spec.model_dump(mode="json"), "objective": objective, "cache": str(cache.absolute()), "root": root}
+    order = {
+        "spec": spec.model_dump(mode="json"),
+        "to_build": [each.model_dump(mode="json") for each in to_build],
+        "objective": objective,
+        "cache": str(cache.absolute()),
+        "root": root,
+    }
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.report.probe"],
         input=json.dumps(order),
@@ -45,6 +54,7 @@ def probe(spec: TrialSpec, objective: str, cache: Path, root: str | None) -> dic
 def _main() -> None:
     """Trains what standard input says, with evaluations close together, until SECONDS are over."""
     from pipeline.spec.base import parse
+    from pipeline.training.preflight import preflight
     from pipeline.training.run import run
 
     order = json.loads(sys.stdin.read())
@@ -53,6 +63,7 @@ def _main() -> None:
     root = Path(order["root"]) if order["root"] else None
     with tempfile.TemporaryDirectory() as folder:
         try:
+            preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
             found = []
             for measurement in run(
                 parse(TrialSpec, tree, "probe"), 0, order["objective"], Path(folder), Path(order["cache"]), root

@@ -14,6 +14,7 @@ from pipeline.spec.base import fingerprint, flatten, parse, scalar_keys
 from pipeline.spec.networks import check_network
 from pipeline.spec.trial import TrialSpec
 
+SLOW = 5  # budgets that ADA may take to its full probability before a user is told
 WHOLE = 4  # of a range of integers so many are tried from its low end on
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
@@ -113,6 +114,19 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
         lines.append(
             "regularisers: r1 and r2 with an interval above 1: applied lazily the pair is known to fail outright "
             "(Huang et al. 2024, on stacked MNIST and 25 Gaussians); interval 1 is safe"
+        )
+    budget = specs[0].budget.images  # of all of them
+    starts = [spec.regularisers.lecam.start * spec.batch_size for spec in specs if spec.regularisers.lecam]
+    if starts and max(starts) >= budget:
+        lines.append(
+            f"regularisers.lecam.start: after up to {max(starts):,} images (start * batch_size), and budget.images is "
+            f"{budget:,}: such a run is one without LeCam"
+        )
+    slow = [spec.augmentation.ada.images for spec in specs if spec.augmentation.ada]
+    if slow and max(slow) > SLOW * budget:
+        lines.append(
+            f"augmentation.ada.images: up to {max(slow):,} for its probability to rise by 1, and budget.images is "
+            f"{budget:,}: it comes to {budget / max(slow):.2g} at most"
         )
     unread = sorted({key for spec in specs if is_own(spec.game.name) for key in _of_the_adversarial_game(spec)})
     if unread:

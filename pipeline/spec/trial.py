@@ -208,11 +208,13 @@ def _shown(value: Any) -> str:
 def resolve(spec: TrialSpec, cuda: bool) -> TrialSpec:
     """The spec with everything decided that was left to the launch: fp32 on CPU, bf16 and channels_last on CUDA.
 
-    Points keep fp32 everywhere: bf16 has 3 significant digits, coarser than a mode of the ring is wide.
+    Points keep fp32 everywhere: bf16 has 3 significant digits, coarser than a mode of the ring is wide. So does data
+    of a function of the user's own of which nothing says that it is images.
     """
     device = spec.device or ("cuda" if cuda else "cpu")
-    fast = device == "cuda" and spec.generator.network != "mlp"
-    known = lookup(spec.data.name)
+    known, network = lookup(spec.data.name), spec.generator.network
+    images = known.kind == "image" if known else network == "dcgan" or spec.data.resolution is not None
+    fast = device == "cuda" and network != "mlp" and images
     chosen: dict[str, Any] = {
         "device": device,
         "precision": spec.precision or ("bf16" if fast else "fp32"),

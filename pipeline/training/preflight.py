@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.conform import said, shapes
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.protocol import leak, said, shapes
 from pipeline.training.state import initial
+from pipeline.training.step import step
 
 PACKS = 8  # in the batch that is looked at
 
 
 def preflight(specs: Sequence[TrialSpec], cache: Path, root: Path | None) -> None:
-    """Builds each spec once and looks at what its parts give for a small batch: parts of the user's own are there and
-    keep to what is asked of them, a checkpoint to start from fits. Raises InputError where not. All specs have the
-    same data and evaluation."""
+    """Builds each spec once, looks at what its parts give for a small batch and trains one step on it: parts of the
+    user's own are there and keep to what is asked of them, a checkpoint to start from fits. Raises InputError where
+    not. All specs have the same data and evaluation."""
     if not specs:
         return
     dataset = load(specs[0].data, root, cache)
@@ -35,7 +36,10 @@ def preflight(specs: Sequence[TrialSpec], cache: Path, root: Path | None) -> Non
 def _build(spec: TrialSpec, dataset: Dataset) -> None:
     small: dict[str, Any] = {"device": "cpu", "precision": "fp32", "batch_size": PACKS * spec.game.packing}
     try:
-        wrong = shapes(initial(spec.model_copy(update=small), dataset, seed=0))
+        state = initial(spec.model_copy(update=small), dataset, seed=0)
+        wrong = shapes(state) or leak(state)
+        if not wrong:
+            step(state, state.batches.next(state.randomness), state.randomness)
     except InputError:
         raise
     except Exception as error:  # out of what is not ours: a game or an objective

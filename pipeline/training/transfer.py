@@ -37,7 +37,8 @@ def start_from(game: Game, spec: TrialSpec) -> list[str]:
         fitting, others = _fitting(network.state_dict(), saved)
         wrong += [f"{side}.{line}" for line in others.values()]
         left += [f"{side}.{name}" for name in network.state_dict() if name not in fitting]
-        if source.partial and not fitting:
+        # A scalar, or the bias of one output, fits networks of any size.
+        if source.partial and not any(weight.dim() > 1 for weight in fitting.values()):
             raise InputError(
                 f"init_from.path: nothing of the {side} in {source.path} fits; valid: one of which something does"
             )

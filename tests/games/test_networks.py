@@ -126,6 +126,12 @@ def test_initial_weights_have_their_spread(init: str, deviation: float) -> None:
     assert not hidden.bias.any()
 
 
+def test_vectors_of_classes_are_spread_by_what_they_are_added_to() -> None:
+    """kaiming: of the inputs that a class is, one-hot, one alone is not 0, so that many classes make no smaller sum."""
+    build = build_discriminator(small("mlp", width=256, init="kaiming"), (2,), 1, "projection", 10)
+    assert float(build.head.embed.weight.detach().std()) == pytest.approx((2 / 1.04 / 256) ** 0.5, rel=0.05)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_orthogonal_weights_are_orthogonal(family: str) -> None:
     """Saxe et al. 2014: of each layer as a matrix, rows or columns, whichever are fewer, are orthonormal."""

@@ -10,8 +10,10 @@ import pytest
 
 from pipeline.conform import TOY, conform
 from pipeline.errors import InputError
+from pipeline.report.probe import probe
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec, resolve
+from pipeline.training.preflight import preflight
 from tests.conformance.test_training import data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +70,30 @@ def test_a_game_that_is_there_conforms() -> None:
             "shapes",
             "generator_loss() returned dict; valid: Losses({name: tensor})",
         ),
+        (
+            'Losses({"energy": real + (self.margin - fake).relu()}',
+            "Losses({}",
+            "shapes",
+            "returned Losses without a term",
+        ),
+        (
+            "    def inputs",
+            "    def intervals(self):\n        return {'gap': 0}\n\n    def inputs",
+            "shapes",
+            "intervals() returned {'gap': 0}; valid: {term: whole number from 1 on}",
+        ),
+        (
+            "    def inputs",
+            "    def advance(self, auxiliary, losses, turn):\n        pass\n\n    def inputs",
+            "shapes",
+            "advance() returned something else; valid: what auxiliary() has: {}",
+        ),
+        (
+            "    def inputs",
+            "    def auxiliary(self, device):\n        return {'ema': 0.0}\n\n    def inputs",
+            "shapes",
+            "auxiliary() returned something else than {part: {name: tensor}}",
+        ),
         (", -real, -fake)", ")", "shapes", "real_scores is NoneType; valid: a tensor (batch,), health is judged by it"),
         (", -real, -fake)", ', -real, -fake, {"gap": 1.0})', "shapes", "the measurement gap is float; valid: a tensor"),
         ("turn.fake.detach()", "turn.fake", "finite gradients", "gives the generator a gradient: use turn.fake.detach"),
@@ -98,6 +124,30 @@ def test_what_is_wrong_is_said(tmp_path: Path, there: str, instead: str, check: 
     assert text.count(there) >= 1
     found = wrong(tmp_path, text.replace(there, instead))
     assert said in found[check]
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "said"),
+    [
+        ("turn.fake.detach()", "turn.fake", "discriminator_loss() gives the generator a gradient: use turn.fake.de"),
+        (", -real, -fake)", ", real.mean(), fake.mean())", "discriminator_loss(): real_scores is a tensor of (); v"),
+        (
+            "    def inputs",
+            "    def constrain(self, all):\n        1 / 0\n\n    def inputs",
+            "ZeroDivisionError: divis",
+        ),
+    ],
+)
+def test_a_sweep_a_run_and_a_dry_run_begin_with_a_look_at_the_game(
+    tmp_path: Path, there: str, instead: str, said: str
+) -> None:
+    spec = spec_of(tmp_path, example().replace(there, instead))
+    asked = "fid", tmp_path / "cache", None
+    for look in (lambda: preflight([spec], *asked[1:]), lambda: probe(spec, *asked, [spec])):
+        with pytest.raises(InputError) as error:
+            look()
+        assert str(error.value).startswith(f"game: {tmp_path}/my_gan.py:MyGame, non_saturating: {said}")
+        assert str(error.value).endswith("; see: gansweep conform")
 
 
 def test_state_that_is_kept_beside_the_networks_is_found(tmp_path: Path) -> None:

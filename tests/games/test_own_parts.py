@@ -151,6 +151,7 @@ def test_a_space_names_parts_by_absolute_paths_and_searches_their_options(
 WRONG = """
 import torch
 from torch import nn
+from pipeline.games.regularisers import Regulariser
 class Flat(nn.Module):
     def __init__(self, latent_size, classes, shape):
         super().__init__()
@@ -163,6 +164,7 @@ def word(evaluated): return "good"
 def pair(seen, options): return torch.zeros(3, 2)
 def drawn(evaluated): return float(torch.rand(()))
 number = 3
+forgets = Regulariser(pair, ("mean",))
 """
 
 
@@ -176,6 +178,11 @@ number = 3
         ("discriminator", "Flt", r'Flt": mine.py has no "Flt", did you mean "Flat"'),
         ("regulariser", "pair", r'regularisers.own.mine: ".*:pair" returned a tensor of \(3, 2\); valid: a tensor of'),
         ("regulariser", "number", r'regularisers.own.mine: ".*:number" is a int; valid: a function of \(seen, options'),
+        (
+            "regulariser",
+            "forgets",
+            r'regularisers.own.mine: ".*:forgets" has the state mean and no advance; valid: a f',
+        ),
         ("metric", "word", r'evaluation.metrics.mine: ".*:word" returned a str; valid: a number'),
         ("metric", "number", r'evaluation.metrics.mine: ".*:number" is a int; valid: a function of what is evaluated'),
         ("game", "Flat", r"game: .*mine.py:Flat, non_saturating: TypeError: .*; see: gansweep conform"),

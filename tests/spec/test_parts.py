@@ -139,7 +139,16 @@ GAMES = {
             {"regularisers": {"r2": {}}, "discriminator": {"network": "dcgan", "norm": "none", "minibatch": "stddev"}},
             ["discriminator.minibatch: stddev under a gradient penalty (r2)"],
         ),
-        ({"regularisers": {"lecam": {}}, "discriminator": {"network": "dcgan", "norm": "batch"}}, []),
+        ({"regularisers": {"lecam": {"start": 9}}, "discriminator": {"network": "dcgan", "norm": "batch"}}, []),
+        (
+            {"regularisers": {"lecam": {"start": {"choice": [0, 20]}}}},
+            ["regularisers.lecam.start: after up to 1,280 images (start * batch_size), and budget.images is 1,000"],
+        ),
+        ({"augmentation": {"ada": {"images": 5_000}}}, []),
+        (
+            {"augmentation": {"ada": {"images": {"log_int": [500, 10_000]}}}},
+            ["augmentation.ada.images: up to 10,000 for its probability to rise by 1, and budget.images is 1,000: it c"],
+        ),
         (
             {
                 "regularisers": {"choice": {"none": {}, "gp": {"wgan_gp": {}}}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -281,9 +282,15 @@ def test_on_a_gpu_a_step_never_waits() -> None:
 
 
 def test_points_are_not_rounded_to_bf16_where_images_are() -> None:
-    kinds = (("ring8", "mlp", ("fp32", "contiguous")), ("digits", "dcgan", ("bf16", "channels_last")))
+    full, fast = ("fp32", "contiguous"), ("bf16", "channels_last")
+    own = str(Path(__file__).parents[1] / "own_parts.py")
+    kinds = (
+        *(("ring8", "mlp", full), ("ring8", f"{own}:Generator", full)),
+        *(("digits", "dcgan", fast), ("digits", f"{own}:Generator", fast)),
+        (f"{own}:table", f"{own}:Generator", full),  # before it is opened nothing says that it is images
+    )
     for data, network, found in kinds:
-        networks = {side: {"network": network} for side in ("generator", "discriminator")}
+        networks = {"generator": {"network": network}, "discriminator": {"network": network.replace("Gen", "Discrim")}}
         spec = TrialSpec.model_validate(
             {"data": {"name": data}, "budget": {"images": 64}, "evaluation": {"every": 64}, **networks}
         )

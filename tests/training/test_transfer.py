@@ -140,6 +140,13 @@ def test_what_is_refused(checkpoint: Path, changes: dict[str, Any], line: str) -
     assert str(error.value).startswith("init_from.")
 
 
+def test_partial_wants_more_than_what_fits_any_network(checkpoint: Path) -> None:
+    """The bias of the one score, and the counts of batch norm, are of the same shape in networks of any width."""
+    wider = {side: TREE[side] | {"width": 8} for side in ("generator", "discriminator")}
+    with pytest.raises(InputError, match=r"nothing of the generator in .* fits; valid: one of which something does"):
+        started(checkpoint, init_from={"partial": True}, **wider)
+
+
 def test_partial_is_not_for_another_architecture(checkpoint: Path) -> None:
     mlp = {"network": "mlp", "width": 4, "depth": 2}
     with pytest.raises(InputError, match=r"another architecture: its discriminator.network is dcgan"):

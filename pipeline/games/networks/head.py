@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pipeline.games.networks.layers import OfClass
 from pipeline.spec.networks import Minibatch
 
 KERNELS, DIMENSIONS = 100, 5  # of minibatch discrimination, as in the code of Salimans et al. 2016
@@ -51,7 +52,7 @@ class Head(nn.Module):
             self.minibatch = MinibatchDiscrimination(features)
         features += self.minibatch.added if self.minibatch else 0
         self.score = nn.Linear(features, 1)
-        self.embed = nn.Linear(classes, features, bias=False) if kind == "projection" else None
+        self.embed = OfClass(classes, features) if kind == "projection" else None
         self.classify = nn.Linear(features, classes) if kind == "auxiliary_classifier" else None
 
     def forward(self, features: Tensor, condition: Tensor | None) -> Tensor | tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,14 +46,20 @@ class Maxout(nn.Module):
         return largest
 
 
+class OfClass(nn.Linear):
+    """(batch, classes), one-hot -> (batch, size): a vector for each class."""
+
+    def __init__(self, classes: int, size: int) -> None:
+        super().__init__(classes, size, bias=False)
+
+
 class ConditionalBatchNorm(nn.Module):
     """Batch norm whose gain (1 + W y) and bias are of the class (Dumoulin et al. 2017), for any number of axes."""
 
     def __init__(self, channels: int, classes: int, flat: bool) -> None:
         super().__init__()
         self.norm: nn.Module = (nn.BatchNorm1d if flat else nn.BatchNorm2d)(channels, affine=False)
-        self.gain = nn.Linear(classes, channels, bias=False)
-        self.bias = nn.Linear(classes, channels, bias=False)
+        self.gain, self.bias = OfClass(classes, channels), OfClass(classes, channels)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         axes = (*x.shape[:2], *[1] * (x.dim() - 2))
@@ -120,7 +126,8 @@ def norm_1d(name: str, width: int, classes: int = 0) -> list[nn.Module]:
 
 
 def initialise(network: nn.Module, name: str, randomness: torch.Generator) -> None:
-    """Weights of linear and convolutional layers by `name`, biases 0. normal: N(0, 0.02) (Radford et al. 2016)."""
+    """Weights of linear and convolutional layers by `name`, biases 0. normal: N(0, 0.02) (Radford et al. 2016).
+    kaiming goes by a layer's inputs, but of one that is fed a class, one-hot, by its outputs: one input is not 0."""
     for layer in network.modules():
         if not isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             continue
@@ -131,7 +138,8 @@ def initialise(network: nn.Module, name: str, randomness: torch.Generator) -> No
         elif name == "orthogonal":
             nn.init.orthogonal_(layer.weight, generator=randomness)
         else:
-            nn.init.kaiming_normal_(layer.weight, a=SLOPE, generator=randomness)
+            mode: Literal["fan_in", "fan_out"] = "fan_out" if isinstance(layer, OfClass) else "fan_in"
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE, mode=mode, generator=randomness)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 
