@@ -147,7 +147,7 @@ GAMES = {
         ({"augmentation": {"ada": {"images": 5_000}}}, []),
         (
             {"augmentation": {"ada": {"images": {"log_int": [500, 10_000]}}}},
-            ["augmentation.ada.images: up to 10,000 for its probability to rise by 1, and budget.images is 1,000: it c"],
+            ["augmentation.ada.images: up to 10,000 for its probability to rise by 1, and budget.images is 1,000: it"],
         ),
         (
             {
