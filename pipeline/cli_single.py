@@ -41,7 +41,7 @@ def train(
 
 def generate(
     path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
-    count: Annotated[int, typer.Option("-n", min=1, help="How many samples.")] = 64,
+    count: Annotated[int | None, typer.Option("-n", min=1, help="How many samples; default 64.")] = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Of the picture; default a square.")] = None,
     label: Annotated[str | None, typer.Option("--class", help="A class's number; all: a row of each class.")] = None,
     truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
@@ -76,6 +76,8 @@ def conform(
 
     if kind not in KINDS:
         raise InputError(f'--as: found "{kind}", {one_of(kind, KINDS)}')
+    if part.endswith(".py"):
+        raise InputError(f"{part}: found a file; valid: {part}:NAME, of the part in it")
     if ".py:" in part:
         spec = parse(TrialSpec, override({**TOY, **KINDS[kind](part)}, overrides or []), part)
     else:

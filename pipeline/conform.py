@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.games.game import Game, Turn
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.spec.trial import TrialSpec
-from pipeline.training.protocol import SEED, first_turn, leak, said, seeded, shapes
+from pipeline.training.protocol import SEED, first_turn, reach, said, seeded, shapes
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
@@ -55,8 +56,8 @@ class Check:
 
 
 def conform(spec: TrialSpec) -> Iterator[Check]:
-    """Checks the game of a spec (resolved) one after the other; one that cannot be built ends it. Metrics of the
-    user's own are checked first."""
+    """Checks the game of a spec (resolved) one after the other; one of GROUND that is wrong ends it, since what comes
+    after would be wrong because of it. Metrics of the user's own are checked first."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = load(spec.data, None, Path(folder))
         for label, metric in spec.evaluation.metrics.items():
@@ -66,15 +67,18 @@ def conform(spec: TrialSpec) -> Iterator[Check]:
         except InputError as error:
             yield Check("builds", str(error))
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             yield Check("builds", said(error))
             return
         yield Check("builds", None)
         for name, check in CHECKS.items():
             try:
-                yield Check(name, check(initial(spec, dataset, SEED), dataset, Path(folder)))
-            except Exception as error:
-                yield Check(name, said(error))
+                wrong = check(initial(spec, dataset, SEED), dataset, Path(folder))
+            except (Exception, SystemExit) as error:
+                wrong = said(error)
+            yield Check(name, wrong)
+            if wrong and name in GROUND:
+                return
 
 
 def _measures(measure: OwnMetric, dataset: Dataset) -> str | None:
@@ -97,9 +101,9 @@ def _shapes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
 
 def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     game, turn = state.game, first_turn(state)
-    leaks = leak(state)
-    if leaks:
-        return leaks
+    wrong = reach(state)
+    if wrong:
+        return wrong
     of_d = game.discriminator_loss(game.discriminator, turn).total()
     of_g = game.generator_loss(game.generator, game.discriminator, turn).total()
     for name, loss, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
@@ -116,18 +120,32 @@ def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | No
 def _no_hidden_state(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     """The same networks, batch and randomness give the same losses, and nothing else is drawn from or changed."""
     before = torch.get_rng_state()
-    twin = initial(state.spec, dataset, SEED)
+    torch.manual_seed(SEED + 1)  # another global generator than `state` was made under
+    twin, other = initial(state.spec, dataset, SEED), initial(state.spec, dataset, SEED + 1)
     for side in ("generator", "discriminator"):
         if not _same(_weights(state, side), _weights(twin, side)):
             return f"the first weights of the {side} are not decided by `seed` alone"
+        if state.spec.init_from is None and _same(_weights(state, side), _weights(other, side)):
+            return f"the first weights of the {side} are the same for each `seed`: a sweep's seeds would be one"
     torch.set_rng_state(before)
-    first = _losses(state.game, first_turn(state))
+    kept = {  # a forward pass may change buffers
+        side: copy.deepcopy(getattr(state.game, side).state_dict()) for side in ("generator", "discriminator")
+    }
+    turn = first_turn(state)
+    drawn = turn.randomness.get_state()
+    first = _losses(state.game, turn)
     if not torch.equal(torch.get_rng_state(), before):
         return "draws from torch's global generator: use turn.randomness, or the one that inputs() is given"
     torch.manual_seed(SEED + 1)
     second = _losses(twin.game, first_turn(twin))
     torch.set_rng_state(before)
-    return None if torch.equal(first, second) else "gives other losses for the same networks, batch and randomness"
+    for side, weights in kept.items():
+        getattr(state.game, side).load_state_dict(weights)
+    turn.randomness.set_state(drawn)
+    again = _losses(state.game, turn)
+    if torch.equal(first, second) and torch.equal(first, again):
+        return None
+    return "gives other losses for the same networks, batch and randomness"
 
 
 def _trains(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
@@ -163,6 +181,13 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     game, turn = state.game, first_turn(state)
     if not game.stackable:
         return None
+    for side in ("generator", "discriminator"):
+        network = getattr(game, side)
+        before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+        _losses(game, first_turn(state))
+        changed = [name for name, buffer in network.named_buffers() if not torch.equal(buffer, before[name])]
+        if changed:
+            return f"is stackable, but a forward pass of the {side} changes its buffer {changed[0]}"
     copies = {
         side: {name: p.detach().clone().requires_grad_(True) for name, p in getattr(game, side).named_parameters()}
         for side in ("generator", "discriminator")
@@ -191,6 +216,7 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     return None
 
 
+GROUND = ("shapes", "finite gradients", "no hidden state")
 CHECKS: dict[str, Callable[[TrainingState, Dataset, Path], str | None]] = {
     "shapes": _shapes,
     "finite gradients": _gradients,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.abc
 import importlib.util
@@ -9,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pipeline.errors import InputError, one_of
@@ -20,7 +22,8 @@ _pinned: dict[str, str] = {}  # by path, the texts that this process takes in pl
 def resolve(name: str) -> Any:
     """The object called `object` in the file `file.py` for "file.py:object"; a relative path is to the working folder.
 
-    The file's modules beside it are not on the import path. The same text is imported once a process.
+    A file is taken alone: it imports what is installed, and no file beside it. The same text is imported once a
+    process.
     Raises InputError where there is no such file or object, or where importing it fails: with its own error.
     """
     file, _, attribute = name.rpartition(":")
@@ -31,7 +34,7 @@ def resolve(name: str) -> Any:
         raise InputError(f'"{name}": there is no file {path}')
     module = _load(path, name)
     if not hasattr(module, attribute):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        known = [key for key, value in vars(module).items() if not (isinstance(value, ModuleType) or key[0] == "_")]
         raise InputError(f'"{name}": {path.name} has no "{attribute}", {one_of(attribute, known)}')
     return getattr(module, attribute)
 
@@ -80,10 +83,28 @@ def pin(texts: Mapping[str, str]) -> None:
 
 def _read(path: Path, name: str) -> str:
     try:
-        return path.read_text()
+        text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InputError(f'"{name}": {path} cannot be read ({why})') from None
+    beside = [module for module in _imported(text) if (path.parent / f"{module}.py").is_file()]
+    if beside:
+        raise InputError(
+            f'"{name}": {path.name} imports {beside[0]}.py, which is beside it and would not be where the workers are; '
+            "valid: one file, or a package that is installed"
+        )
+    return text
+
+
+def _imported(text: str) -> list[str]:
+    """The top-level names of the modules that a file imports; none where it is not Python, which importing it says."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError):
+        return []
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
+    return [name.partition(".")[0] for name in names]
 
 
 class _Source(importlib.abc.InspectLoader):
@@ -109,7 +130,7 @@ def _load(path: Path, name: str) -> Any:
     sys.modules[key] = module  # before it runs: dataclasses and pickle look their module up there
     try:
         exec(compile(text, str(path), "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise InputError(f'"{name}": {path.name} does not import: {last_line(error)}') from error
     return module

@@ -47,12 +47,20 @@ def test_what_is_pinned_is_taken_for_a_file_that_was_edited_or_is_gone(
         ("def make(): ...", "mine.py:mak", 'did you mean "make"'),
         ("import not_there", "mine.py:f", "ModuleNotFoundError: No module named 'not_there'"),
         ("def f(:", "mine.py:f", "SyntaxError"),
+        ("raise SystemExit(0)", "mine.py:f", "does not import: SystemExit: 0"),
+        (
+            "def f():\n    from helpers import g",
+            "mine.py:f",
+            r"mine.py imports helpers.py, which is beside it and",
+        ),
+        ("import torch\nx = 1", "mine.py:f", r'has no "f", \(valid: x\)$'),
         ("raise ValueError('first\\nlast')", "mine.py:f", "ValueError: last$"),
         ("x = 1", "mine.txt:x", 'valid: "file.py:object"'),
         ("x = 1", "mine.py:", 'valid: "file.py:object"'),
     ],
 )
 def test_a_name_that_does_not_resolve(source: str | None, name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text("g = 1")
     if source is not None:
         (tmp_path / "mine.py").write_text(source)
     with pytest.raises(InputError, match=message) as raised:

@@ -42,12 +42,12 @@ def check_data(space: Space, kind: str, resolution: int | None, classes: int) ->
     """InputError where the data, now that it is open, is not what some point of the space needs: a folder without
     labels under a condition, points of a user's own function for a network of images."""
     for spec in tried(space):
-        data, parts = spec.data.name, spec.augmentation
+        data = spec.data.name
         try:
             if spec.game.condition and classes < 2:
-                raise ValueError(f"game.condition: found {spec.game.condition.kind}; {data} has no labels")
-            if kind == "points" and (parts.diffaugment or parts.ada or spec.regularisers.consistency):
-                raise ValueError(f"augmentation, regularisers.consistency: found one; {data} is points, valid: neither")
+                raise ValueError(f"game.condition: found {spec.game.condition.kind}; {data} has no labels, valid: null")
+            if kind == "points" and (needs := spec.of_pixels()):
+                raise ValueError(f"{needs[0]}: found it; {data} is points, valid: without it")
             for side in ("generator", "discriminator"):
                 check_network(side, getattr(spec, side), kind, resolution)
         except ValueError as error:

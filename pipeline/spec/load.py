@@ -20,7 +20,7 @@ from pipeline.space import Point, Space, is_distribution
 from pipeline.spec import yaml
 from pipeline.spec.base import flatten, parse
 from pipeline.spec.check import check
-from pipeline.spec.override import override
+from pipeline.spec.override import check_chosen, override
 from pipeline.spec.sweep import ObjectiveSpec, SearchSpec, SweepSpec
 from pipeline.spec.transfer import pinned
 from pipeline.spec.trial import TrialSpec
@@ -28,6 +28,7 @@ from pipeline.spec.trial import TrialSpec
 TRIAL_KEYS = tuple(TrialSpec.model_fields)
 SWEEP_KEYS = tuple(SweepSpec.model_fields)
 OTHER_KEYS = ("about", "known_good")
+NOT_TRIED = "; this point is not tried"
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,21 @@ def load_trial(path: str, overrides: Sequence[str] = ()) -> tuple[TrialSpec, Swe
         tree = {**tree, "objective": _default_objective(tree, source)}
         notices.append(f"{source}: objective: not given, taken as {tree['objective']}")
     original = Space.parse(_trial_part(tree), source) if overrides else None
-    file = _build(_placed(override(tree, overrides)), source, name, original)
+    changed = _placed(override(tree, overrides))
+    file = _build(changed, source, name, original)
     searched = [parameter.key for parameter in file.space.parameters()]
     if searched and not file.known_good:
+        lost = [notice for notice in file.notices if notice.startswith(f"{source}: known_good[0]: ")]
+        if lost:
+            line = lost[-1].removesuffix(NOT_TRIED)
+            raise InputError(
+                line + (", with --set" if " lacks " in line else "; valid: --set for all that is searched")
+            )
         raise InputError(f"{source}: searches {', '.join(searched)} and has no known_good; valid: one value for each")
     point = file.known_good[0] if searched else {}
     _, trial = file.space.fixed(point)
     if searched:
+        check_chosen(changed, overrides, point)
         notices.append(f"{source}: is a space; training its first known_good configuration")
     return parse(TrialSpec, trial, source), file.sweep, (*file.notices, *notices)
 
@@ -202,7 +211,7 @@ def _known_good(given: Any, space: Space, original: Space | None, source: str) -
             try:
                 point = _point(space, flat, where)
             except InputError as error:
-                notices.append(f"{error}; this point is not tried")
+                notices.append(f"{error}{NOT_TRIED}")
                 continue
         else:
             point = _point(space, flat, where)
@@ -212,8 +221,14 @@ def _known_good(given: Any, space: Space, original: Space | None, source: str) -
 
 
 def _still_searched(flat: dict[str, Any], written: Point, space: Space) -> tuple[dict[str, Any], list[str]]:
-    """The part of a point that is searched still, and the keys that are not."""
-    there = {key for parameter in space.parameters() for key in (parameter.name, parameter.key)}
+    """The part of a point that is searched still, and the keys that are not. written: the point by full names, which
+    say under which options."""
+    there = {
+        key
+        for parameter in space.parameters()
+        if all(written.get(choice, label) == label for choice, label in parameter.branch)
+        for key in (parameter.name, parameter.key)
+    }
     kept = {key: value for key, value in flat.items() if key in there}
     return kept, [key for key in flat if key not in there]
 

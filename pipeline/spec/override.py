@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.distributions import show
 from pipeline.errors import InputError, one_of
-from pipeline.space import options
+from pipeline.space import dotted, options
 from pipeline.spec import yaml
 
 _STEP = re.compile(r"([^.\[\]]+)((?:\[[^\[\]]+\])*)(?:\.|$)")
@@ -32,6 +32,36 @@ def override(tree: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
             raise InputError(f'--set {setting}: found "{setting}"; valid: KEY=VALUE with a dotted key')
         _set(tree, steps, yaml.parse(text, f"--set {setting}"), setting)
     return tree
+
+
+def check_chosen(tree: dict[str, Any], settings: Sequence[str], point: Mapping[str, Any]) -> None:
+    """InputError for a setting within an option that `point`, by full names, has not chosen: it would do nothing.
+    tree: with the settings in it."""
+    for setting in settings:
+        found = _unchosen(tree, _steps(setting.partition("=")[0].strip()), "", point)
+        if found is None:
+            continue
+        name, chosen, labels = found
+        raise InputError(
+            f"--set {setting}: is under {dotted(name)}: {' or '.join(labels)}, and what is trained has {chosen}; "
+            f"valid: --set {dotted(name)}={labels[0]} before it"
+        )
+
+
+def _unchosen(node: Any, steps: list[str], name: str, point: Mapping[str, Any]) -> tuple[str, str, list[str]] | None:
+    """The first choice on the path at which `point` has taken another way: its name, the label there, and those that
+    the path goes through."""
+    labelled = options(node)
+    if not steps or (labelled is None and not (isinstance(node, dict) and steps[0] in node)):
+        return None
+    if labelled is None:
+        return _unchosen(node[steps[0]], steps[1:], f"{name}.{steps[0]}" if name else steps[0], point)
+    named = steps[0].startswith("[")
+    through = [steps[0][1:-1]] if named else [label for label, option in labelled.items() if _reach(option, steps)]
+    chosen = point[name]
+    if chosen not in through:
+        return name, chosen, through
+    return _unchosen(labelled[chosen], steps[named:], f"{name}[{chosen}]", point)
 
 
 def _steps(key: str) -> list[str]:

@@ -161,12 +161,12 @@ class TrialSpec(Strict):
         self._parts_go_together()
         if known is None:
             return self
-        if known.kind == "points" and (self.augmentation.diffaugment or self.augmentation.ada):
-            raise ValueError(f"augmentation: found one; {self.data.name} is points, valid: none")
-        if known.kind == "points" and self.regularisers.consistency:
-            raise ValueError(f"regularisers.consistency: found it; {self.data.name} is points, which it cannot shift")
+        if known.kind == "points" and (needs := self.of_pixels()):
+            raise ValueError(f"{needs[0]}: found it; {self.data.name} is points, valid: without it")
         if self.game.condition and known.labelled is False:
-            raise ValueError(f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels")
+            raise ValueError(
+                f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels, valid: null"
+            )
         if known.kind == "image" and self.data.resolution is None and known.resolution is None:
             raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from 8 to 64")
         if known.kind == "points" and self.data.resolution is not None:
@@ -175,6 +175,12 @@ class TrialSpec(Strict):
             check_network(side, getattr(self, side), known.kind, self.data.resolution or known.resolution)
         return self
 
+    def of_pixels(self) -> list[str]:
+        """The keys of what only images can have."""
+        chosen = {f"augmentation.{name}": part for name, part in self.augmentation}
+        chosen["regularisers.consistency"] = self.regularisers.consistency
+        return [key for key, part in chosen.items() if part is not None]
+
     def _parts_go_together(self) -> None:
         packing, clipped = self.game.packing, self.regularisers.weight_clipping
         if self.batch_size % packing:
@@ -182,7 +188,10 @@ class TrialSpec(Strict):
         if self.batch_size == packing:
             raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
         if clipped and self.discriminator.norm == "spectral":
-            raise ValueError("regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it")
+            raise ValueError(
+                "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "
+                "valid: another norm"
+            )
         if self.generator.norm == "conditional_batch" and self.game.condition is None:
             raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")
 

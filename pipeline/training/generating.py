@@ -21,14 +21,16 @@ from pipeline.training.loop import sample
 from pipeline.training.store import DamagedCheckpoint
 from pipeline.training.trained import trained
 
+COUNT, OF_A_CLASS = 64, 8  # samples where none are named
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """count: samples; columns of the picture (None: a square). label: a class, or "all" for a row of each, with the
-    same latents in each row. truncation: Gaussian latents within it. path: "spherical" or "linear", each row a way
-    between two latents."""
+    """count: samples (None: 64, or 8 of each class); columns of the picture (None: nearly a square). label: a class, or
+    "all" for a row of each, with the same latents in each row. truncation: Gaussian latents within it. path:
+    "spherical" or "linear", each row a way between two latents."""
 
-    count: int = 64
+    count: int | None = None
     columns: int | None = None
     label: str | None = None
     truncation: float | None = None
@@ -49,34 +51,51 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
     inputs, columns = _inputs(game, spec, wanted, randomness)
     samples = sample(game, game.generator, inputs, spec)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".npz":
-        np.savez_compressed(out, samples=samples.numpy(), software=MARKS["Software"], synthetic=MARKS["Synthetic"])
-    else:
-        save_grid(samples, out, columns=columns)
+    arrays: dict[str, Any] = {
+        "samples": samples.numpy(),
+        "software": MARKS["Software"],
+        "synthetic": MARKS["Synthetic"],
+    }
+    if isinstance(game, AdversarialGame) and game.classes:
+        arrays["labels"] = inputs[:, spec.latent.size :].argmax(1).numpy()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".npz":
+            np.savez_compressed(out, **arrays)
+        else:
+            save_grid(samples, out, columns=columns)
+    except OSError as error:
+        raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
     return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
 
 
 def _inputs(game: Any, spec: TrialSpec, wanted: Wanted, randomness: torch.Generator) -> tuple[Tensor, int]:
     """What the generator is fed, and the columns of the picture."""
-    columns = wanted.columns or max(1, round(wanted.count**0.5))
+    count = wanted.count or COUNT
+    columns = wanted.columns or max(1, round(count**0.5))
     if wanted.label is None and wanted.truncation is None and wanted.path is None:
-        return game.inputs(wanted.count, randomness), columns
+        return game.inputs(count, randomness), columns
     if not isinstance(game, AdversarialGame):
         raise InputError(f"--class, --truncation, --interpolate: found with the game {spec.game.name}, which has none")
     if wanted.label == "all":
         if wanted.path is not None:
             raise InputError("--class: found all with --interpolate; valid: one class")
         classes = _classes(game)
-        columns = wanted.columns or max(1, wanted.count // classes)
+        count = wanted.count or classes * (wanted.columns or OF_A_CLASS)
+        columns = wanted.columns or max(1, count // classes)
+        if count != classes * columns:
+            valid = f"a multiple of the {classes} classes" if wanted.columns is None else str(classes * columns)
+            raise InputError(f"-n: found {count} with --class all; valid: {valid}")
         z = _latents(spec, columns, wanted.truncation, randomness).repeat(classes, 1)
         return game.inputs_of(z, torch.arange(classes).repeat_interleave(columns)), columns
-    count, rows = wanted.count, wanted.count
+    rows = count
     if wanted.path is None:
         z = _latents(spec, count, wanted.truncation, randomness)
     else:
         if wanted.path not in latent.PATHS:
             raise InputError(f"--interpolate: found {wanted.path}; valid: {', '.join(latent.PATHS)}")
+        if wanted.columns is None:
+            columns = next(found for found in (*range(columns, 1, -1), count) if count % found == 0)
         if count % columns or columns < 2:
             raise InputError(f"--columns: found {columns}; valid: 2 or more that divide -n ({count})")
         rows = count // columns
@@ -92,7 +111,7 @@ def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: 
         return latent.draw(spec.latent, count, randomness)
     if spec.latent.distribution != "gaussian":
         raise InputError(f"--truncation: found {truncation} with uniform latents; valid: with gaussian ones")
-    if truncation <= 0:
+    if not truncation > 0:
         raise InputError(f"--truncation: found {truncation}; valid: above 0, in standard deviations")
     return latent.truncated(spec.latent.size, count, randomness, truncation)
 
@@ -105,6 +124,6 @@ def _classes(game: AdversarialGame) -> int:
 
 def _label(game: AdversarialGame, text: str) -> int:
     classes = _classes(game)
-    if not text.isdigit() or int(text) >= classes:
+    if not text.isdecimal() or int(text) >= classes:
         raise InputError(f"--class: found {text}; valid: 0 to {classes - 1}, or all")
     return int(text)

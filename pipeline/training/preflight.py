@@ -11,7 +11,7 @@ from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.spec.trial import TrialSpec
-from pipeline.training.protocol import leak, said, shapes
+from pipeline.training.protocol import reach, said, shapes
 from pipeline.training.state import initial
 from pipeline.training.step import step
 
@@ -37,12 +37,12 @@ def _build(spec: TrialSpec, dataset: Dataset) -> None:
     small: dict[str, Any] = {"device": "cpu", "precision": "fp32", "batch_size": PACKS * spec.game.packing}
     try:
         state = initial(spec.model_copy(update=small), dataset, seed=0)
-        wrong = shapes(state) or leak(state)
+        wrong = shapes(state) or reach(state)
         if not wrong:
             step(state, state.batches.next(state.randomness), state.randomness)
     except InputError:
         raise
-    except Exception as error:  # out of what is not ours: a game or an objective
+    except (Exception, SystemExit) as error:  # out of what is not ours: a game or an objective
         wrong = said(error)
     if wrong:
         raise InputError(f"game: {spec.game.name}, {spec.game.objective}: {wrong}; see: gansweep conform")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.games.game import Game, Losses, Turn
 from pipeline.training.state import TrainingState
 
-SEED = 3
+SEED = 3  # of the batch, and of the networks
 
 
 def shapes(state: TrainingState) -> str | None:
@@ -34,8 +34,8 @@ def shapes(state: TrainingState) -> str | None:
         ("generator_loss", game.generator_loss(game.generator, game.discriminator, turn)),
     )
     for name, losses in found:
-        if not isinstance(losses, Losses) or not losses.terms:
-            shown = _shown(losses) if not isinstance(losses, Losses) else "Losses without a term"
+        if not isinstance(losses, Losses) or not isinstance(losses.terms, Mapping) or not losses.terms:
+            shown = f"Losses({losses.terms!r})" if isinstance(losses, Losses) else _shown(losses)
             return f"{name}() returned {shown}; valid: Losses({{name: tensor}})"
         for term, value in losses.terms.items():
             if not isinstance(value, Tensor) or value.dim() > 1:
@@ -72,15 +72,29 @@ def _named(state: Any) -> dict[tuple[str, str], Tensor] | None:
     return flat if all(isinstance(value, Tensor) for value in flat.values()) else None
 
 
-def leak(state: TrainingState) -> str | None:
-    """What is wrong where the discriminator's loss reaches the generator."""
-    of_d = state.game.discriminator_loss(state.game.discriminator, first_turn(state)).total()
-    reached: tuple[Tensor | None, ...] = torch.autograd.grad(
-        of_d, list(state.game.generator.parameters()), allow_unused=True
-    )
-    if any(gradient is not None for gradient in reached):
+def reach(state: TrainingState) -> str | None:
+    """What is wrong with whom the losses give a gradient: each its own side, and D's the generator none."""
+    game, turn = state.game, first_turn(state)
+    of_d = game.discriminator_loss(game.discriminator, turn)
+    of_g = game.generator_loss(game.generator, game.discriminator, turn)
+    for name, losses, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
+        if not _reaches(losses.total(), network):
+            return f"{name}_loss() gives the {name} no gradient: something on the way is detached, or under no_grad"
+    if _reaches(of_d.total(), game.generator):
         return "discriminator_loss() gives the generator a gradient: use turn.fake.detach()"
+    for name, term in of_d.terms.items():
+        if name.startswith("own.") and not _reaches(term, game.discriminator):
+            return f"regularisers.{name} gives the discriminator no gradient: it would change nothing"
     return None
+
+
+def _reaches(value: Tensor, network: nn.Module) -> bool:
+    if not value.requires_grad:
+        return False
+    of_sum: tuple[Tensor | None, ...] = torch.autograd.grad(
+        value.sum(), list(network.parameters()), retain_graph=True, allow_unused=True
+    )
+    return any(gradient is not None for gradient in of_sum)
 
 
 def seeded() -> torch.Generator:

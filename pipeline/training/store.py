@@ -103,8 +103,8 @@ def load(path: Path) -> dict[str, Any]:
         raise DamagedCheckpoint(f"{path}: damaged ({len(raw)} bytes, its hash is not the one in its name)")
     try:
         content: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise DamagedCheckpoint(f"{path}: cannot be read ({(str(error) or repr(error)).splitlines()[0]})") from None
+    except Exception:  # its text is for who wrote the file, and advises to run the code in it
+        raise DamagedCheckpoint(f"{path}: cannot be read: it is damaged, or is no checkpoint of gansweep") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DamagedCheckpoint(f"{path}: not a checkpoint of this version of gansweep")
     return content

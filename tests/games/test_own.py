@@ -74,7 +74,7 @@ def test_a_game_that_is_there_conforms() -> None:
             'Losses({"energy": real + (self.margin - fake).relu()}',
             "Losses({}",
             "shapes",
-            "returned Losses without a term",
+            "returned Losses({}); valid: Losses({name",
         ),
         (
             "    def inputs",
@@ -109,6 +109,30 @@ def test_a_game_that_is_there_conforms() -> None:
             "torch.seed()",
             "no hidden state",
             "of the discriminator are not decided by `seed`",
+        ),
+        (
+            "torch.manual_seed(seed)",
+            "torch.manual_seed(7)",
+            "no hidden state",
+            "of the discriminator are the same for each `seed`",
+        ),
+        (
+            "nn.ReLU()",
+            "nn.BatchNorm1d(32)",
+            "losses are functions (if stackable)",
+            "is stackable, but a forward pass of the discriminator changes its buffer 2.running_mean",
+        ),
+        (
+            "return (discriminator(x)",
+            "return (discriminator(x).detach()",
+            "finite gradients",
+            "discriminator_loss() gives the discriminator no gradient: something on the way is detached",
+        ),
+        (
+            "        real, fake = self.energy",
+            "        raise SystemExit(0)\n        real, fake = self.energy",
+            "shapes",
+            "SystemE",
         ),
         (
             'return Losses({"energy": self.energy(discriminator, turn.fake)})',
@@ -150,13 +174,30 @@ def test_a_sweep_a_run_and_a_dry_run_begin_with_a_look_at_the_game(
         assert str(error.value).endswith("; see: gansweep conform")
 
 
+COUNTED = """
+    def constrain(self, parameters):
+        self.calls = getattr(self, "calls", 0) + 1
+        for parameter in parameters:
+            parameter.data.mul_(1 - 0.01 * self.calls)
+
+    def inputs"""
+
+
 def test_state_that_is_kept_beside_the_networks_is_found(tmp_path: Path) -> None:
-    """A margin that grows by the step, in an attribute: a resumed run has lost it."""
+    """In an attribute: what grows with each loss, and what changes the networks by the step, lost in a resume."""
     text = example().replace(
         "        real, fake = self.energy", "        self.margin += 1\n        real, fake = self.energy"
     )
     found = wrong(tmp_path, text.replace("real + (self.margin - fake).relu()", "real + fake * self.margin"))
+    assert found == {"no hidden state": "gives other losses for the same networks, batch and randomness"}
+    found = wrong(tmp_path, example().replace("\n    def inputs", COUNTED))
     assert "of a resumed run is another: keep what changes in buffers" in found["resumes to the bit"]
+
+
+def test_what_is_wrong_at_the_ground_is_said_once(tmp_path: Path) -> None:
+    """Not again in each check that trains or compares."""
+    for there, instead in ((", -real, -fake)", ")"), (".square().mean(1)", ".square().mean(1).sub(9).sqrt()")):
+        assert len(wrong(tmp_path, example().replace(there, instead))) == 1
 
 
 def test_an_objective_of_your_own(tmp_path: Path) -> None:

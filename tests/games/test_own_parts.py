@@ -162,6 +162,7 @@ def nothing(*arguments): return 3
 def empty(*arguments): return nn.Identity()
 def word(evaluated): return "good"
 def pair(seen, options): return torch.zeros(3, 2)
+def still(seen, options): return seen.real_scores.detach().square()
 def drawn(evaluated): return float(torch.rand(()))
 number = 3
 forgets = Regulariser(pair, ("mean",))
@@ -183,6 +184,7 @@ forgets = Regulariser(pair, ("mean",))
             "forgets",
             r'regularisers.own.mine: ".*:forgets" has the state mean and no advance; valid: a f',
         ),
+        ("regulariser", "still", r"regularisers.own.mine gives the discriminator no gradient: it would change nothing"),
         ("metric", "word", r'evaluation.metrics.mine: ".*:word" returned a str; valid: a number'),
         ("metric", "number", r'evaluation.metrics.mine: ".*:number" is a int; valid: a function of what is evaluated'),
         ("game", "Flat", r"game: .*mine.py:Flat, non_saturating: TypeError: .*; see: gansweep conform"),

@@ -143,5 +143,5 @@ def test_a_game_needs_pixels_to_augment() -> None:
     from pipeline.spec.trial import TrialSpec
 
     tree = POINTS | {"data": {"name": "mine.py:points"}, "augmentation": {"ada": {}}}
-    with pytest.raises(InputError, match="has no pixels"):
+    with pytest.raises(InputError, match=r"augmentation.ada: found it; .* is points, valid: without it"):
         games.build(TrialSpec.model_validate(tree), (2,), 1)

@@ -215,6 +215,46 @@ def test_one_configuration_from_a_space_is_its_first_known_good_one(path):
     assert load_trial("digits")[0].data.name == "digits"
 
 
+@pytest.mark.parametrize(
+    ("space", "settings", "line"),
+    [
+        (
+            "digits",
+            ["regularisers.r1.weight=5"],
+            "--set regularisers.r1.weight=5: is under regularisers: r1, and what is trained has none; "
+            "valid: --set regularisers=r1 before it",
+        ),
+        (
+            "broad",
+            ["game[relativistic].objective=relativistic_average"],
+            "--set game[relativistic].objective=relativistic_average: is under game: relativistic, and what is tr",
+        ),
+        (
+            "broad",
+            ["game.with.regularisers.lecam.weight=1", "optimiser.lr_g=1e-3"],
+            "--set game.with.regularisers.lecam.weight=1: is under game.with.regularisers: lecam, and what is trai",
+        ),
+        (
+            "digits",
+            ["regularisers=r1"],
+            "preset digits: known_good[0]: lacks regularisers.r1.weight, regularisers.r1.interval; valid: a value for "
+            "each searched parameter, with --set",
+        ),
+    ],
+)
+def test_a_setting_of_what_is_not_trained_is_refused(space, settings, line):
+    with pytest.raises(InputError) as error:
+        load_trial(space, settings)
+    assert str(error.value).startswith(line)
+
+
+def test_settings_of_what_is_trained_are_taken():
+    settings = ["regularisers=r1", "regularisers.r1.weight=5", "regularisers.r1.interval=1", "generator.depth=null"]
+    assert load_trial("digits", settings)[0].regularisers.r1.weight == 5
+    assert load_trial("digits", ["regularisers={r2: {weight: 3}}"])[0].regularisers.r2.weight == 3
+    assert load_trial("broad", ["game[classic].objective=hinge"])[0].game.objective == "hinge"
+
+
 def test_a_space_without_known_good_is_no_configuration(path):
     Path(path).write_text(SPACE.split("known_good")[0])
     with pytest.raises(

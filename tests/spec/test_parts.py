@@ -62,7 +62,10 @@ def read(tmp_path: Path, changes: dict[str, Any]) -> tuple[str, ...]:
             "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it",
         ),
         ({"augmentation": {"ada": {}, "diffaugment": {}}}, "augmentation: found diffaugment and ada; valid: one"),
-        ({"augmentation": {"diffaugment": {}}} | POINTS, "augmentation: found one; ring8 is points, valid: none"),
+        (
+            {"augmentation": {"diffaugment": {}}} | POINTS,
+            "augmentation.diffaugment: found it; ring8 is points, valid: without it",
+        ),
         ({"regularisers": {"consistency": {}}} | POINTS, "regularisers.consistency: found it; ring8 is points"),
         (
             {"game": {"objective": "hinge", "label_smoothing": 0.1}},
@@ -208,7 +211,12 @@ FUNCTION = {"data": {"name": "mine.py:points"}}
         (FOLDER, "image", 0, "game.condition: found projection; "),
         (FOLDER, "image", 3, None),
         (FUNCTION, "points", 0, "generator.network: found dcgan; points have no pixels, valid: mlp"),
-        (FUNCTION | {"augmentation": {"choice": {"no": {}, "ada": {"ada": {}}}}}, "points", 0, "augmentation, regul"),
+        (
+            FUNCTION | {"augmentation": {"choice": {"no": {}, "ada": {"ada": {}}}}},
+            "points",
+            0,
+            "augmentation.ada: found i",
+        ),
         (FUNCTION, "image", 0, None),
     ],
 )
