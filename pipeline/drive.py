@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline import lock, plugin
 from pipeline.begin import begin, start_notices
 from pipeline.data.catalogue import check_path
-from pipeline.errors import GansweepError, Unreachable
+from pipeline.errors import GansweepError, Unreachable, within
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
 from pipeline.home import EVENTS, LOG, STOP, begun, command
 from pipeline.metrics.catalogue import check_objective, own_metrics
@@ -133,7 +133,8 @@ def _prepared(sweep: Sweep, code: dict[str, str]) -> dict[str, Any]:
         source.check()
     builds = [spec.model_dump(mode="json") for spec in specs]
     order = data.model_dump(mode="json"), sweep.evaluation.samples, sweep.cache.absolute(), _root(sweep), builds, code
-    prepared = cluster.prepare(*order)
+    with within(file.source):
+        prepared = cluster.prepare(*order)
     found, own = prepared["data"], own_metrics(file.tree)
     for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
         check_objective(name, data.name, found["kind"], found["mixture"], file.source, own)

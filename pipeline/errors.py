@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class GansweepError(Exception):
@@ -28,6 +29,17 @@ class NoHealthyTrial(GansweepError):
     """The sweep ended without one healthy trial."""
 
     exit_code = 4
+
+
+@contextmanager
+def within(source: str) -> Iterator[None]:
+    """Begins the line of an InputError with the file that it is about, where it does not yet."""
+    try:
+        yield
+    except InputError as error:
+        if str(error).startswith(f"{source}: "):
+            raise
+        raise InputError(f"{source}: {error}") from None
 
 
 def one_of(found: object, known: Iterable[str]) -> str:

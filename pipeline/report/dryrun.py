@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import within
 from pipeline.results import params
 from pipeline.spec.base import parse
 from pipeline.spec.check import to_build
@@ -29,10 +30,9 @@ def dry_run(sweep: Any, as_json: bool) -> None:
         "sweep": file.tree,
         "searched": searched,
         "sampled": [{"params": params(point), "spec": spec.model_dump(mode="json")} for point, spec in points],
-        "cost": _cost(sweep, trials, points[0][1]),
     }
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(found | {"cost": _cost(sweep, trials, points[0][1])}))
         return
     out = sys.stdout
     print(f"# {sweep.name}, as resolved\n{yaml.safe_dump(file.tree, sort_keys=False)}", file=out)
@@ -43,8 +43,8 @@ def dry_run(sweep: Any, as_json: bool) -> None:
     for number, (_, spec) in enumerate(points, 1):
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
         print(f"\n# sample {number} of {SAMPLED}\n{text}", file=out, end="")
-    print("\n# cost", file=out)
-    for key, value in found["cost"].items():
+    print("\n# cost", file=out, flush=True)  # the probe takes its time, and may find that the data is not there
+    for key, value in _cost(sweep, trials, points[0][1]).items():
         print(f"  {key}: {value}", file=out)
     print("\nnothing was started", file=out)
 
@@ -65,7 +65,8 @@ def _cost(sweep: Any, trials: int, spec: TrialSpec) -> dict[str, str]:
     from pipeline.report.words import clock
 
     to_check = to_build(sweep.file.space)
-    measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root, to_check)
+    with within(sweep.file.source):
+        measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root, to_check)
     search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial
     promoted = int(trials * search.promote.top) * max(0, search.promote.seeds - search.seeds) if search.promote else 0
     runs = trials * search.seeds + promoted

@@ -12,10 +12,12 @@ from pipeline.plugin import is_own
 from pipeline.space import Parameter, Space
 from pipeline.spec.base import fingerprint, flatten, parse, scalar_keys
 from pipeline.spec.networks import check_network
+from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
 from pipeline.spec.trial import TrialSpec
 
 SLOW = 5  # budgets that ADA may take to its full probability before a user is told
 WHOLE = 4  # of a range of integers so many are tried from its low end on
+OPTIONAL = {*RegularisersSpec.model_fields, *AugmentationSpec.model_fields}
 NOT_SEARCHED = ("data", "budget", "evaluation", "device", "precision", "memory_format")
 
 
@@ -35,7 +37,11 @@ def check(space: Space) -> tuple[str, ...]:
                 "whose options have a path each"
             )
     _misspelt(space.tree, "", space.source)
-    return _warnings(tried(space), space.source)
+    nulls = [
+        f"{space.source}: {key}: found null, the same as if it were not there; {{}} would be it with its own values"
+        for key in _nulls(space.tree)
+    ]
+    return (*nulls, *_warnings(tried(space), space.source))
 
 
 def check_data(space: Space, kind: str, resolution: int | None, classes: int) -> None:
@@ -156,6 +162,16 @@ def _try(space: Space, suspects: Sequence[Parameter], forced: Mapping[str, Any])
             if suspect.name in forced and not line.startswith(f"{space.source}: {suspect.key}: "):
                 raise InputError(f"{line} (with {suspect.key}: {show(point[suspect.name])})") from None
         raise
+
+
+def _nulls(tree: Any, prefix: str = "", within: bool = False) -> list[str]:
+    """The regularisers and augmentations that are given without a value, as `r1:` is in a YAML."""
+    if not isinstance(tree, Mapping):
+        return []
+    found = [f"{prefix}{key}" for key, value in tree.items() if within and value is None and key in OPTIONAL]
+    for key, value in tree.items():
+        found += _nulls(value, f"{prefix}{key}.", within or key in ("regularisers", "augmentation"))
+    return found
 
 
 def _misspelt(tree: Mapping[str, Any], prefix: str, source: str) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 import yaml
 
-from pipeline.errors import GansweepError, InputError
+from pipeline.errors import GansweepError, InputError, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import check_objective, known
 from pipeline.metrics.evaluator import prepare
+from pipeline.plugin import is_own
 from pipeline.record import dumps
 from pipeline.results import Run
 from pipeline.spec.check import untold
@@ -46,9 +47,11 @@ def train(
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
     claim = _claim(folder, spec, seed)
     cache, metric = home_of(home) / "cache", sweep.objective
-    found = prepare(spec.data, spec.evaluation.samples, cache, root)
-    check_objective(metric, spec.data.name, found["data"]["kind"], found["data"]["mixture"], path, spec.evaluation.own)
-    preflight([spec] if untold(spec) else [], cache, root)
+    with within(path):
+        found = prepare(spec.data, spec.evaluation.samples, cache, root)
+        kind, mixture = found["data"]["kind"], found["data"]["mixture"]
+        check_objective(metric, spec.data.name, kind, mixture, path, spec.evaluation.own)
+        preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
     claim()
     less = known(metric, spec.evaluation.own).minimise
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))

@@ -149,6 +149,14 @@ GAMES = {
         ),
         ({"augmentation": {"ada": {"images": 5_000}}}, []),
         (
+            {"regularisers": {"r1": None}},
+            ["regularisers.r1: found null, the same as if it were not there; {} would be"],
+        ),
+        (
+            {"augmentation": {"choice": {"no": {}, "some": {"diffaugment": None}}}},
+            ["augmentation.choice.some.diffaugment: found null"],
+        ),
+        (
             {"augmentation": {"ada": {"images": {"log_int": [500, 10_000]}}}},
             ["augmentation.ada.images: up to 10,000 for its probability to rise by 1, and budget.images is 1,000: it"],
         ),

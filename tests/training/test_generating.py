@@ -99,12 +99,53 @@ def test_the_seed_decides(tmp_path: Path) -> None:
         ({"path": "curved"}, "--interpolate: found curved; valid: spherical, linear"),
         ({"path": "linear", "columns": 7}, r"--columns: found 7; valid: 2 or more that divide -n \(64\)"),
         ({"truncation": 0.0}, "--truncation: found 0.0; valid: above 0"),
+        ({"truncation": float("nan")}, "--truncation: found nan; valid: above 0"),
+        ({"label": "²"}, "--class: found ²; valid: 0 to 9, or all"),
+        ({"label": "all", "count": 25}, "-n: found 25 with --class all; valid: a multiple of the 10 classes"),
+        ({"label": "all", "count": 100, "columns": 3}, "-n: found 100 with --class all; valid: 30"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
     path = checkpoint(tmp_path, conditional=True)
     with pytest.raises(InputError, match=line):
         generate(path, replace(Wanted(), **changes), 0, tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count", "columns"),
+    [
+        (Wanted(), 64, 8),
+        (Wanted(50), 50, 7),
+        (Wanted(50, path="linear"), 50, 5),
+        (Wanted(7, path="linear"), 7, 7),
+        (Wanted(label="all"), 80, 8),
+        (Wanted(label="all", columns=3), 30, 3),
+        (Wanted(20, label="all"), 20, 2),
+    ],
+)
+def test_as_many_as_asked_for_and_the_arrays_have_the_classes(
+    tmp_path: Path, wanted: Wanted, count: int, columns: int
+) -> None:
+    path = checkpoint(tmp_path, conditional=True)
+    for name in ("x.npz", "x.png"):
+        generate(path, wanted, 0, tmp_path / name)
+    arrays, (width, _) = np.load(tmp_path / "x.npz"), Image.open(tmp_path / "x.png").size
+    assert len(arrays["samples"]) == len(arrays["labels"]) == count
+    if wanted.label == "all":
+        assert np.array_equal(arrays["labels"], np.arange(CLASSES).repeat(columns))
+    elif wanted.path:
+        assert (arrays["labels"].reshape(-1, columns) == arrays["labels"].reshape(-1, columns)[:, :1]).all()
+    one = Image.open(tmp_path / "x.png")
+    generate(path, Wanted(columns, columns=columns), 0, tmp_path / "row.png")
+    assert one.size[0] == width == Image.open(tmp_path / "row.png").size[0]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, conditional=False)
+    (tmp_path / "file").write_text("")
+    for name in ("x.png", "x.npz"):
+        with pytest.raises(InputError, match=r"--out: .*file/x.* cannot be written"):
+            generate(path, Wanted(4), 0, tmp_path / "file" / name)
 
 
 def test_a_class_needs_a_condition_and_a_truncation_gaussian_latents(tmp_path: Path) -> None:
