@@ -19,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.games.game import Game, Turn
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.spec.trial import TrialSpec
-from pipeline.training.protocol import SEED, first_turn, reach, said, seeded, shapes
+from pipeline.training.protocol import SEED, first_turn, reach, reaches, said, seeded, shapes
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
@@ -104,10 +104,14 @@ def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | No
     wrong = reach(state)
     if wrong:
         return wrong
-    of_d = game.discriminator_loss(game.discriminator, turn).total()
+    losses = game.discriminator_loss(game.discriminator, turn)
+    for name, term in losses.terms.items():
+        if name.startswith("own.") and not reaches(term, game.discriminator):
+            return f"regularisers.{name} gives the discriminator no gradient in its first step: it changes nothing"
+    of_d = losses.total()
     of_g = game.generator_loss(game.generator, game.discriminator, turn).total()
     for name, loss, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
-        names = [key for key, _ in network.named_parameters()]
+        names = [key for key, parameter in network.named_parameters() if parameter.requires_grad]
         found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, _parameters(network), allow_unused=True)
         for key, gradient in zip(names, found, strict=True):
             if gradient is None:
@@ -189,7 +193,11 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
         if changed:
             return f"is stackable, but a forward pass of the {side} changes its buffer {changed[0]}"
     copies = {
-        side: {name: p.detach().clone().requires_grad_(True) for name, p in getattr(game, side).named_parameters()}
+        side: {
+            name: p.detach().clone().requires_grad_(True)
+            for name, p in getattr(game, side).named_parameters()
+            if p.requires_grad
+        }
         for side in ("generator", "discriminator")
     }
 
@@ -205,7 +213,7 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     plain = losses(game.generator, game.discriminator)
     expected = {side: torch.autograd.grad(plain[side], _parameters(getattr(game, side))) for side in copies}
     with torch.no_grad():  # who goes by the game's own networks is now far off
-        for weight in (*game.generator.parameters(), *game.discriminator.parameters()):
+        for weight in (*_parameters(game.generator), *_parameters(game.discriminator)):
             weight.add_(1)
     given = losses(functional("generator"), functional("discriminator"))
     for side, weights in copies.items():
@@ -241,7 +249,8 @@ def _weights(state: TrainingState, side: str) -> list[Tensor]:
 
 
 def _parameters(network: nn.Module) -> list[Tensor]:
-    return list(network.parameters())
+    """Those that are trained: some may be frozen."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:

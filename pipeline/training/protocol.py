@@ -78,22 +78,19 @@ def reach(state: TrainingState) -> str | None:
     of_d = game.discriminator_loss(game.discriminator, turn)
     of_g = game.generator_loss(game.generator, game.discriminator, turn)
     for name, losses, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
-        if not _reaches(losses.total(), network):
+        if not reaches(losses.total(), network):
             return f"{name}_loss() gives the {name} no gradient: something on the way is detached, or under no_grad"
-    if _reaches(of_d.total(), game.generator):
+    if reaches(of_d.total(), game.generator):
         return "discriminator_loss() gives the generator a gradient: use turn.fake.detach()"
-    for name, term in of_d.terms.items():
-        if name.startswith("own.") and not _reaches(term, game.discriminator):
-            return f"regularisers.{name} gives the discriminator no gradient: it would change nothing"
     return None
 
 
-def _reaches(value: Tensor, network: nn.Module) -> bool:
+def reaches(value: Tensor, network: nn.Module) -> bool:
+    """Whether a value has a gradient with respect to a network's trained parameters."""
     if not value.requires_grad:
         return False
-    of_sum: tuple[Tensor | None, ...] = torch.autograd.grad(
-        value.sum(), list(network.parameters()), retain_graph=True, allow_unused=True
-    )
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    of_sum: tuple[Tensor | None, ...] = torch.autograd.grad(value.sum(), trained, retain_graph=True, allow_unused=True)
     return any(gradient is not None for gradient in of_sum)
 
 

@@ -184,7 +184,6 @@ forgets = Regulariser(pair, ("mean",))
             "forgets",
             r'regularisers.own.mine: ".*:forgets" has the state mean and no advance; valid: a f',
         ),
-        ("regulariser", "still", r"regularisers.own.mine gives the discriminator no gradient: it would change nothing"),
         ("metric", "word", r'evaluation.metrics.mine: ".*:word" returned a str; valid: a number'),
         ("metric", "number", r'evaluation.metrics.mine: ".*:number" is a int; valid: a function of what is evaluated'),
         ("game", "Flat", r"game: .*mine.py:Flat, non_saturating: TypeError: .*; see: gansweep conform"),
@@ -204,6 +203,24 @@ def test_a_metric_that_says_nothing_does_not_conform(tmp_path: Path) -> None:
     (found,) = (c for c in conform(spec_of("metric", f"{tmp_path}/mine.py:drawn")) if c.name == "metric mine")
     assert found.wrong is not None
     assert "for real samples and for empty ones" in found.wrong
+
+
+def test_a_term_without_a_gradient_does_not_conform(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WRONG)
+    found = list(conform(spec_of("regulariser", f"{tmp_path}/mine.py:still")))[-1]
+    assert found.name == "finite gradients"
+    assert (
+        found.wrong == "regularisers.own.mine gives the discriminator no gradient in its first step: it changes nothing"
+    )
+
+
+def test_frozen_blocks_conform(tmp_path: Path) -> None:
+    state = initial(spec_of("regulariser", f"{OWN}:drift"), data("digits"), seed=1)
+    content = {"state": state.tensors(), "spec": state.spec.model_dump(mode="json")}
+    path = tmp_path / Store(tmp_path).save(0, content)
+    spec = spec_of("regulariser", f"{OWN}:drift", init_from={"path": str(path), "freeze_discriminator": 1})
+    assert [check.wrong for check in conform(spec)] == [None] * 7
+    preflight([spec], tmp_path, None)
 
 
 @pytest.mark.parametrize(
