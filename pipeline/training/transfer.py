@@ -40,7 +40,8 @@ def start_from(game: Game, spec: TrialSpec) -> list[str]:
         # A scalar, or the bias of one output, fits networks of any size.
         if source.partial and not any(weight.dim() > 1 for weight in fitting.values()):
             raise InputError(
-                f"init_from.path: nothing of the {side} in {source.path} fits; valid: one of which something does"
+                f"init_from.path: nothing of the {side} in {source.path} fits one {_described(getattr(spec, side))}; "
+                "valid: one of which something does"
             )
         if source.partial or not others:
             network.load_state_dict(fitting, strict=False)
@@ -87,6 +88,11 @@ def _same_architecture(theirs: dict[str, Any], ours: TrialSpec, source: InitFrom
                 f"init_from.path: {source.path} is of another architecture: its {key} is {_place_free(there)}, "
                 f"here it is {_place_free(here)}; valid: a checkpoint of the same"
             )
+
+
+def _described(network: Any) -> str:
+    """What of a network's spec decides the shapes of its weights."""
+    return "with " + ", ".join(f"{key} {getattr(network, key, None)}" for key in ("network", "width", "depth", "norm"))
 
 
 def _place_free(name: str) -> str:

@@ -29,7 +29,16 @@ def test_it_goes_on_from_the_checkpoint_that_it_was_started_with(whole: Finished
     assert "valid: the networks that it is of, or partial: true" in line
     assert events(tmp_path / "home", "strict") == []
 
-    code, line = start("partial", "--set", "init_from.partial=true")
+    code, line = start("none", "--set", "init_from.partial=true", "--set", "discriminator.width=12")
+    assert code == 2
+    assert "nothing of the discriminator in" in line
+    assert "fits one with network dcgan, width 12" in line
+    assert events(tmp_path / "home", "none") == []
+
+    there = whole.state.trials[run.trial].spec
+    same = [f"{side}.{key}={there[side][key]}" for side in ("generator", "discriminator") for key in ("width", "norm")]
+    fitting = [part for setting in (*same, "latent.size=7") for part in ("--set", setting)]
+    code, line = start("partial", "--set", "init_from.partial=true", *fitting)
     assert code in (0, 4), line
     state = state_of(tmp_path / "home", "partial")
     assert [run.end_reason in RAN for run in state.runs] == [True, True]
