@@ -18,7 +18,6 @@ from pipeline.games.objectives import OBJECTIVES, Objective
 from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking, own_term
 from pipeline.seeds import derive
 from pipeline.spec.base import OWN
-from pipeline.spec.networks import check_network
 from pipeline.spec.trial import TrialSpec
 
 Judge = Callable[[Tensor], tuple[Tensor, Tensor | None]]
@@ -35,17 +34,12 @@ class AdversarialGame:
     def __init__(self, spec: TrialSpec, shape: tuple[int, ...], seed: int, classes: Sequence[int] = ()) -> None:
         """`shape`: of one sample, without the batch. `classes`: training samples of each. Networks start on the CPU."""
         game = spec.game
-        if game.condition and len(classes) < 2:
-            raise InputError(
-                f"game.condition: found {game.condition.kind}; {spec.data.name} has no labels, valid: null"
-            )
+        try:  # data of a user's own function is known only now
+            spec.check_data("image" if len(shape) == 3 else "points", shape[-1], len(classes) > 1)
+        except ValueError as error:
+            raise InputError(str(error)) from None
         self._spec, self._shape = spec, shape
         self.classes = tuple(classes) if game.condition else ()
-        for side in ("generator", "discriminator"):  # data of a user's own function is known only now
-            try:
-                check_network(side, getattr(spec, side), "image" if len(shape) == 3 else "points", shape[-1])
-            except ValueError as error:
-                raise InputError(f"{error} (for {spec.data.name})") from None
         kind = game.condition.kind if game.condition else None
         self.generator = build_generator(
             spec.generator, spec.latent.size, shape, derive(seed, "generator"), len(self.classes)
@@ -65,8 +59,6 @@ class AdversarialGame:
         chosen = {name: (rule, getattr(spec.regularisers, name)) for name, rule in REGULARISERS.items()}
         own = {f"own.{label}": (own_term(label, part), part) for label, part in spec.regularisers.own.items()}
         self._terms = {name: found for name, found in (chosen | own).items() if found[1] is not None}
-        if len(shape) != 3 and (needs := spec.of_pixels()):
-            raise InputError(f"{needs[0]}: found it; {spec.data.name} is points, valid: without it")
 
     def intervals(self) -> Mapping[str, int]:
         return {name: getattr(part, "interval", 1) for name, (_, part) in self._terms.items()}

@@ -11,7 +11,6 @@ from pipeline.errors import InputError, one_of
 from pipeline.plugin import is_own
 from pipeline.space import Parameter, Space
 from pipeline.spec.base import fingerprint, flatten, parse, scalar_keys
-from pipeline.spec.networks import check_network
 from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
 from pipeline.spec.trial import TrialSpec
 
@@ -48,14 +47,8 @@ def check_data(space: Space, kind: str, resolution: int | None, classes: int) ->
     """InputError where the data, now that it is open, is not what some point of the space needs: a folder without
     labels under a condition, points of a user's own function for a network of images."""
     for spec in tried(space):
-        data = spec.data.name
         try:
-            if spec.game.condition and classes < 2:
-                raise ValueError(f"game.condition: found {spec.game.condition.kind}; {data} has no labels, valid: null")
-            if kind == "points" and (needs := spec.of_pixels()):
-                raise ValueError(f"{needs[0]}: found it; {data} is points, valid: without it")
-            for side in ("generator", "discriminator"):
-                check_network(side, getattr(spec, side), kind, resolution)
+            spec.check_data(kind, resolution, classes > 1)
         except ValueError as error:
             raise InputError(f"{space.source}: {error}") from None
 

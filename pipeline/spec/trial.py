@@ -161,25 +161,27 @@ class TrialSpec(Strict):
         self._parts_go_together()
         if known is None:
             return self
-        if known.kind == "points" and (needs := self.of_pixels()):
-            raise ValueError(f"{needs[0]}: found it; {self.data.name} is points, valid: without it")
-        if self.game.condition and known.labelled is False:
-            raise ValueError(
-                f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels, valid: null"
-            )
         if known.kind == "image" and self.data.resolution is None and known.resolution is None:
             raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from 8 to 64")
         if known.kind == "points" and self.data.resolution is not None:
             raise ValueError(f"data.resolution: found {self.data.resolution}; {self.data.name} is points, leave it out")
-        for side in ("generator", "discriminator"):
-            check_network(side, getattr(self, side), known.kind, self.data.resolution or known.resolution)
+        self.check_data(known.kind, self.data.resolution or known.resolution, known.labelled is not False)
         return self
 
-    def of_pixels(self) -> list[str]:
-        """The keys of what only images can have."""
-        chosen = {f"augmentation.{name}": part for name, part in self.augmentation}
-        chosen["regularisers.consistency"] = self.regularisers.consistency
-        return [key for key, part in chosen.items() if part is not None]
+    def check_data(self, kind: str, resolution: int | None, labelled: bool) -> None:
+        """ValueError where data of this kind and resolution is not what the parts need. What a file's name does not
+        tell is told once it is open."""
+        if self.game.condition and not labelled:
+            raise ValueError(
+                f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels, valid: null"
+            )
+        of_pixels = {f"augmentation.{name}": part for name, part in self.augmentation}
+        of_pixels["regularisers.consistency"] = self.regularisers.consistency
+        for key, part in of_pixels.items():
+            if kind == "points" and part is not None:
+                raise ValueError(f"{key}: found it; {self.data.name} is points, valid: without it")
+        for side in ("generator", "discriminator"):
+            check_network(side, getattr(self, side), kind, resolution)
 
     def _parts_go_together(self) -> None:
         packing, clipped = self.game.packing, self.regularisers.weight_clipping

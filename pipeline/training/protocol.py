@@ -54,7 +54,7 @@ def shapes(state: TrainingState) -> str | None:
 
 def _state_kept(game: Game, turn: Turn, losses: Losses) -> str | None:
     """What is wrong with the parts' state: a checkpoint has to take it and give it back."""
-    before = _named(game.auxiliary(turn.real.device))
+    before = _named(turn.auxiliary)
     if before is None:
         return "auxiliary() returned something else than {part: {name: tensor}}; without state: {}"
     after = _named(game.advance(turn.auxiliary, losses, turn))

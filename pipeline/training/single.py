@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -47,11 +48,7 @@ def train(
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
     claim = _claim(folder, spec, seed)
     cache, metric = home_of(home) / "cache", sweep.objective
-    with within(path):
-        found = prepare(spec.data, spec.evaluation.samples, cache, root)
-        kind, mixture = found["data"]["kind"], found["data"]["mixture"]
-        check_objective(metric, spec.data.name, kind, mixture, path, spec.evaluation.own)
-        preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
+    found = _prepared(path, spec, metric, cache, root)
     claim()
     less = known(metric, spec.evaluation.own).minimise
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
@@ -96,6 +93,16 @@ def train(
     floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
     known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
     say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
+
+
+def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:
+    """Data, features and floor; InputError where the file does not fit them."""
+    with within(path):
+        found = prepare(spec.data, spec.evaluation.samples, cache, root)
+        kind, mixture = found["data"]["kind"], found["data"]["mixture"]
+        check_objective(metric, spec.data.name, kind, mixture, path, spec.evaluation.own)
+        preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
+    return found
 
 
 def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
