@@ -46,6 +46,7 @@ def begin(
                 spec=sweep.file.sweep.model_dump(mode="json"),
                 seed=sweep.file.sweep.search.seed,
                 versions=versions(),
+                token=sweep.token,
             )
         )
     known = next((line for line in reversed(lines) if line["event"] == "prepared"), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline import lock, plugin
 from pipeline.begin import begin, start_notices
 from pipeline.data.catalogue import check_path
-from pipeline.errors import GansweepError, Unreachable, within
-from pipeline.faults import CLUSTER_LOST, DISK_FULL, is_disk_full, needed
+from pipeline.errors import GansweepError, Superseded, Unreachable, within
+from pipeline.faults import CLUSTER_LOST, DISK_FULL, SUPERSEDED, is_disk_full, needed
 from pipeline.home import EVENTS, LOG, STOP, begun, command
 from pipeline.metrics.catalogue import check_objective, own_metrics
 from pipeline.record import Line, Record
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 CLOSING = 10.0  # seconds of a time budget that are kept for the end: workers (Tune waits so long), tracker, Ray
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
-FAILURES = (DISK_FULL, CLUSTER_LOST)  # ... and because it cannot go on
+FAILURES = (DISK_FULL, CLUSTER_LOST, SUPERSEDED)  # ... and because it cannot go on
 EARLY = (*ASKED, *FAILURES)
 
 
@@ -60,11 +61,9 @@ def drive(
     launch, again = sweep.launch, command(verb, sweep.folder)
     stop: list[Callable[[], None]] = []
     with ExitStack() as stack:
-        stack.enter_context(_made_folder(sweep, again))
+        held = lock.Lock(sweep.folder, lambda: stop[0]() if stop else None, watch.say if watch else lambda text: None)
+        stack.enter_context(_holding(sweep, held, again))
         _check_tracker(sweep)
-        held = lock.Lock(sweep.folder, each_beat=lambda: stop[0]() if stop else None)
-        held.acquire()
-        stack.callback(held.release)
         closing = ExitStack()  # what is to be closed by whoever comes to it first
 
         def abandon() -> None:
@@ -72,12 +71,12 @@ def drive(
             closing.close()
             held.release()
             if watch:
-                watch.say(f"gansweep: {_went_wrong(sweep, CLUSTER_LOST, again)}")
+                watch.say(f"gansweep: {_went_wrong(sweep, held, CLUSTER_LOST, again)}")
 
         ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
         code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
         prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
-        record = Record(sweep.folder / EVENTS)
+        record = Record(sweep.folder / EVENTS, guard=held.fence.check)
         stack.callback(record.close)
         search = sweep.file.sweep.search
         slots = launch.concurrency or search.concurrency or cluster.slots(launch.gpus_per_trial)
@@ -94,7 +93,8 @@ def drive(
 
         @closing.callback
         def end() -> None:
-            with suppress(OSError):  # a full disk: without this line too it is known to be interrupted
+            # a full disk, another driver's sweep by now: without this line too it is known to be interrupted
+            with suppress(OSError, Superseded):
                 record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
             tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
 
@@ -105,6 +105,8 @@ def drive(
             cluster.run(driver, sweep.folder, sweep.cache.absolute(), _root(sweep), launch.gpus_per_trial, code)
             ended = "interrupted" if driver.stopping in EARLY else "finished"
         except BaseException as error:
+            if not held.fence.holds():
+                driver.stopping = SUPERSEDED
             ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
             if is_disk_full(error):
                 driver.stopping, ended = driver.stopping or DISK_FULL, "interrupted"
@@ -115,7 +117,7 @@ def drive(
     if driver.stopping in ASKED:
         raise KeyboardInterrupt
     if driver.stopping in FAILURES:
-        raise GansweepError(_went_wrong(sweep, driver.stopping, again))
+        raise GansweepError(_went_wrong(sweep, held, driver.stopping, again))
     return driver.state
 
 
@@ -142,7 +144,9 @@ def _prepared(sweep: Sweep, code: dict[str, str]) -> dict[str, Any]:
     return prepared
 
 
-def _went_wrong(sweep: Sweep, what: str, again: str) -> str:
+def _went_wrong(sweep: Sweep, held: lock.Lock, what: str, again: str) -> str:
+    if what == SUPERSEDED:
+        return held.fence.said()
     if what == DISK_FULL:
         state = sweep.state if begun(sweep.folder) else SweepState()
         unfinished = sum(run.end_reason is None for run in (*state.runs, *state.confirmations, *state.perturbed))
@@ -170,7 +174,7 @@ def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, until: float | None)
 
     def look() -> None:
         if held.lost:
-            driver.stopping = driver.stopping or "interrupted"
+            driver.stopping = SUPERSEDED
         if path.exists():
             path.unlink(missing_ok=True)
             driver.stopping = driver.stopping or "stopped"
@@ -183,27 +187,37 @@ def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, until: float | None)
 
 
 @contextmanager
-def _made_folder(sweep: Sweep, again: str) -> Iterator[None]:
-    """The sweep's folder. None is left behind where the sweep was refused before its first line (a failure's log
-    stays), and a full disk is one line, wherever it was met."""
+def _holding(sweep: Sweep, held: lock.Lock, again: str) -> Iterator[None]:
+    """The sweep's folder, with its lock. Nothing is left behind where the sweep was refused before its first line (a
+    failure's log stays), as long as the lock is held: what is there without it is another driver's. A full disk is
+    one line, wherever it was met."""
     folder = sweep.folder
-    check_path(sweep.data.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".probe").write_text("")
-        (folder / ".probe").unlink()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise Unreachable(f"{folder}: cannot be written ({error.strerror}); choose another --home") from None
     try:
-        yield
+        held.acquire()
+        try:
+            sweep.check_new()
+            check_path(sweep.data.name)
+            yield
+        except (GansweepError, KeyboardInterrupt):
+            if not begun(folder) and held.fence.holds():
+                _clean(folder)
+            raise
+        finally:
+            held.release()
     except OSError as error:
         if is_disk_full(error):
-            raise GansweepError(_went_wrong(sweep, DISK_FULL, again)) from None
+            raise GansweepError(_went_wrong(sweep, held, DISK_FULL, again)) from None
         raise
-    except GansweepError:
-        if not begun(folder):
-            for name in (lock.NAME, lock.GUARD, LOG, EVENTS):
-                (folder / name).unlink(missing_ok=True)
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        raise
+
+
+def _clean(folder: Path) -> None:
+    """Takes away what this driver made of a sweep that was not begun; its lock last."""
+    for name in (LOG, EVENTS, STOP, lock.GUARD, lock.NAME):
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # there is something else in it
+        folder.rmdir()

@@ -10,7 +10,7 @@ from pipeline import rungs
 from pipeline.errors import InputError
 from pipeline.record import Line, Record
 from pipeline.results import Run
-from pipeline.runs import Job, Runner, run_folder
+from pipeline.runs import Job, Runner
 from pipeline.search.sampler import Sampler, trial_outcome
 from pipeline.seeds import run_seed
 from pipeline.spec.base import parse
@@ -55,13 +55,7 @@ class Driver(Runner):
                 return None
             self._propose(len(self.state.trials))
         number, seed = self._waiting.pop(0)
-        job = Job(
-            number,
-            seed,
-            self.state.trials[number].spec,
-            self._file.sweep.objective,
-            str(run_folder(self._folder, number, seed)),
-        )
+        job = self._job(number, seed)
         self._live[number, seed] = job
         return job
 
@@ -85,7 +79,7 @@ class Driver(Runner):
         self._promote()
         if run.end_reason == "rung":
             best = run.best(self._file.sweep.objective)
-            store = Store(Path(job.folder))
+            store = Store(Path(job.folder), attempt=run.attempt)
             store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
@@ -132,7 +126,7 @@ class Driver(Runner):
         except InputError as error:  # a combination that the space allows and the networks do not
             self._record.append("trial", trial=number, point=point, spec=tree, source=source)
             seed = run_seed(self.state.seed, 0)
-            job = Job(number, seed, tree, self._file.sweep.objective, str(run_folder(self._folder, number, seed)))
+            job = self._job(number, seed)
             self.started(job)
             self.ended(job, "invalid", {"error": str(error)})
             return

@@ -31,6 +31,10 @@ class NoHealthyTrial(GansweepError):
     exit_code = 4
 
 
+class Superseded(GansweepError):
+    """Another driver has taken the sweep over: nothing more may be written to it."""
+
+
 @contextmanager
 def within(source: str) -> Iterator[None]:
     """Begins the line of an InputError with the file that it is about, where it does not yet."""

@@ -9,10 +9,11 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Superseded
 
 LOST, OUT_OF_MEMORY, DISK_FULL = "lost", "out_of_memory", "disk_full"
 CLUSTER_LOST = "cluster_lost"  # what a driver stops for once Ray itself is gone
+SUPERSEDED = "superseded"  # ... and once another one has taken its sweep over
 # Attempts that a run has, by what ended them. Memory may have been short because of a neighbour; twice is reproducible.
 # A full disk is nobody's attempt: the sweep stops, and goes on when there is room.
 ATTEMPTS = {LOST: 4, OUT_OF_MEMORY: 2}
@@ -21,11 +22,13 @@ MIB = 2**20
 
 
 def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
-    """An end reason, or a fault that may be retried (out_of_memory, disk_full), and its evidence, for an error out of
-    a run; the traceback is saved in the run's folder."""
+    """An end reason, or a fault of an attempt (out_of_memory, disk_full, superseded), and its evidence, for an error
+    out of a run; the traceback is saved in the run's folder."""
     text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
     if is_disk_full(error):
         return DISK_FULL, {"error": text}
+    if isinstance(error, Superseded):
+        return SUPERSEDED, {"error": text}
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))

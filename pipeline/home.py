@@ -39,6 +39,11 @@ def begun(folder: Path) -> bool:
         return False
 
 
+def has_trials(folder: Path) -> bool:
+    """Whether runs have left something in a sweep's folder."""
+    return any((folder / "trials").glob("*"))
+
+
 def existing(name: str, home: str | Path | None = None) -> Path:
     """The folder of a sweep that is there, or InputError that lists those there are."""
     folder = folder_of(name, home)
@@ -67,4 +72,4 @@ def names(home: str | Path | None = None) -> list[str]:
 def free_name(home: Path, name: str) -> str:
     """`name`, or the first of name-2, name-3, ... that no sweep has."""
     candidates = [name, *(f"{name}-{number}" for number in range(2, 10_000))]
-    return next(each for each in candidates if not begun(home / each))
+    return next(each for each in candidates if not begun(home / each) and not has_trials(home / each))

@@ -7,91 +7,56 @@ import json
 import logging
 import os
 import socket
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import psutil
 
-from pipeline.errors import InputError, Unreachable
+from pipeline.errors import InputError, Superseded, Unreachable
 from pipeline.faults import is_disk_full
 
 NAME = "driver.lock"
 GUARD = ".driver.guard"  # held for the moment in which the lock changes hands
 BEAT = 1.0  # seconds
-STALE = 15.0  # seconds without a beat, for a holder on another host
+STALE = 15.0  # seconds without a beat, for a holder whose process cannot be looked at from here
+LOOK = 0.2  # seconds between looks at a heart that may beat
+TRIES = 20  # at a folder that comes and goes, and at a lock that others take meanwhile
 
 
-def holder(folder: Path) -> dict[str, Any] | None:
-    """Who drives the sweep now, None where nobody does (no lock, or a stale one)."""
-    path = folder / NAME
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-        age = time.time() - path.stat().st_mtime
-        if found["host"] == socket.gethostname():
-            return found if _alive(found["pid"], found["born"]) else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return found if age < STALE else None
+class Seen(NamedTuple):
+    """A lock file as it was at one moment: two that differ are a beat, or another driver."""
 
+    content: str
+    beat: int  # nanoseconds, by the storage's clock; compared with another one only, never with a clock of ours
 
-class Lock:
-    """Held from acquire() to release(). `each_beat` is called about once a second by the heartbeat's thread.
-    `lost`: another driver holds it by now (this host slept, or the file was removed): nothing more may be written."""
-
-    def __init__(self, folder: Path, each_beat: Callable[[], None] = lambda: None) -> None:
-        self.path = folder / NAME
-        self.session = uuid.uuid4().hex[:12]
-        self.taken_over: dict[str, Any] | None = None
-        self.lost = False
-        self._each_beat = each_beat
-        self._released = threading.Event()
-
-    def acquire(self) -> None:
-        """Raises InputError, naming the holder, where another driver is alive. A stale lock is taken over."""
+    @property
+    def holder(self) -> dict[str, Any]:
+        """What it says; nothing where it is damaged."""
         try:
-            guard = filelock.FileLock(self.path.with_name(GUARD), timeout=10)
-            with guard:  # of two that find a lock stale one takes it over, and the other finds a fresh one
-                self._acquire()
-        except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError
-            if is_disk_full(error):
-                raise
-            raise Unreachable(f"{self.path.parent}: files cannot be locked there ({error})") from None
-        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+            found = json.loads(self.content)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
-    def release(self) -> None:
-        self._released.set()
-        if self._mine():
-            self.path.unlink(missing_ok=True)
 
-    def _acquire(self) -> None:
-        other, name = holder(self.path.parent), self.path.parent.name
-        if other is not None:
-            raise InputError(
-                f"{name}: driven by process {other['pid']} on {other['host']} since {other['since']}; "
-                f"wait for it, or end it with: gansweep stop {name}"
-            )
-        if self.path.exists():
-            self.taken_over = _read(self.path)
-        me = {
-            "pid": os.getpid(),
-            "born": psutil.Process().create_time(),
-            "host": socket.gethostname(),
-            "session": self.session,
-            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        temporary = self.path.with_name(f"{NAME}.{self.session}")
-        temporary.write_text(json.dumps(me))
-        os.replace(temporary, self.path)
+@dataclass(frozen=True)
+class Fence:
+    """What a session's writers ask before each write: whether the sweep is still theirs."""
 
-    def _mine(self) -> bool:
+    folder: Path  # the sweep's
+    session: str
+
+    def holds(self) -> bool:
         """A storage that does not answer for a moment takes nothing away."""
         try:
-            return bool(json.loads(self.path.read_text())["session"] == self.session)
+            return bool(json.loads((self.folder / NAME).read_text())["session"] == self.session)
         except FileNotFoundError:
             return False
         except OSError:
@@ -99,9 +64,125 @@ class Lock:
         except (ValueError, TypeError, KeyError):
             return False
 
+    def check(self) -> None:
+        """Raises Superseded, naming who has the sweep now."""
+        if not self.holds():
+            raise Superseded(self.said())
+
+    def said(self) -> str:
+        """Who has the sweep now, for a driver that has it no more."""
+        seen = None
+        with contextlib.suppress(OSError):
+            seen = _look(self.folder / NAME)
+        now = f"{_named(seen.holder)} has it now" if seen else "its lock file was removed"
+        return (
+            f"{self.folder.name}: this driver lost the sweep, as one that was asleep for long does ({now}); it wrote "
+            f"nothing more; see: gansweep status {self.folder.name}"
+        )
+
+
+def holder(folder: Path) -> dict[str, Any] | None:
+    """Who drives the sweep now, None where nobody does (no lock, or a stale one). For who only looks: the age of a
+    lock of another host is by the storage's clock, where it can be asked."""
+    try:
+        seen = _look(folder / NAME)
+    except OSError:
+        return None
+    if seen is None:
+        return None
+    if (alive := _alive_here(seen.holder)) is not None:
+        return seen.holder if alive else None
+    return seen.holder if seen.holder and _storage_time(folder) - seen.beat / 1e9 < STALE else None
+
+
+class Lock:
+    """Held from acquire() to release(). `each_beat` is called about once a second by the heartbeat's thread.
+    `lost`: another driver holds it by now (this host slept, or the file was removed): nothing more may be written."""
+
+    def __init__(
+        self,
+        folder: Path,
+        each_beat: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """say: told why acquire() waits, where it does."""
+        self.path = folder / NAME
+        self.session = uuid.uuid4().hex[:12]
+        self.fence = Fence(folder, self.session)
+        self.taken_over: dict[str, Any] | None = None
+        self.lost = False
+        self._each_beat, self._say = each_beat, say
+        self._released = threading.Event()
+
+    def acquire(self) -> None:
+        """Raises InputError, naming the holder, where another driver is alive. A stale lock is taken over: one whose
+        process is gone, and one of another host that was seen not to beat for its time, by our own steady clock."""
+        for _ in range(TRIES):
+            try:
+                dead = self._judged()
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with filelock.FileLock(self.path.with_name(GUARD), timeout=10):
+                    if _look(self.path) == dead:  # of two that find a lock stale one takes it, the other looks again
+                        self._take(dead)
+                        break
+            except FileNotFoundError:  # a refused driver has just cleaned up its folder
+                continue
+            except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError
+                if is_disk_full(error):
+                    raise
+                raise Unreachable(f"{self.path.parent}: files cannot be locked there ({error})") from None
+        else:
+            raise Unreachable(f"{self.path.parent}: others take its lock again and again; try later")
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def release(self) -> None:
+        self._released.set()
+        if self.fence.holds():
+            self.path.unlink(missing_ok=True)
+
+    def _judged(self) -> Seen | None:
+        """The lock that is there and dead, None where there is none; InputError where it is alive."""
+        first = _look(self.path)
+        if first is None:
+            return None
+        alive = _alive_here(first.holder)
+        if alive is None:
+            alive = self._beats(first)
+        if not alive:
+            return first
+        name = self.path.parent.name
+        raise InputError(f"{name}: driven by {_named(first.holder)}; wait for it, or end it with: gansweep stop {name}")
+
+    def _beats(self, first: Seen) -> bool:
+        """Whether a lock changes within the time in which it must. Clocks of two hosts are not compared."""
+        end, said = time.monotonic() + STALE, False
+        while time.monotonic() < end:
+            time.sleep(LOOK)
+            seen = _look(self.path)
+            if seen != first:
+                return seen is not None
+            if not said and time.monotonic() > end - STALE + 2 * BEAT:
+                self._say(f"{self.path.parent.name}: looking for {STALE:.0f} s whether {_named(first.holder)} is alive")
+                said = True
+        return False
+
+    def _take(self, dead: Seen | None) -> None:
+        self.taken_over = dead.holder if dead else None
+        me = {
+            "pid": os.getpid(),
+            "born": psutil.Process().create_time(),
+            "host": socket.gethostname(),
+            "processes": _processes(),
+            "session": self.session,
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        temporary = self.path.with_name(f"{NAME}.{self.session}")
+        temporary.write_text(json.dumps(me))
+        os.replace(temporary, self.path)
+
     def _beat(self) -> None:
         while not self._released.wait(BEAT):
-            if self._mine():
+            if self.fence.holds():
                 with contextlib.suppress(OSError):
                     os.utime(self.path)
             elif not self._released.is_set():
@@ -112,18 +193,47 @@ class Lock:
                 logging.getLogger(__name__).exception("a look at the sweep failed")  # the heart goes on beating
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a lock file says; nothing where it is not there or damaged."""
+def _look(path: Path) -> Seen | None:
+    """The lock file now, None where there is none. Opened anew each time: a network's file system looks again then."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        with path.open(errors="replace") as file:
+            return Seen(file.read(), os.fstat(file.fileno()).st_mtime_ns)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
-def _alive(pid: int, born: float) -> bool:
+def _named(holder: dict[str, Any]) -> str:
+    if not {"pid", "host", "since"} <= holder.keys():
+        return "a driver whose lock cannot be read"
+    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+
+
+def _processes() -> str:
+    """What tells whether a process number means the same here and there: the boot of this machine, and the namespace
+    of its processes; containers of one host have the host's name, and numbers of their own."""
     try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - born) < 2 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # no Linux
+        return f"{uuid.getnode():x} {psutil.boot_time():.0f}"
+
+
+def _alive_here(holder: dict[str, Any]) -> bool | None:
+    """Whether a driver that this process can look at is alive; None where it cannot."""
+    if holder.get("host") != socket.gethostname() or holder.get("processes") != _processes():
+        return None
+    try:
+        process = psutil.Process(holder["pid"])
+        return abs(process.create_time() - holder["born"]) < 2 and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, KeyError, TypeError, ValueError):
         return False
+
+
+def _storage_time(folder: Path) -> float:
+    """What the storage's clock says, by a file that has no name; our own where nothing can be written."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+            file.flush()
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()

@@ -6,12 +6,14 @@ import itertools
 import json
 import math
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline import durable
 from pipeline.errors import InputError
 
 FORMAT = 1
@@ -40,23 +42,31 @@ _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 class Record:
     """The driver's end of the log. `hook(line, when)` is called right before and right after each write, so
-    that a test can end the process there."""
+    that a test can end the process there. `guard` is called before each write, and raises where nothing more may be
+    written (lock.Fence.check)."""
 
-    def __init__(self, path: Path, hook: Callable[[Line, str], None] | None = None) -> None:
-        """Opens the log for appending; a torn last line is cut off and kept in `torn`."""
+    def __init__(
+        self,
+        path: Path,
+        hook: Callable[[Line, str], None] | None = None,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Opens the log for appending; a torn last line is cut off and kept in `torn`.
+
+        The log becomes a new file with the same lines: what a driver that slept between its guard and its write still
+        writes, lands in the old one, which has no name any more.
+        """
         self.path = path
         self.torn: str | None = None
-        self._hook = hook
+        self._hook, self._guard = hook, guard
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Line], None]] = []
         lines, whole = read(path) if path.exists() else ([], 0)
         self._number = len(lines)
         self._time: float = lines[-1]["time"] if lines else 0.0
-        if path.exists() and path.stat().st_size > whole:
-            with path.open("r+b") as file:
-                file.seek(whole)
-                self.torn = file.read().decode(errors="replace")
-                file.truncate(whole)
+        guard()
+        if path.exists():
+            self.torn = _renewed(path, whole)
         self._file = path.open("ab", buffering=0)
 
     def listen(self, listener: Callable[[Line], None]) -> None:
@@ -74,6 +84,7 @@ class Record:
             line = {"v": FORMAT, "n": self._number, "time": self._time, "event": event, **fields}
             if self._hook:
                 self._hook(line, "before")
+            self._guard()
             self._write(dumps(line).encode() + b"\n")
             self._number += 1
             if self._hook:
@@ -95,6 +106,22 @@ class Record:
         except OSError:
             os.ftruncate(self._file.fileno(), end)
             raise
+
+
+def _renewed(path: Path, whole: int) -> str | None:
+    """Puts a copy of the first `whole` bytes in the file's place; what was after them, None where nothing was."""
+    content = path.read_bytes()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            shutil.copymode(path, temporary)
+            file.write(content[:whole])
+            file.flush()
+            os.fsync(file.fileno())
+        durable.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return content[whole:].decode(errors="replace") or None
 
 
 def read(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Line], int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline import faults
 from pipeline.health.rules import DEFAULT_RULES, Context, verdict
+from pipeline.lock import Fence
 from pipeline.measurement import Measurement
 from pipeline.record import Line, Record
 from pipeline.results import Run
@@ -21,9 +22,10 @@ _NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
 
 @dataclass(frozen=True)
 class Job:
-    """One run as a worker gets it: the resolved spec, the seed, and the folder for checkpoints and samples.
-    replicate: the number of the seed where the run confirms a finalist (see picking/): its last evaluations are then
-    made on the test part too."""
+    """One attempt at a run as a worker gets it: the resolved spec, the seed, and the folder for checkpoints and
+    samples. replicate: the number of the seed where the run confirms a finalist (see picking/): its last evaluations
+    are then made on the test part too. attempt, session: whose it is; a worker asks before each write whether the
+    driver of that session still holds the sweep (session "": nobody else can)."""
 
     trial: int
     seed: int
@@ -31,10 +33,13 @@ class Job:
     objective: str
     folder: str
     replicate: int | None = None
+    attempt: int = 1
+    session: str = ""
 
-    @property
-    def name(self) -> str:
-        return f"{self.trial}-{self.seed}"
+    def check(self) -> None:
+        """Raises Superseded where the attempt may write no more."""
+        if self.session:
+            Fence(sweep_folder(Path(self.folder)), self.session).check()
 
 
 class Runner(ABC):
@@ -48,6 +53,8 @@ class Runner(ABC):
         self.notices: list[str] = []  # what a user should be told, for whoever watches
         self._folder, self._record, self._file = folder, record, file
         self._live: dict[tuple[int, int], Job] = {}
+        starts = [line["session"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
+        self._session: str = starts[-1] if starts else ""
         record.listen(self.state.apply)
 
     @abstractmethod
@@ -67,16 +74,28 @@ class Runner(ABC):
         """End reason and evidence for a healthy run below its budget that is not to go on; None: it goes on."""
         return None
 
+    def _job(self, number: int, seed: int, replicate: int | None = None) -> Job:
+        """The next attempt at a run."""
+        run = self.state.run(number, seed)
+        return Job(
+            number,
+            seed,
+            self.state.configuration(number).spec,
+            self._file.sweep.objective,
+            str(run_folder(self._folder, number, seed)),
+            replicate,
+            run.attempt + 1 if run else 1,
+            self._session,
+        )
+
     def _retry(self, job: Job) -> None:
         """Has next_job() hand out a job again whose attempt was lost; nothing to do where it looks at the state."""
         return
 
     def started(self, job: Job) -> None:
         """An attempt at the run begins."""
-        run = self.state.run(job.trial, job.seed)
         confirms = {} if job.replicate is None else {"replicate": job.replicate}
-        attempt = run.attempt + 1 if run else 1
-        self._record.append("attempt", trial=job.trial, seed=job.seed, attempt=attempt, **confirms)
+        self._record.append("attempt", trial=job.trial, seed=job.seed, attempt=job.attempt, **confirms)
 
     def measured(self, job: Job, measurement: Measurement) -> bool:
         """Records a measurement and returns whether the run goes on."""
@@ -102,11 +121,12 @@ class Runner(ABC):
 
     def faulted(self, job: Job, kind: str, evidence: dict[str, Any]) -> None:
         """The attempt ended through no fault of the run, as far as is known: it is tried again, from its checkpoint,
-        until its attempts are spent. A full disk stops the sweep; while it is stopping nothing is counted."""
+        until its attempts are spent. A full disk stops the sweep, and so does another driver that has taken it over;
+        while it is stopping nothing is counted."""
         run = self._run(job)
         self._live.pop((job.trial, job.seed), None)
-        if kind == faults.DISK_FULL:
-            self.stopping = self.stopping or faults.DISK_FULL
+        if kind in (faults.DISK_FULL, faults.SUPERSEDED):
+            self.stopping = self.stopping or kind
         if self.stopping:
             return
         self._record.append("attempt_ended", **_key(run), kind=kind, why=evidence["error"])
@@ -143,6 +163,11 @@ def _key(run: Run) -> dict[str, int]:
 def context(state: SweepState) -> Context:
     """What the health rules need to know of the sweep besides a run's measurements."""
     return Context(state.metric, state.known.minimise, state.floor, state.floor_spread)
+
+
+def sweep_folder(run: Path) -> Path:
+    """The sweep's folder that a run_folder() is in."""
+    return run.parents[2]
 
 
 def run_folder(folder: Path, trial: int, seed: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name
+from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
@@ -51,6 +52,7 @@ class Sweep:
     folder: Path
     file: SweepFile
     launch: Launch
+    token: str = ""  # of a new one: tells it from another of the same name that was begun meanwhile
 
     @classmethod
     def from_file(
@@ -72,13 +74,27 @@ class Sweep:
         folder = folder_of(file.name if name is None else name, storage or home)
         if launch.get("data_root"):  # a resume may come from another working folder
             launch["data_root"] = str(Path(launch["data_root"]).absolute())
-        if begun(folder) and not looking:
-            free = free_name(folder.parent, folder.name)
+        sweep = cls(folder, file, Launch(**launch), uuid.uuid4().hex)
+        if not looking:
+            sweep.check_new()
+        return sweep
+
+    def check_new(self) -> None:
+        """Raises InputError where a new sweep's folder has another one, or the trials of one whose record is gone.
+        Looked at again under the lock."""
+        if not self.token:
+            return
+        free = f"start another: --name {free_name(self.folder.parent, self.folder.name)}"
+        if begun(self.folder):
+            if read(self.folder / EVENTS, limit=1)[0][0].get("token") != self.token:
+                raise InputError(
+                    f"the name {self.folder.name} is taken; go on with it: {command('resume', self.folder)}, or {free}"
+                )
+        elif has_trials(self.folder):
             raise InputError(
-                f"the name {folder.name} is taken; go on with it: {command('resume', folder)}, or start "
-                f"another: --name {free}"
+                f"{self.folder}: has trials and no record ({EVENTS}), so nothing can tell whose they are; put the "
+                f"record back, move the folder away, or {free}"
             )
-        return cls(folder, file, Launch(**launch))
 
     @classmethod
     def open(cls, name: str, *, home: str | Path | None = None, **launch: Any) -> Sweep:

@@ -13,12 +13,13 @@ from typing import Any
 from ray import tune
 
 from pipeline import plugin
-from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, classify
+from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
 from pipeline.measurement import Measurement
 from pipeline.runs import Job
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 
+FAULTS = (OUT_OF_MEMORY, DISK_FULL, SUPERSEDED)
 REPORT = "gansweep"  # the one key of a result; its value is JSON, which Tune passes through untouched
 
 
@@ -46,16 +47,17 @@ class Run(tune.Trainable):
             report = {"reason": "completed", "evidence": {}, "fault": False}
         except Exception as error:
             reason, evidence = classify(error, Path(job.folder))
-            report = {"reason": reason, "evidence": evidence, "fault": reason in (OUT_OF_MEMORY, DISK_FULL)}
+            report = {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
             self._release()
         return {REPORT: json.dumps(report), "pid": os.getpid()}
 
     def _start(self, job: Job) -> Iterator[Measurement]:
         from pipeline.training.run import run  # torch is for workers alone
+        from pipeline.training.store import Store
 
         spec = parse(TrialSpec, job.spec, f"trial {job.trial}")
-        test = job.replicate is not None
-        return run(spec, job.seed, job.objective, Path(job.folder), self._cache, self._root, test)
+        store = Store(Path(job.folder), attempt=job.attempt, guard=job.check)
+        return run(spec, job.seed, job.objective, store, self._cache, self._root, job.replicate is not None)
 
     def cleanup(self) -> None:
         self._release()

@@ -13,7 +13,7 @@ from pipeline.picking.racing import Plan, plan
 from pipeline.picking.ranking import Outcome
 from pipeline.record import Line, Record
 from pipeline.results import Run
-from pipeline.runs import Job, Runner, run_folder
+from pipeline.runs import Job, Runner
 from pipeline.seeds import run_seed
 from pipeline.spec.load import SweepFile
 from pipeline.state import SweepState
@@ -53,9 +53,7 @@ class PickDriver(Runner):
             seed = run_seed(self.state.seed, FRESH + replicate)
             if (number, seed) in self._live or _has_ended(self.state, number, seed):
                 continue
-            folder = str(run_folder(self._folder, number, seed))
-            spec = self.state.configuration(number).spec
-            job = Job(number, seed, spec, self._file.sweep.objective, folder, FRESH + replicate)
+            job = self._job(number, seed, FRESH + replicate)
             self._live[number, seed] = job
             return job
         return None

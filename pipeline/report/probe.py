@@ -56,6 +56,7 @@ def _main() -> None:
     from pipeline.spec.base import parse
     from pipeline.training.preflight import preflight
     from pipeline.training.run import run
+    from pipeline.training.store import Store
 
     order = json.loads(sys.stdin.read())
     tree = order["spec"]
@@ -66,7 +67,7 @@ def _main() -> None:
             preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
             found = []
             for measurement in run(
-                parse(TrialSpec, tree, "probe"), 0, order["objective"], Path(folder), Path(order["cache"]), root
+                parse(TrialSpec, tree, "probe"), 0, order["objective"], Store(Path(folder)), Path(order["cache"]), root
             ):
                 found.append(measurement)
                 if measurement.seconds > SECONDS:

@@ -21,6 +21,7 @@ from pipeline.results import TAIL
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.overfitting import overfitting
+from pipeline.training.provenance import check_provenance
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import evaluating, step
 from pipeline.training.store import Store
@@ -37,12 +38,14 @@ def training(
 
     The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
     checkpoints is continued from the newest valid one, whose measurement is yielded again; of damaged ones that were
-    newer the first measurement has notices. `objective` names the
-    metric by which the best checkpoint is kept. After a value that is not finite one last measurement is yielded,
+    newer the first measurement has notices; one of another run raises InputError. `objective` names the metric by which
+    the best checkpoint is kept. After a value that is not finite one last measurement is yielded,
     without metrics and with the signal `finite` at 0: nothing could come of going on. `test`: the evaluations that
     the run's tail is made of are made on the test part too, which decides nothing here.
     """
     found = store.newest()
+    if found is not None:
+        check_provenance(store.folder / found[0], found[1], spec, seed)
     state = initial(spec, evaluator.dataset, seed, restored=found is not None)
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if state.drawn:
@@ -81,7 +84,7 @@ def training(
             test=tested,
         )
         with _timed(timings, "checkpoint"):
-            name = _save(state, store, measurement, objective)
+            name = _save(state, store, measurement, objective, seed)
         state.seconds += timings["checkpoint"]
         yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name, notices=notices)
         notices = ()
@@ -102,6 +105,7 @@ def _save_samples(state: TrainingState, dataset: Dataset, samples: Tensor, store
     shown = samples[: grid**2] if dataset.kind == "image" else samples
     reals = dataset.validation[:REALS_SHOWN] if dataset.kind == "points" and dataset.means is None else None
     path = store.samples / f"images-{state.images:012d}.png"
+    store.guard()
     save_grid(shown, path, grid, dataset.means, reals)
     return str(path.relative_to(store.folder))
 
@@ -122,7 +126,7 @@ def _signals(state: TrainingState) -> dict[str, float]:
     return state.window_d.means() | state.window_g.means()
 
 
-def _save(state: TrainingState, store: Store, measurement: Measurement, objective: str) -> str:
+def _save(state: TrainingState, store: Store, measurement: Measurement, objective: str, seed: int) -> str:
     """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
     value = measurement.metrics.get(objective)
     sign = 1 if known(objective, state.spec.evaluation.own).minimise else -1
@@ -137,6 +141,7 @@ def _save(state: TrainingState, store: Store, measurement: Measurement, objectiv
             "state": state.tensors(),
             "measurement": measurement.as_dict(),
             "spec": state.spec.model_dump(mode="json"),
+            "seed": seed,
             "shape": list(state.shape),
         },
     )

@@ -16,15 +16,15 @@ from pipeline.training.store import Store
 
 
 def run(
-    spec: TrialSpec, seed: int, objective: str, folder: Path, cache: Path, root: Path | None, test: bool = False
+    spec: TrialSpec, seed: int, objective: str, store: Store, cache: Path, root: Path | None, test: bool = False
 ) -> Iterator[Measurement]:
-    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `folder`. `test`: with
+    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `store`. `test`: with
     the last ones on the test part too."""
     chosen = spec.data.model_dump_json(), spec.evaluation.model_dump_json()
     evaluator = _evaluator(*chosen, cache, root, spec.device or "cpu")
     if spec.device == "cpu":
         torch.set_num_threads(1)
-    return training(spec, evaluator, Store(folder), seed, objective, test)
+    return training(spec, evaluator, store, seed, objective, test)
 
 
 @functools.lru_cache(maxsize=2)

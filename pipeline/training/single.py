@@ -23,6 +23,7 @@ from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.training.preflight import preflight
 from pipeline.training.run import run
+from pipeline.training.store import Store
 
 
 def train(
@@ -54,7 +55,7 @@ def train(
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed, own=spec.evaluation.own)
     try:
-        for measurement in run(spec, seed, metric, folder, cache, root):
+        for measurement in run(spec, seed, metric, Store(folder), cache, root):
             done.measurements.append(measurement)
             for notice in measurement.notices:
                 say(f"note: {notice}")

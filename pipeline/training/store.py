@@ -13,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline import durable
+from pipeline.errors import GansweepError
+
 FORMAT = 1
-_NAME = re.compile(r"images-(\d{12})-([0-9a-f]{16})\.pt")
+_NAME = re.compile(r"images-(\d{12})-(?:attempt-(\d{4,})-)?([0-9a-f]{16})\.(?:pt|part)")
 
 
 class DamagedCheckpoint(Exception):
@@ -22,10 +25,22 @@ class DamagedCheckpoint(Exception):
 
 
 class Store:
-    """A run's folder. `hook(path, when)` is called right before and right after each rename, for tests."""
+    """A run's folder. `hook(path, when)` is called right before and right after each rename, for tests.
 
-    def __init__(self, folder: Path, hook: Callable[[Path, str], None] | None = None) -> None:
-        self.folder = folder
+    In a sweep a run's attempts write under their numbers (0: there is but one), and before each write `guard` raises
+    where the attempt is no more the run's. An attempt removes what it wrote itself and what those before it left,
+    which are over; never what a later one wrote, so that one that slept takes nothing from its successor.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        hook: Callable[[Path, str], None] | None = None,
+        *,
+        attempt: int = 0,
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder, self.attempt, self.guard = folder, attempt, guard
         self.checkpoints = folder / "checkpoints"
         self.samples = folder / "samples"
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -41,8 +56,10 @@ class Store:
         buffer = io.BytesIO()
         torch.save({"format": FORMAT, **content}, buffer)
         raw = buffer.getvalue()
-        path = self.checkpoints / f"images-{images:012d}-{_hash(raw)}.pt"
+        mine = f"attempt-{self.attempt:04d}-" if self.attempt else ""
+        path = self.checkpoints / f"images-{images:012d}-{mine}{_hash(raw)}.pt"
         temporary = path.with_suffix(".part")
+        self.guard()
         try:
             with temporary.open("wb") as file:
                 file.write(raw)
@@ -53,11 +70,16 @@ class Store:
             raise
         if self._hook:
             self._hook(path, "before")
-        os.replace(temporary, path)
+        try:
+            self.guard()
+        except GansweepError:
+            temporary.unlink(missing_ok=True)
+            raise
+        durable.replace(temporary, path)
         if self._hook:
             self._hook(path, "after")
         for other in self._paths():
-            if other != path and other.name >= f"images-{images:012d}":
+            if other != path and _images(other) >= images and _attempt(other) <= self.attempt:
                 other.unlink(missing_ok=True)
         return str(path.relative_to(self.folder))
 
@@ -80,11 +102,14 @@ class Store:
         paths = self._paths()
         kept = {self.folder / best} if best else set()
         kept |= set(paths[-last:] if last else [])
-        for path in {*paths, *self.checkpoints.glob("*.part")} - kept:
-            path.unlink(missing_ok=True)
+        self.guard()
+        for path in {*paths, *self._paths("*.part")} - kept:
+            if _attempt(path) <= self.attempt:
+                path.unlink(missing_ok=True)
 
-    def _paths(self) -> list[Path]:
-        return sorted(path for path in self.checkpoints.glob("*.pt") if _NAME.fullmatch(path.name))
+    def _paths(self, pattern: str = "*.pt") -> list[Path]:
+        found = [path for path in self.checkpoints.glob(pattern) if _NAME.fullmatch(path.name)]
+        return sorted(found, key=lambda path: (_images(path), _attempt(path), path.name))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -99,7 +124,7 @@ def load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DamagedCheckpoint(f"{path}: {error.strerror}") from None
     named = _NAME.fullmatch(path.name)
-    if named and _hash(raw) != named[2]:
+    if named and _hash(raw) != named[3]:
         raise DamagedCheckpoint(f"{path}: damaged ({len(raw)} bytes, its hash is not the one in its name)")
     try:
         content: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
@@ -108,6 +133,21 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DamagedCheckpoint(f"{path}: not a checkpoint of this version of gansweep")
     return content
+
+
+def _images(path: Path) -> int:
+    return int(_parts(path)[1])
+
+
+def _attempt(path: Path) -> int:
+    """0 of the only one, and of those that were written before attempts were told apart."""
+    return int(_parts(path)[2] or 0)
+
+
+def _parts(path: Path) -> re.Match[str]:
+    found = _NAME.fullmatch(path.name)
+    assert found is not None, path  # one of _paths()
+    return found
 
 
 def _hash(raw: bytes) -> str:

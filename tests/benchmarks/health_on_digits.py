@@ -66,6 +66,7 @@ def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     from pipeline.spec.base import parse
     from pipeline.spec.trial import TrialSpec
     from pipeline.training.run import run
+    from pipeline.training.store import Store
 
     state = Sweep.open(folder.name, home=folder.parent).state
     scratch = folder.parent / "rules-off" / folder.name / f"{trial}-{seed}"
@@ -73,7 +74,7 @@ def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     if not result.exists():
         again = Run(trial, seed)
         spec = parse(TrialSpec, state.trials[trial].spec, "record")
-        again.measurements += run(spec, seed, state.metric, scratch, folder.parent.absolute() / "cache", None)
+        again.measurements += run(spec, seed, state.metric, Store(scratch), folder.parent.absolute() / "cache", None)
         done = again.images >= spec.budget.images
         result.write_text(json.dumps({"tail": again.tail(state.metric) if done else None, "images": again.images}))
     found: dict[str, Any] = json.loads(result.read_text())

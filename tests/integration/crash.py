@@ -24,6 +24,7 @@ from pipeline.cluster import launch
 from pipeline.measurement import Measurement
 from pipeline.record import Line, Record
 from pipeline.runs import Job
+from pipeline.training.store import Store
 
 PLACES = [place.split("@") for place in sys.argv[1].split(",")]
 FUSES = tempfile.mkdtemp(prefix="crash-")  # a file each for what went off: one worker of several, once
@@ -66,7 +67,7 @@ def crashing() -> type[launch.Run]:
 
     class Run(launch.Run):
         def _start(self, job: Job) -> Iterator[Measurement]:
-            from pipeline.training import run
+            from pipeline.training import store
 
             count: Counter[str] = Counter()
 
@@ -76,9 +77,7 @@ def crashing() -> type[launch.Run]:
                     if place == f"rename:{count[when]}:{when}":
                         off(whom, place, self_=True)
 
-            from pipeline.training.store import Store
-
-            run.Store = functools.partial(Store, hook=at_rename)  # type: ignore[misc,assignment]
+            store.Store = functools.partial(Store, hook=at_rename)  # type: ignore[misc,assignment]
             return super()._start(job)
 
     return Run

@@ -1,0 +1,41 @@
+"""Whose a checkpoint is: the configuration and the seed that it was trained with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.plugin import is_own
+from pipeline.spec.base import flatten, parse
+from pipeline.spec.trial import TrialSpec
+
+SHOWN = 3  # keys that a line names
+PLACES = ("data.name", "init_from.path")  # may have moved; what is there has a fingerprint or a hash of its own
+
+
+def check_provenance(path: Path, content: dict[str, Any], spec: TrialSpec, seed: int) -> None:
+    """Raises InputError where the checkpoint at `path` is of another configuration or seed than `spec` and `seed`: a
+    run that went on from it would not be what its record says. One of before seeds were kept is taken by its spec."""
+    was = flatten(parse(TrialSpec, content["spec"], str(path)).model_dump(mode="json"))
+    now = flatten(spec.model_dump(mode="json"))
+    other = [
+        f"{key} {was.get(key)}, not {now.get(key)}"
+        for key in {**was, **now}
+        if _placed(key, was.get(key)) != _placed(key, now.get(key))
+    ]
+    if content.get("seed", seed) != seed:
+        other.append(f"seed {content['seed']}, not {seed}")
+    if other:
+        more = f", and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
+        raise InputError(
+            f"{path}: is a checkpoint of another run ({', '.join(other[:SHOWN])}{more}); valid: its own, or "
+            "an empty folder"
+        )
+
+
+def _placed(key: str, value: Any) -> Any:
+    """A value without the folder that it is in, where it is a place."""
+    if isinstance(value, str) and (key in PLACES or is_own(value)):
+        return Path(value.removeprefix("imagefolder:")).name
+    return value
