@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline.errors import Superseded
 from pipeline.metrics.catalogue import METRICS
 from pipeline.training.store import DamagedCheckpoint, Store, load
 from tests.training.toy import OBJECTIVE, run
@@ -93,6 +94,65 @@ def test_a_run_keeps_its_last_two_and_its_best(tmp_path: Path) -> None:
         saved = load(tmp_path / measurement.checkpoint)
         assert saved["measurement"]["metrics"] == measurement.metrics
         assert saved["state"]["best"] == {"value": best.metrics[OBJECTIVE], "images": best.images}
+
+
+def attempts(store: Store) -> list[tuple[int, str]]:
+    """What is there: images, and whose."""
+    split = [path.stem.split("-") for path in store.checkpoints.glob("*.pt")]
+    return sorted((int(parts[1]), parts[3] if parts[2] == "attempt" else "") for parts in split)
+
+
+def test_an_attempt_takes_nothing_from_a_later_one(tmp_path: Path) -> None:
+    """The first one slept while the second went on from its checkpoint, and is awake again."""
+    first, second = Store(tmp_path, attempt=1), Store(tmp_path, attempt=2)
+    first.save(100, content())
+    for count in (200, 300, 400):
+        second.save(count, content())
+        second.keep(best=None)
+    late = first.save(150, content())
+    first.keep(best=late, last=0)
+    assert attempts(second) == [(150, "0001"), (300, "0002"), (400, "0002")]
+    newest = second.newest()
+    assert newest is not None
+    assert newest[0] == second.at(400)
+    second.keep(best=None)  # what those before it left is over
+    assert attempts(second) == [(300, "0002"), (400, "0002")]
+
+
+def test_an_attempt_goes_on_from_what_those_before_it_left(tmp_path: Path) -> None:
+    old = Store(tmp_path).save(100, content(1.0))  # of before attempts were told apart
+    for attempt in (1, 2, 3):
+        store = Store(tmp_path, attempt=attempt)
+        newest = store.newest()
+        assert newest is not None
+        assert newest[1]["state"]["weight"][0] == attempt
+        store.save(100 * attempt + 100, content(attempt + 1.0))
+        store.keep(best=None)
+    assert not (tmp_path / old).exists()
+    assert attempts(store) == [(300, "0002"), (400, "0003")]
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3], ids=["before the write", "before the rename", "before the removal"])
+def test_an_attempt_that_is_no_more_the_runs_writes_and_removes_nothing(asked: int, tmp_path: Path) -> None:
+    Store(tmp_path, attempt=1).save(100, content())
+    calls = 0
+
+    def guard() -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= asked:
+            raise Superseded("another driver has it")
+
+    store = Store(tmp_path, attempt=1, guard=guard)
+
+    def go_on() -> None:
+        store.save(200, content())
+        store.keep(best=None, last=1)
+
+    with pytest.raises(Superseded):
+        go_on()
+    assert [count for count, _ in attempts(store)] == ([100, 200] if asked == 3 else [100])
+    assert list(store.checkpoints.glob("*.part")) == []
 
 
 class Malice:
