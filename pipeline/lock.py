@@ -74,7 +74,7 @@ class Fence:
         seen = None
         with contextlib.suppress(OSError):
             seen = _look(self.folder / NAME)
-        now = f"{_named(seen.holder)} has it now" if seen else "its lock file was removed"
+        now = f"{_named(seen.holder)} has it now" if seen else "one that has ended had it, or its lock file was removed"
         return (
             f"{self.folder.name}: this driver lost the sweep, as one that was asleep for long does ({now}); it wrote "
             f"nothing more; see: gansweep status {self.folder.name}"
