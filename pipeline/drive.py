@@ -86,7 +86,7 @@ def drive(
         driver.notices += start_notices(record, held)
         until = began + max_time - min(CLOSING, 0.1 * max_time) if max_time else None
         stop.append(_stopper(sweep, driver, held, until))
-        tracker = TrackerProcess(sweep.folder, sweep.tracking_uri)
+        tracker = TrackerProcess(sweep.folder, sweep.tracking_uri, held.session)
         tracker.start()
         stack.enter_context(cluster.interruptible(driver))
         ended = "interrupted"

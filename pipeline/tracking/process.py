@@ -1,7 +1,7 @@
 """The tracker in a process of its own: MLflow takes neither time nor memory of the driver, and cannot bring it down.
 
-python -m pipeline.tracking.process FOLDER URI: told on standard input when to close, in seconds; it ends with whoever
-started it. What it has to say (`error`, a line of JSON a change) is on standard output.
+python -m pipeline.tracking.process FOLDER URI SESSION: told on standard input when to close, in seconds; it ends with
+whoever started it. What it has to say (`error`, a line of JSON a change) is on standard output.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class TrackerProcess:
     """Sends a sweep's record to MLflow from start() to close(); started again should it die. `error`: its last problem
     in one line, None once it is over. Nothing is ever raised into the sweep."""
 
-    def __init__(self, folder: Path, uri: str) -> None:
-        """folder: the sweep's. Raises InputError for a URI that is of no known kind."""
+    def __init__(self, folder: Path, uri: str, session: str = "") -> None:
+        """folder: the sweep's. session: the driver's. Raises InputError for a URI that is of no known kind."""
         database(uri)
-        self.folder, self.uri = folder, uri
+        self.folder, self.uri, self.session = folder, uri, session
         self.error: str | None = None
         self._closing = threading.Event()
         self._process: subprocess.Popen[str] | None = None
@@ -67,6 +67,7 @@ class TrackerProcess:
 
     def _spawn(self) -> None:
         command = [sys.executable, "-m", "pipeline.tracking.process", str(self.folder.absolute()), self.uri]
+        command.append(self.session)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -93,9 +94,9 @@ class TrackerProcess:
             self._spawn()
 
 
-def follow(folder: Path, uri: str, told: IO[str], said: IO[str]) -> None:
+def follow(folder: Path, uri: str, session: str, told: IO[str], said: IO[str]) -> None:
     """Sends until `told` names the seconds that are left, or ends."""
-    tracker = Tracker(folder, uri)
+    tracker = Tracker(folder, uri, session)
     tracker.start()
     error = None
     while True:
@@ -118,5 +119,5 @@ if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError):
-        follow(Path(sys.argv[1]), sys.argv[2], sys.stdin, answers)
+        follow(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.stdin, answers)
     os._exit(0)  # a thread in the middle of a call holds up nothing: a call made again changes nothing

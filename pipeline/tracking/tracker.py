@@ -19,8 +19,9 @@ from pipeline.tracking.server import ui
 __all__ = ["Tracker", "check", "default_uri", "run_ids", "sync", "ui"]
 
 POLL, SLOWEST = 1.0, 30.0  # seconds between looks at the record; the longest wait after a failure
-ENDING = 20.0  # seconds that the sender of a driver that was killed has to notice
-LOCK = "tracking.lock"  # held by whoever sends: two at once would make a run twice
+ENDING = 10.0  # seconds that the sender of a driver that is gone has to notice
+LOCK = "tracking.lock"  # held by whoever sends, a driver's session or SYNC: two at once would make a run twice
+SYNC = "sync"
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +32,13 @@ class Tracker:
     Whatever goes wrong is retried for ever; `error` holds the last problem in one line, None once it is over.
     """
 
-    def __init__(self, folder: Path, uri: str) -> None:
-        """folder: the sweep's. Raises InputError for a URI that is of no known kind."""
+    def __init__(self, folder: Path, uri: str, session: str = "") -> None:
+        """folder: the sweep's. session: of the driver that it sends for, and only as long as that one holds the sweep.
+        Raises InputError for a URI that is of no known kind."""
         database(uri)
         self.folder, self.uri = folder, uri
         self.error: str | None = None
+        self._session, self._began = session, time.monotonic()
         self._until: float | None = None  # monotonic; set by close()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
@@ -60,8 +63,12 @@ class Tracker:
         while True:
             try:
                 with locked(self.folder / LOCK, wait=False) as mine:
+                    if not self._holds():
+                        return
                     if not mine:
+                        self._pass_by_a_sleeper()
                         raise GansweepError("another process is sending this sweep")
+                    (self.folder / LOCK).write_text(self._session)
                     projector = Projector(self.folder, self.uri)
                     wait = POLL
                     self._follow(projector)
@@ -78,12 +85,21 @@ class Tracker:
         """Sends whatever the record gets, until close() and there is nothing left, or no time."""
         while True:
             closing = self._until is not None  # asked first: what was written before close() is sent
-            while not self._late() and projector.step():
+            while not self._late() and self._holds() and projector.step():
                 pass
+            if not self._holds():
+                return
             self.error = None
             if closing:
                 return
             self._rest(POLL)
+
+    def _holds(self) -> bool:
+        return not self._session or lock.Fence(self.folder, self._session).holds()
+
+    def _pass_by_a_sleeper(self) -> None:
+        if self._session and time.monotonic() - self._began > ENDING:
+            _pass_by(self.folder, self._session)
 
     def _late(self) -> bool:
         return self._until is not None and time.monotonic() >= self._until
@@ -96,6 +112,17 @@ class Tracker:
             time.sleep(max(0.0, min(seconds, POLL, self._until - time.monotonic())))
 
 
+def _pass_by(folder: Path, session: str = "") -> bool:
+    """Takes the lock's name from the sender of another driver than that of `session`: it has lost the sweep, and ends
+    at its next look. One that is asleep does not look, and keeps a lock that has no name any more."""
+    path = folder / LOCK
+    theirs = path.read_text()
+    if theirs in ("", SYNC, session):
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
 def sync(folder: Path, uri: str) -> int:
     """Sends all that MLflow lacks of a sweep whose driver is not at work; how many lines of the record that was.
 
@@ -105,9 +132,11 @@ def sync(folder: Path, uri: str) -> int:
     with ExitStack() as stack:
         limit = time.monotonic() + ENDING
         while not stack.enter_context(locked(folder / LOCK, wait=False)):
-            if lock.holder(folder) is not None or time.monotonic() > limit:
+            driven, late = lock.holder(folder) is not None, time.monotonic() > limit
+            if driven or (late and not _pass_by(folder)):
                 raise GansweepError(f"{folder.name} is running and sends to its tracker by itself; nothing to do")
             time.sleep(0.1)
+        (folder / LOCK).write_text(SYNC)
         try:
             projector = Projector(folder, uri)
             before = projector.unsent()
