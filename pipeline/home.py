@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
 from pathlib import Path
 
 from pipeline.errors import InputError, one_of
@@ -18,6 +20,29 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 def home_of(home: str | Path | None = None) -> Path:
     """Where sweeps are: --home, else GANSWEEP_HOME, else ./sweeps."""
     return Path(home or os.environ.get("GANSWEEP_HOME") or "sweeps")
+
+
+def share(home: Path) -> None:
+    """From now on this process and its children write into a home as it is shared: where its group may write to it,
+    the group may write to what they make in it, whatever the user's umask."""
+    if shared := _shared(home):
+        os.umask(os.umask(0o077) & ~shared)
+
+
+def _shared(folder: Path) -> int:
+    """The rights of others than its owner to write into a folder; none in one like /tmp, where each has his own."""
+    with contextlib.suppress(OSError):
+        mode = folder.stat().st_mode
+        return 0 if mode & stat.S_ISVTX else mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return 0
+
+
+def shared_as(folder: Path, path: Path) -> None:
+    """Opens a file that was made with a mode of its own to those who may write to its folder."""
+    shared, mode = _shared(folder), path.stat().st_mode
+    if shared & ~mode:
+        with contextlib.suppress(PermissionError):  # it is another user's, who did so
+            path.chmod(stat.S_IMODE(mode) | shared | shared << 1)
 
 
 def folder_of(name: str, home: str | Path | None = None) -> Path:

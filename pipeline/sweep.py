@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials
+from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials, share
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
@@ -72,6 +72,7 @@ class Sweep:
         not to be run, and its name may be taken."""
         file = load(str(space), overrides, trials=trials, seed=seed)
         folder = folder_of(file.name if name is None else name, storage or home)
+        share(folder.parent)
         if launch.get("data_root"):  # a resume may come from another working folder
             launch["data_root"] = str(Path(launch["data_root"]).absolute())
         sweep = cls(folder, file, Launch(**launch), uuid.uuid4().hex)
@@ -100,6 +101,7 @@ class Sweep:
     def open(cls, name: str, *, home: str | Path | None = None, **launch: Any) -> Sweep:
         """A sweep that is there, as its record has it; `launch`: fields of Launch to change."""
         folder = existing(name, home)
+        share(folder.parent)
         lines, _ = read(folder / EVENTS)
         first = lines[0]
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]

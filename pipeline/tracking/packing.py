@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.children import python
 from pipeline.errors import GansweepError
 
 PATIENCE = 300.0  # seconds
@@ -30,7 +31,7 @@ def packed(checkpoint: Path, folder: Path) -> Path:
         return folder
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "pipeline.tracking.packing", str(checkpoint), str(folder)]
+    command = python("-m", "pipeline.tracking.packing", str(checkpoint), str(folder))
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
         done = subprocess.run(

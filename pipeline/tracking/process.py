@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from pipeline.children import python
 from pipeline.tracking.location import database
 from pipeline.tracking.memory import backlog
 from pipeline.tracking.tracker import POLL, SLOWEST, Tracker
@@ -66,7 +67,7 @@ class TrackerProcess:
         return self.backlog()
 
     def _spawn(self) -> None:
-        command = [sys.executable, "-m", "pipeline.tracking.process", str(self.folder.absolute()), self.uri]
+        command = python("-m", "pipeline.tracking.process", str(self.folder.absolute()), self.uri)
         command.append(self.session)
         self._process = subprocess.Popen(
             command,

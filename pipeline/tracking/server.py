@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from pipeline.children import python
 from pipeline.errors import InputError, Unreachable
 from pipeline.tracking.client import QUIET, connect, locked
 from pipeline.tracking.location import artifact_root, check, database
@@ -61,7 +61,7 @@ def _running(home: Path, uri: str) -> int | None:
 def _start(home: Path, uri: str) -> int:
     connect(uri)  # makes the database, which two would break if they did it at once
     port = _free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = python("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     command += ["--backend-store-uri", uri, "--artifacts-destination", str(artifact_root(uri))]
     with (home / "ui.log").open("ab") as log:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 import yaml
 
-from pipeline.errors import GansweepError, InputError, within
+from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import check_objective, known
@@ -39,7 +40,7 @@ def train(
 ) -> None:
     """Trains to the budget under the file's health rules, a line an evaluation; goes on where it stopped when the
     same folder has checkpoints of the same spec. Raises GansweepError where the run does not end well."""
-    from pipeline.home import home_of
+    from pipeline.home import home_of, share
 
     changes = [*overrides, *([f"budget.images={budget}"] if budget else [])]
     spec, sweep, notices = load_trial(path, changes)
@@ -48,6 +49,7 @@ def train(
         say(f"note: {notice}")
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
     claim = _claim(folder, spec, seed)
+    share(home_of(home))
     cache, metric = home_of(home) / "cache", sweep.objective
     found = _prepared(path, spec, metric, cache, root)
     claim()
@@ -114,9 +116,13 @@ def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
         raise InputError(f"{folder}: holds a run of another configuration or seed; choose another folder with --out")
 
     def claim() -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
+    try:  # before data and features are prepared, which may take long
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from None
     return claim
 
 
