@@ -51,6 +51,8 @@ def run(
         gpu_hours=gpu_hours,
         looking=dry_run,
     )
+    if sweep.launch.tracking_uri and not tracking_uri:
+        typer.echo(f"tracking: {sweep.tracking_uri} (MLFLOW_TRACKING_URI)", err=True)
     for notice in sweep.file.notices:
         typer.echo(f"note: {notice}", err=True)
     if dry_run:
@@ -204,8 +206,13 @@ def ui(
     """MLflow's page on the sweep; starts the local server if there is none."""
     from pipeline.home import home_of
     from pipeline.sweep import Sweep
-    from pipeline.tracking.tracker import default_uri
+    from pipeline.tracking.location import asked, default_uri, of_home, settled
     from pipeline.tracking.tracker import ui as serve
 
-    uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri if name else tracking_uri
-    print(serve(home_of(home), uri or default_uri(home_of(home)), name))
+    if name:
+        uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri
+    else:
+        named, by = asked(tracking_uri)
+        place = home_of(home)
+        uri = of_home(settled(named, place, by), place) if named else default_uri(place)
+    print(serve(home_of(home), uri, name))

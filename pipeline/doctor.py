@@ -166,14 +166,15 @@ def _folder(home: Path) -> Finding:
 
 
 def _tracker(home: Path) -> Finding:
-    from pipeline.tracking.tracker import check, default_uri
+    from pipeline.tracking.location import asked, check, default_uri, of_home, settled
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri(home)
+    named, by = asked(None)
     try:
-        check(uri)
+        uri = of_home(settled(named, home, by), home) if named else default_uri(home)
+        check(uri, make=False)
     except GansweepError as error:
         return Finding("tracker", "missing", str(error))
-    return Finding("tracker", "ok", uri)
+    return Finding("tracker", "ok", f"{uri} ({by})" if named else uri)
 
 
 def _data(root: Path | None) -> list[Finding]:

@@ -55,6 +55,7 @@ def drive(
     with what is needed where the disk is full or Ray is gone.
     """
     from pipeline import cluster
+    from pipeline.tracking.credentials import hidden
     from pipeline.tracking.process import TrackerProcess
 
     began = time.monotonic()
@@ -73,7 +74,8 @@ def drive(
             if watch:
                 watch.say(f"gansweep: {_went_wrong(sweep, held, CLUSTER_LOST, again)}")
 
-        ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
+        with hidden():
+            ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
         code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
         prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
         record = Record(sweep.folder / EVENTS, guard=held.fence.check)

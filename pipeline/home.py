@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import stat
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def home_of(home: str | Path | None = None) -> Path:
     """Where sweeps are: --home, else GANSWEEP_HOME, else ./sweeps."""
-    return Path(home or os.environ.get("GANSWEEP_HOME") or "sweeps")
+    return Path(home or os.environ.get("GANSWEEP_HOME") or "sweeps").expanduser()
 
 
 def share(home: Path) -> None:
@@ -81,11 +82,11 @@ def existing(name: str, home: str | Path | None = None) -> Path:
 
 def command(verb: str, folder: Path) -> str:
     """What to type for a sweep, as `gansweep resume NAME`, with the home where it is not the one of now."""
-    return f"gansweep {verb} {folder.name}{option(folder)}"
+    return f"gansweep {verb} {shlex.quote(folder.name)}{option(folder)}"
 
 
 def option(folder: Path) -> str:
-    return "" if folder.parent.absolute() == home_of().absolute() else f" --home {folder.parent}"
+    return "" if folder.parent.absolute() == home_of().absolute() else f" --home {shlex.quote(str(folder.parent))}"
 
 
 def names(home: str | Path | None = None) -> list[str]:

@@ -18,6 +18,8 @@ from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
 from pipeline.state import SweepState
+from pipeline.tracking.credentials import public
+from pipeline.tracking.location import asked, default_uri, of_home, settled
 
 if TYPE_CHECKING:
     import pandas
@@ -74,7 +76,9 @@ class Sweep:
         folder = folder_of(file.name if name is None else name, storage or home)
         share(folder.parent)
         if launch.get("data_root"):  # a resume may come from another working folder
-            launch["data_root"] = str(Path(launch["data_root"]).absolute())
+            launch["data_root"] = str(Path(launch["data_root"]).expanduser().absolute())
+        uri, named_by = asked(launch.get("tracking_uri"))
+        launch["tracking_uri"] = settled(uri, folder.parent, named_by) if uri else None
         sweep = cls(folder, file, Launch(**launch), uuid.uuid4().hex)
         if not looking:
             sweep.check_new()
@@ -107,6 +111,8 @@ class Sweep:
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         changed = {key: value for key, value in launch.items() if value is not None}
+        if uri := changed.get("tracking_uri"):
+            changed["tracking_uri"] = settled(uri, folder.parent)
         return cls(
             folder,
             from_tree(first["space"], first["source"]),
@@ -124,9 +130,9 @@ class Sweep:
 
     @property
     def tracking_uri(self) -> str:
-        from pipeline.tracking.tracker import default_uri
-
-        return self.launch.tracking_uri or default_uri(self.folder.parent)
+        """What it sends to, without user and password."""
+        uri, home = self.launch.tracking_uri, self.folder.parent
+        return public(of_home(uri, home)) if uri else default_uri(home)
 
     @property
     def cache(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tracking.content import View
+from pipeline.tracking.credentials import redact, to_mlflow
 from pipeline.tracking.files import Upload
 from pipeline.tracking.location import artifact_root, database
 from pipeline.tracking.projection import PICK, SWEEP, Key, Point
@@ -40,6 +41,7 @@ QUIET = {
 def connect(uri: str) -> MlflowClient:
     """A client of the tracker; makes the SQLite database where there is none. Takes seconds: it imports mlflow."""
     os.environ.update(QUIET)
+    to_mlflow()
     for name in ("mlflow", "alembic"):  # no handler of ours: Python's own last resort would print to the screen
         logging.getLogger(name).addHandler(logging.NullHandler())
     logging.captureWarnings(True)
@@ -209,4 +211,4 @@ def _user() -> str:
 def one_line(error: BaseException) -> str:
     """What went wrong, for a status line."""
     text: Any = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+    return redact(f"{type(error).__name__}: {text[0][:300]}") if text else type(error).__name__

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.children import python
 from pipeline.errors import GansweepError
+from pipeline.tracking.credentials import without
 
 PATIENCE = 300.0  # seconds
 METADATA = {
@@ -32,7 +33,7 @@ def packed(checkpoint: Path, folder: Path) -> Path:
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = python("-m", "pipeline.tracking.packing", str(checkpoint), str(folder))
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**without(), "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import time
@@ -16,6 +15,7 @@ import psutil
 from pipeline.children import python
 from pipeline.errors import InputError, Unreachable
 from pipeline.tracking.client import QUIET, connect, locked
+from pipeline.tracking.credentials import without
 from pipeline.tracking.location import artifact_root, check, database
 from pipeline.tracking.memory import Memory
 from pipeline.tracking.views import page
@@ -67,7 +67,7 @@ def _start(home: Path, uri: str) -> int:
         process = subprocess.Popen(
             command,
             cwd=home,
-            env={**os.environ, **SERVER},
+            env={**without(), **SERVER},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
