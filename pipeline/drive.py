@@ -85,7 +85,7 @@ def drive(
         remembered = replace(launch, trials=launch.trials or search.trials)
         lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
         driver = make(record, lines, slots)
-        driver.notices += start_notices(record, held)
+        driver.notices += start_notices(record, lines, held)
         until = began + max_time - min(CLOSING, 0.1 * max_time) if max_time else None
         stop.append(_stopper(sweep, driver, held, until))
         tracker = TrackerProcess(sweep.folder, sweep.tracking_uri, held.session)

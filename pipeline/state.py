@@ -57,7 +57,8 @@ class SweepState:
         if event == "driver":  # one that died took its attempts with it
             self._end_attempts(self.updated if line["state"] == "started" else now)
         if event == "sweep":
-            self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
+            self.name = self.folder.name if self.folder else line["name"]  # a folder may have another name by now
+            self.space, self.spec, self.seed = line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
         elif event == "driver":
             picks = line.get("doing") == "pick"

@@ -17,6 +17,7 @@ from pipeline.tracking.content import View
 from pipeline.tracking.credentials import redact, to_mlflow
 from pipeline.tracking.files import Upload
 from pipeline.tracking.location import artifact_root, database
+from pipeline.tracking.moved import relocate
 from pipeline.tracking.projection import PICK, SWEEP, Key, Point
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def connect(uri: str) -> MlflowClient:
     with locked(file.with_name(f"{file.name}.lock")):  # two that make it at once would break it for good
         from mlflow import MlflowClient
 
+        relocate(file)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
@@ -75,7 +77,8 @@ class Runs:
     """The MLflow runs of one sweep, found by their tags."""
 
     def __init__(self, uri: str, name: str, sweep: str, experiment: str | None = None) -> None:
-        """sweep: its identity; experiment: the id that it had, in case somebody renamed it."""
+        """sweep: its identity; experiment: the id that it had, in case somebody renamed it. An experiment of another
+        sweep of this name is left to that one."""
         self.client = connect(uri)
         self.name, self.sweep = name, sweep
         self.experiment = self._experiment(uri, experiment)
@@ -115,7 +118,7 @@ class Runs:
                 location = None if root is None else (root / name).as_uri()
                 tags = {"gansweep.id": self.sweep, "mlflow.experimentKind": "custom_model_development"}
                 return str(self.client.create_experiment(name, location, tags))
-            if found.lifecycle_stage == "active":
+            if found.lifecycle_stage == "active" and found.tags.get("gansweep.id", self.sweep) == self.sweep:
                 return str(found.experiment_id)
         raise RuntimeError(f"the experiments {self.name} and {name} were deleted; restore one with mlflow experiments")
 

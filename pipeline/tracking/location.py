@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError, Unreachable
 from pipeline.tracking.credentials import NAMES, URI, held, public, redact, take
+from pipeline.tracking.moved import ARTIFACTS
 
 SQLITE = "sqlite:///"
 IN_HOME = Path("{home}")
@@ -57,7 +58,7 @@ def database(uri: str, named_by: str = "tracking URI") -> Path | None:
 def artifact_root(uri: str) -> Path | None:
     """The folder of the artifacts; None where the server decides."""
     file = database(uri)
-    return None if file is None else file.parent / "mlartifacts"
+    return None if file is None else file.parent / ARTIFACTS
 
 
 def check(uri: str, make: bool = True) -> None:
