@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import yaml
 
+from pipeline.data.said import what_was_read
 from pipeline.errors import GansweepError, InputError, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
@@ -50,6 +51,8 @@ def train(
     cache, metric = home_of(home) / "cache", sweep.objective
     found = _prepared(path, spec, metric, cache, root)
     claim()
+    for line in what_was_read(found["data"]):
+        say(line)
     less = known(metric, spec.evaluation.own).minimise
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed, own=spec.evaluation.own)
