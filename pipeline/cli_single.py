@@ -57,7 +57,8 @@ def generate(
     from pipeline.training.generating import Wanted
     from pipeline.training.generating import generate as generate_from
 
-    typer.echo(generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out), err=True)
+    said = generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out)
+    typer.echo(said, err=label != "list")
 
 
 def conform(

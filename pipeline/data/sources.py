@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.plugin import last_line, resolve
 from pipeline.spec.trial import DataSpec
 
-SLUG = 150  # characters: a file's name has 255 at most
+SLUG = 180  # characters: the longest name of a file in the cache has 73 more, and 255 are a file's most
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ def save_grid(
     """Writes a PNG that says that it is synthetic, whole or not at all.
 
     samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
-    with the names of the `rows` beside them; or points (N, D), with the mixture's means (modes, 2) marked, or over real ones. A value that is not finite is
-    shown in red.
+    with the names of the `rows` beside them; or points (N, D), with the mixture's means (modes, 2) marked, or over
+    real ones. A value that is not finite is shown in red.
     """
     samples = samples.detach().cpu().float()
     picture = _named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, means, reals)

@@ -28,9 +28,9 @@ VALID = 20  # names of classes in a refusal; --class list has all
 
 @dataclass(frozen=True)
 class Wanted:
-    """count: samples (None: 64, or 8 of each class); columns of the picture (None: nearly a square). label: a
-    class by its name or number, "all" for a row of each, with the same latents in each row, or "list". truncation: Gaussian latents within it. path:
-    "spherical" or "linear", each row a way between two latents."""
+    """count: samples (None: 64, or 8 of each class); columns of the picture (None: nearly a square). label: a class
+    by its name or number, "all" for a row of each, with the same latents in each row, or "list" for no samples but the
+    names. truncation: Gaussian latents within it. path: "spherical" or "linear", each row a way between two latents."""
 
     count: int | None = None
     columns: int | None = None
@@ -141,7 +141,7 @@ def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: 
 def _classes(game: Any, names: tuple[str, ...], label: str | None) -> list[Class]:
     """Of the game; none where it has no condition, which is refused where a class is asked for."""
     counts = game.classes if isinstance(game, AdversarialGame) else ()
-    if label is not None and isinstance(game, AdversarialGame) and not counts:
+    if label is not None and not counts:
         raise InputError("--class: the checkpoint is of a game without a condition; leave it out")
     return [Class(at, names[at] if names else str(at), count) for at, count in enumerate(counts)]
 

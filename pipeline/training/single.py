@@ -23,7 +23,7 @@ from pipeline.spec.check import untold
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.training.preflight import preflight
-from pipeline.training.run import run
+from pipeline.training.run import prepared_data, run
 
 
 def train(
@@ -47,12 +47,14 @@ def train(
     for notice in notices:
         say(f"note: {notice}")
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
-    claim = _claim(folder, spec, seed)
     cache, metric = home_of(home) / "cache", sweep.objective
+    with within(path):
+        data = prepared_data(spec, cache, root)
+    for line in what_was_read(data):
+        say(line)
+    claim = _claim(folder, spec, seed)
     found = _prepared(path, spec, metric, cache, root)
     claim()
-    for line in what_was_read(found["data"]):
-        say(line)
     less = known(metric, spec.evaluation.own).minimise
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed, own=spec.evaluation.own)
