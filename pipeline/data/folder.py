@@ -123,15 +123,16 @@ def _listing(path: Path) -> Listing:
     listing, root = Listing(), path
     try:
         flat, folders = _entries(root, listing.left_out)
-        classes = {folder.name: images for folder in folders if (images := sorted(_below(folder, listing.left_out)))}
+        around = tuple(_identity(each) for each in (path, *path.parents))
+        below = {folder.name: sorted(_below(folder, listing.left_out, around)) for folder in folders}
+        classes = {name: images for name, images in below.items() if images}
         while not flat and len(classes) == 1:
             [(name, inner)] = classes.items()
             if any(image.parent == root / name for image in inner):
                 break
             root = root / name
-            listing.notes.append(
-                f"all images are in {plain(str(root.relative_to(path)))}, whose folders are the classes"
-            )
+            where = plain(str(root.relative_to(path)))
+            listing.notes = [f"all images are in {where}, whose folders are the classes"]
             folders, classes = _entries(root, Counter())[1], {}
             for image in inner:
                 classes.setdefault(image.relative_to(root).parts[0], []).append(image)
@@ -160,17 +161,21 @@ def _listing(path: Path) -> Listing:
     return listing
 
 
-def _below(folder: Path, left_out: Counter[str], within: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
-    """The images of a folder and of all below it; a link to a folder that it is in is not followed."""
+def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
-    itself = (status.st_dev, status.st_ino)
-    if itself in within:
+    return status.st_dev, status.st_ino
+
+
+def _below(folder: Path, left_out: Counter[str], around: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    """The images of a folder and of all below it; a link to a folder that it is in (`around`) is not followed."""
+    itself = _identity(folder)
+    if itself in around:
         left_out["links to a folder around them"] += 1
         return
     images, folders = _entries(folder, left_out)
     yield from images
     for each in folders:
-        yield from _below(each, left_out, (*within, itself))
+        yield from _below(each, left_out, (*around, itself))
 
 
 def _entries(folder: Path, left_out: Counter[str]) -> tuple[list[Path], list[Path]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def endings() -> frozenset[str]:
 def read(file: Path, resolution: int) -> Picture:
     """The short side is resized to the resolution with antialias and the centre cropped. Raises Unreadable."""
     try:
-        with Image.open(file) as opened:
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as opened:
             turned = _orientation(opened) > 1  # a TIFF is turned as it is loaded, and says no more that it was
             opened.load()
             turned = turned or _orientation(opened) > 1
