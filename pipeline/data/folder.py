@@ -28,6 +28,7 @@ PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "
     f"{part}{domain}" for part in ("train", "test", "val") for domain in "ab"
 }
 SAID = ("class_names", "notes", "found", "origin", "left_out")  # what is told of the images
+FOREIGN = (".heic", ".heif", ".jxl", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".svg")
 NAMED = 3  # unreadable files
 HIDDEN = "hidden"
 
@@ -142,7 +143,10 @@ def _listing(path: Path) -> Listing:
         raise InputError(f"{path}: found both images and subfolders of images ({min(classes)}); {VALID}")
     if not flat and not classes:
         there = listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()])
-        raise InputError(f"{path}: found no images{f' but {there}' if there else ''}; {VALID}")
+        raise InputError(f"{path}: found no images{f', but {there}' if there else ''}; {VALID}")
+    foreign = [f"{listing.left_out[ending]:,} {ending}" for ending in FOREIGN if listing.left_out[ending]]
+    if foreign:
+        listing.notes.append(f"{listed(foreign)} are pictures that cannot be read here; convert them to PNG or JPEG")
     empty = sorted(plain(folder.name) for folder in folders if folder.name not in classes)
     if empty:
         listing.notes.append(f"no image is in {listed(empty)}: no class")

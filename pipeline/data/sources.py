@@ -104,7 +104,8 @@ def _function(spec: DataSpec) -> Source:
 
 def _range_notes(samples: Tensor) -> tuple[str, ...]:
     """Of images whose values look as if white were 1."""
-    if samples.dim() != 4 or not samples.numel():
+    of_images = samples.dim() == 4 and (samples.is_floating_point() or samples.dtype == torch.uint8)
+    if not of_images or not samples.numel():
         return ()
     low, high = float(samples.min()), float(samples.max())
     if samples.is_floating_point() and 0 <= low <= high <= 1:

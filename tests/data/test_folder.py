@@ -160,6 +160,9 @@ def with_empty(path: Path) -> None:
     (path / "notes" / "old").mkdir(parents=True)
 
 
+HEIC = "1 .heic are pictures that cannot be read here; convert them to PNG or JPEG"
+
+
 @pytest.mark.parametrize(
     ("make", "found", "left_out", "notes"),
     [
@@ -168,7 +171,7 @@ def with_empty(path: Path) -> None:
         (looping, "5 of 7 files", "1 links to a folder around them, 1 broken links", ()),
         (linked, "5 files", "", ()),
         (wrapped, "5 of 6 files", "1 .txt", ("all images are in pets/all, whose folders are the classes",)),
-        (captioned, "5 of 10 files", "3 .txt, 1 .heic, 1 without an ending", ()),
+        (captioned, "5 of 10 files", "3 .txt, 1 .heic, 1 without an ending", (HEIC,)),
         (with_empty, "5 files", "", ("no image is in bird, notes: no class",)),
     ],
 )

@@ -176,6 +176,13 @@ def test_documents_and_films_are_no_pictures() -> None:
     assert not endings() & {".pdf", ".eps", ".ps", ".mpg", ".mpeg", ".mp4", ".h5", ".hdf", ".wmf", ".emf", ".npy"}
 
 
+def test_a_document_with_the_ending_of_a_picture_starts_no_program(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+    with pytest.raises(InputError, match=r"a.png \(cannot identify image file\)"):
+        folder.read(tmp_path / "odd", SIDE)
+
+
 def test_values_that_are_not_finite_are_refused_with_the_file(tmp_path: Path) -> None:
     holes = RAMP.astype(np.float32)
     holes[2, 2] = np.nan
