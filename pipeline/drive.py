@@ -78,8 +78,8 @@ def drive(
         ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
         code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
         prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
-        if watch:
-            watch.say("\n".join(what_was_read(prepared["data"])))
+        if watch and (read := what_was_read(prepared["data"])):
+            watch.say("\n".join(read))
         record = Record(sweep.folder / EVENTS)
         stack.callback(record.close)
         search = sweep.file.sweep.search

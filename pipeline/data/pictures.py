@@ -85,9 +85,8 @@ def levelled(pictures: Sequence[Picture]) -> list[str]:
     notes = []
     levels = [picture.level for picture in pictures if picture.level is not None]
     if levels:
-        dark = (
-            f"; none is above {max(levels):.1%} of white: as dark as a viewer shows them" if max(levels) < 0.1 else ""
-        )
+        shown = f"; none is above {max(levels):.1%} of white: as dark as a viewer shows them"
+        dark = shown if max(levels) < DARK else ""
         notes.append(f"{_files(len(levels))} of 16 bits a pixel, scaled to 8{dark}")
     for kind in (INTEGERS, FLOATS):
         deep = [picture for picture in pictures if picture.deep == kind]

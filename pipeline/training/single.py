@@ -81,6 +81,7 @@ def train(
     result = {
         "folder": str(folder),
         "seed": seed,
+        "data": data,
         "end_reason": done.end_reason,
         "evidence": done.evidence,
         "images": done.images,
