@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import yaml
 
+from pipeline.data.said import what_was_read
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
@@ -23,7 +24,7 @@ from pipeline.spec.check import untold
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.training.preflight import preflight
-from pipeline.training.run import run
+from pipeline.training.run import prepared_data, run
 from pipeline.training.store import Store
 
 
@@ -48,9 +49,14 @@ def train(
     for notice in notices:
         say(f"note: {notice}")
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
-    claim = _claim(folder, spec, seed)
+    _writable(folder)
     share(home_of(home))
     cache, metric = home_of(home) / "cache", sweep.objective
+    with within(path):
+        data = prepared_data(spec, cache, root)
+    for line in what_was_read(data):
+        say(line)
+    claim = _claim(folder, spec, seed)
     found = _prepared(path, spec, metric, cache, root)
     claim()
     less = known(metric, spec.evaluation.own).minimise
@@ -79,6 +85,7 @@ def train(
     result = {
         "folder": str(folder),
         "seed": seed,
+        "data": data,
         "end_reason": done.end_reason,
         "evidence": done.evidence,
         "images": done.images,
@@ -116,14 +123,20 @@ def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
         raise InputError(f"{folder}: holds a run of another configuration or seed; choose another folder with --out")
 
     def claim() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
-    try:  # before data and features are prepared, which may take long
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+    return claim
+
+
+def _writable(folder: Path) -> None:
+    """Before data and features are prepared, which may take long; where nothing is made, nothing is left."""
+    at = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=at):
+            pass
     except OSError as error:
         raise Unreachable(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from None
-    return claim
 
 
 def say(line: str) -> None:
