@@ -43,7 +43,9 @@ def generate(
     path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
     count: Annotated[int | None, typer.Option("-n", min=1, help="How many samples; default 64.")] = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Of the picture; default a square.")] = None,
-    label: Annotated[str | None, typer.Option("--class", help="A class's number; all: a row of each class.")] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", help="Its name or number; all: a row of each; list: shows them.")
+    ] = None,
     truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
     interpolate: Annotated[str | None, typer.Option(help="Each row a way: spherical or linear.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -55,7 +57,8 @@ def generate(
     from pipeline.training.generating import Wanted
     from pipeline.training.generating import generate as generate_from
 
-    typer.echo(generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out), err=True)
+    said = generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out)
+    typer.echo(said, err=label != "list")
 
 
 def conform(

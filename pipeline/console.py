@@ -106,7 +106,7 @@ class Progress:
             thread.join()
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _say_notices(self, driver: Any) -> None:
         while driver.notices:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline import lock, plugin
 from pipeline.begin import begin, start_notices
 from pipeline.data.catalogue import check_path
+from pipeline.data.said import what_was_read
 from pipeline.errors import GansweepError, Superseded, Unreachable, within
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, SUPERSEDED, is_disk_full, needed
 from pipeline.home import EVENTS, LOG, STOP, begun, command
@@ -76,6 +77,8 @@ def drive(
         ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
         code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
         prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
+        if watch:
+            watch.say("\n".join(what_was_read(prepared["data"])))
         record = Record(sweep.folder / EVENTS, guard=held.fence.check)
         stack.callback(record.close)
         search = sweep.file.sweep.search

@@ -13,12 +13,14 @@ from torch import Tensor
 
 from pipeline.data import mixtures, sources, stacks
 from pipeline.data.cache import Entry, cached
+from pipeline.data.said import read_line
 from pipeline.errors import InputError
 from pipeline.spec.trial import DataSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
 HELD_OUT = 10_000  # at most, for validation and for test each
-FORMAT = 1  # of the cache: one higher where samples are decoded, resized or split in another way
+FORMAT = 2  # of the cache: one higher where samples are decoded, resized or split in another way
+PARTS = ("train", "validation", "test")
 SMALLEST = 100  # samples, under which a held-out fifth says nothing
 
 
@@ -27,7 +29,7 @@ class Dataset:
     """train, validation, test: images uint8 (N, C, H, W), or points float32 (N, D). labels: int64 (N,).
     classes: 0 without labels. means (modes, 2) and sigma: of a mixture. modes: 0 where they
     are not known. fingerprint: the first 16 hex digits of the
-    SHA-256 of all parts."""
+    SHA-256 of all parts. class_names: none where they are numbers. read: what was read, in a line."""
 
     name: str
     kind: str
@@ -44,6 +46,9 @@ class Dataset:
     means: Tensor | None = None
     sigma: float | None = None
     modes: int = 0
+    notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    read: str = ""
 
     def part(self, name: str) -> Tensor:
         """The part called "train", "validation" or "test"."""
@@ -105,7 +110,24 @@ def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
         tensors["test"] = source.test
         assert source.test_labels is not None
         tensors["test_labels"] = source.test_labels
-    return tensors, _facts(tensors)
+    said = {
+        "notes": list(source.notes),
+        "class_names": list(source.class_names),
+        "read": read_line(
+            *(spec.name, *_counted(tensors), source.class_names),
+            found=source.found,
+            origin=source.origin,
+            left_out=source.left_out,
+        ),
+    }
+    return tensors, _facts(tensors) | said
+
+
+def _counted(tensors: dict[str, Tensor]) -> tuple[int, tuple[int, ...], list[int]]:
+    """Samples of all parts, the shape of one, and the samples of each class, none without labels."""
+    samples = sum(len(tensors[part]) for part in PARTS)
+    labels = [tensors[f"{part}_labels"] for part in PARTS if f"{part}_labels" in tensors]
+    return samples, tuple(tensors["train"].shape[1:]), torch.bincount(torch.cat(labels)).tolist() if labels else []
 
 
 def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -120,7 +142,7 @@ def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
 def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: float | None = None) -> Dataset:
     tensors, facts = entry
     train, labels = tensors["train"], tensors.get("train_labels")
-    image = train.dim() == 4
+    image, (samples, shape, counts) = train.dim() == 4, _counted(tensors)
     return Dataset(
         name=spec.name,
         kind="image" if image else "points",
@@ -130,13 +152,14 @@ def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         train_labels=labels,
         validation_labels=tensors.get("validation_labels"),
         test_labels=tensors.get("test_labels"),
-        classes=0
-        if labels is None
-        else int(max(tensors[f"{p}_labels"].max() for p in ("train", "validation", "test"))) + 1,
+        classes=len(counts),
         fingerprint=facts["fingerprint"],
         channels=train.shape[1] if image else 0,
         resolution=train.shape[2] if image else None,
         means=means,
         sigma=sigma,
         modes=0 if means is None else len(means),
+        notes=tuple(facts.get("notes", ())),
+        class_names=tuple(facts.get("class_names", ())),
+        read=facts.get("read") or read_line(spec.name, samples, shape, counts),
     )

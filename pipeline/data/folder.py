@@ -3,17 +3,55 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from pipeline.data import pictures
+from pipeline.data.said import in_order, listed, plain
 from pipeline.errors import InputError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 VALID = "valid: a folder of images, or of one subfolder of images a class"
+# What systems and tools leave beside pictures, in lower case; so is what begins with a dot.
+TOOLS = {"__macosx", "@eadir", "#recycle", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found"} | {
+    *("system volume information", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+}
+# Names that parts of a data set, or its domains, have; in lower case.
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"} | {
+    f"{part}{domain}" for part in ("train", "test", "val") for domain in "ab"
+}
+SAID = ("class_names", "notes", "found", "origin", "left_out")  # what is told of the images
+NAMED = 3  # unreadable files
+HIDDEN = "hidden"
+
+
+class Images(NamedTuple):
+    """images: uint8 (N, C, R, R); labels: int64 (N,) or None. found, origin, left_out: see said.read_line."""
+
+    images: Tensor
+    labels: Tensor | None
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+    found: str
+    origin: str
+    left_out: str
+
+
+@dataclass
+class Listing:
+    """The pictures of a folder in the order of their names, each with its class where there are two or more."""
+
+    files: list[tuple[Path, int | None]] = field(default_factory=list)
+    class_names: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def path_of(name: str) -> Path:
@@ -22,68 +60,133 @@ def path_of(name: str) -> Path:
 
 
 def signature(path: Path) -> str:
-    """12 hex digits that change when a file is added, removed, renamed or written."""
-    digest = hashlib.sha256(str(path).encode())
-    for file, _ in _files(path):
+    """12 hex digits that change when a file is added, removed, renamed or written. Opens none of them."""
+    digest = hashlib.sha256(os.fsencode(path))
+    listing = _listing(path)
+    for file, _ in listing.files:
         status = file.stat()
-        digest.update(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}"))
+    said = {what: count for what, count in sorted(listing.left_out.items()) if what != HIDDEN and what[-1] != "/"}
+    digest.update(f"{said} {listing.notes}".encode())
     return digest.hexdigest()[:12]
 
 
-def read(path: Path, resolution: int) -> tuple[Tensor, Tensor | None]:
-    """(images uint8 (N, C, R, R), labels int64 (N,) or None); C is 1 where every image is grey, else 3.
+def read(path: Path, resolution: int) -> Images:
+    """All pictures; C is 1 where every one is grey, else 3. See pictures.read for how each becomes a square.
 
-    The short side is resized to the resolution with antialias and the centre cropped; transparency is composited
-    on white. Raises InputError that names the folder without images, or the file that cannot be read.
+    Raises InputError that names the folder without images, or counts the files that cannot be read.
     """
-    files = _files(path)
-    pictures = [_picture(file, resolution) for file, _ in files]
-    grey = all(picture.mode == "L" for picture in pictures)
-    stacked = np.stack([np.asarray(picture if grey else picture.convert("RGB")) for picture in pictures])
+    listing = _listing(path)
+    found, unreadable = [], []
+    for file, _ in listing.files:
+        try:
+            found.append(pictures.read(file, resolution))
+        except pictures.Unreadable as error:
+            unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
+    if unreadable:
+        count = f"{len(unreadable):,} of {len(listing.files):,} files"
+        raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
+    notes = pictures.levelled(found)
+    grey = all(picture.pixels.ndim == 2 for picture in found)
+    stacked = np.stack([picture.pixels if grey else _coloured(picture.pixels) for picture in found])
     images = torch.from_numpy(stacked)
     images = images[:, None] if grey else images.permute(0, 3, 1, 2).contiguous()
-    labelled = files[0][1] is not None
-    return images, torch.tensor([label for _, label in files], dtype=torch.int64) if labelled else None
+    labels = [label for _, label in listing.files if label is not None]
+    rest = sum(listing.left_out.values())
+    return Images(
+        images,
+        torch.tensor(labels, dtype=torch.int64) if labels else None,
+        listing.class_names,
+        (*listing.notes, *notes),
+        found=f"{len(found):,} of {len(found) + rest:,} files" if rest else f"{len(found):,} files",
+        origin=_origin([picture.size for picture in found]),
+        left_out=listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()]),
+    )
 
 
-def _files(path: Path) -> list[tuple[Path, int | None]]:
-    """(file, label) in the order of their names. Labels only where there are two subfolders with images or more."""
+def _coloured(pixels: pictures.Pixels) -> pictures.Pixels:
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+
+def _origin(sizes: list[tuple[int, int]]) -> str:
+    """The size of the files, or the smallest and the largest."""
+    ordered = sorted(set(sizes), key=lambda size: (size[0] * size[1], size))
+    ends = [f"{width} x {height}" for width, height in dict.fromkeys((ordered[0], ordered[-1]))]
+    return " to ".join(ends)
+
+
+def _listing(path: Path) -> Listing:
+    """Labels only where there are two subfolders with images or more. One subfolder that holds all stands for the
+    folder, as archives are unpacked."""
     if not path.is_dir():
         raise InputError(f"{path}: {'not a folder' if path.exists() else 'there is no such folder'}; {VALID}")
+    listing, root = Listing(), path
     try:
-        flat = _images(path)
-        classes = [(folder, _images(folder)) for folder in sorted(path.iterdir()) if folder.is_dir()]
+        flat, folders = _entries(root, listing.left_out)
+        classes = {folder.name: images for folder in folders if (images := sorted(_below(folder, listing.left_out)))}
+        while not flat and len(classes) == 1:
+            [(name, inner)] = classes.items()
+            if any(image.parent == root / name for image in inner):
+                break
+            root = root / name
+            listing.notes.append(
+                f"all images are in {plain(str(root.relative_to(path)))}, whose folders are the classes"
+            )
+            folders, classes = _entries(root, Counter())[1], {}
+            for image in inner:
+                classes.setdefault(image.relative_to(root).parts[0], []).append(image)
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}); {VALID}") from None
-    classes = [(folder, images) for folder, images in classes if images]
     if flat and classes:
-        raise InputError(f"{path}: found both images and subfolders of images ({classes[0][0].name}); {VALID}")
+        raise InputError(f"{path}: found both images and subfolders of images ({min(classes)}); {VALID}")
     if not flat and not classes:
-        raise InputError(f"{path}: found no images ({', '.join(SUFFIXES)}); {VALID}")
-    if len(classes) < 2:
-        return [(file, None) for file in flat or classes[0][1]]
-    return [(file, label) for label, (_, images) in enumerate(classes) for file in images]
+        there = listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()])
+        raise InputError(f"{path}: found no images{f' but {there}' if there else ''}; {VALID}")
+    empty = sorted(plain(folder.name) for folder in folders if folder.name not in classes)
+    if empty:
+        listing.notes.append(f"no image is in {listed(empty)}: no class")
+    names = in_order(list(classes))
+    if len(names) < 2:
+        listing.files = [(file, None) for file in flat or classes[names[0]]]
+        return listing
+    parts = [name for name in names if name.lower() in PARTS]
+    if parts:
+        listing.notes.append(
+            f"taken for classes: {listed(parts)}; these look like parts or domains of a data set: if so, name one of "
+            "the folders (gansweep makes parts of its own)"
+        )
+    listing.class_names = tuple(plain(name) for name in names)
+    listing.files = [(file, label) for label, name in enumerate(names) for file in classes[name]]
+    return listing
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+def _below(folder: Path, left_out: Counter[str], within: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
+    """The images of a folder and of all below it; a link to a folder that it is in is not followed."""
+    status = folder.stat()
+    itself = (status.st_dev, status.st_ino)
+    if itself in within:
+        left_out["links to a folder around them"] += 1
+        return
+    images, folders = _entries(folder, left_out)
+    yield from images
+    for each in folders:
+        yield from _below(each, left_out, (*within, itself))
 
 
-def _picture(file: Path, resolution: int) -> Image.Image:
-    """One file as a square picture in mode L or RGB. Transparent pixels have hidden colours: white takes their
-    place before the resize, which would mix them in."""
-    try:
-        with Image.open(file) as opened:
-            if opened.mode in ("L", "1"):
-                picture = opened.convert("L")
+def _entries(folder: Path, left_out: Counter[str]) -> tuple[list[Path], list[Path]]:
+    """(images, folders), by name; what is neither is counted by its ending."""
+    images, folders = [], []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            name, is_folder = entry.name, entry.is_dir()
+            if name.startswith(".") or name.lower() in TOOLS:
+                left_out[f"{plain(name)}/" if is_folder else HIDDEN] += 1
+            elif is_folder:
+                folders.append(folder / name)
+            elif not entry.is_file():
+                left_out["broken links" if entry.is_symlink() else "of no kind of file"] += 1
+            elif (ending := Path(name).suffix.lower()) in pictures.endings():
+                images.append(folder / name)
             else:
-                rgba = opened.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{file}: not a readable image ({text}); remove or replace it") from None
-    scale = resolution / min(picture.size)
-    size = tuple(max(resolution, round(side * scale)) for side in picture.size)
-    picture = picture.resize((size[0], size[1]), Image.Resampling.BILINEAR)  # PIL's resize has antialias
-    left, top = (size[0] - resolution) // 2, (size[1] - resolution) // 2
-    return picture.crop((left, top, left + resolution, top + resolution))
+                left_out[plain(ending) or "without an ending"] += 1
+    return images, folders

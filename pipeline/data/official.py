@@ -35,6 +35,14 @@ SETS = {
     "cifar10": Official("CIFAR10", ".", ("cifar-10-batches-py",)),
 }
 
+CLASS_NAMES = {  # as torchvision has them; digits are their own names
+    "fashion_mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+
 
 def read(name: str, root: Path | None, cache: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(train images uint8 (N, C, H, W), labels int64, test images, labels) of the official parts.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +11,29 @@ import torch
 from torch import Tensor
 
 from pipeline.data import folder, official
+from pipeline.data.labels import numbered as labels_of
+from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.plugin import last_line, resolve
 from pipeline.spec.trial import DataSpec
 
+SLUG = 180  # characters: the longest name of a file in the cache has 73 more, and 255 are a file's most
+
 
 @dataclass(frozen=True)
 class Source:
-    """samples: images uint8 (N, C, H, W) or points float32 (N, 2). labels: int64 (N,). test: an official test part."""
+    """samples: images uint8 (N, C, H, W) or points float32 (N, 2). labels: int64 (N,). test: an official test part.
+    class_names: none where they are numbers from 0 up. found, origin, left_out: see said.read_line."""
 
     samples: Tensor
     labels: Tensor | None = None
     test: Tensor | None = None
     test_labels: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    found: str = ""
+    origin: str = ""
+    left_out: str = ""
 
 
 def cache_key(spec: DataSpec) -> str:
@@ -40,10 +50,12 @@ def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
     if spec.name == "digits":
         return _resized(_digits(), spec.resolution)
     if spec.name in official.SETS:
-        return _resized(Source(*official.read(spec.name, root, cache)), spec.resolution)
+        parts = official.read(spec.name, root, cache)
+        return _resized(Source(*parts, class_names=official.CLASS_NAMES.get(spec.name, ())), spec.resolution)
     if spec.name.startswith("imagefolder:"):
         assert spec.resolution is not None  # the spec sees to it
-        return Source(*folder.read(folder.path_of(spec.name), spec.resolution))
+        images = folder.read(folder.path_of(spec.name), spec.resolution)
+        return Source(images.images, images.labels, **{name: getattr(images, name) for name in folder.SAID})
     return _resized(_function(spec), spec.resolution)
 
 
@@ -55,7 +67,8 @@ def short_name(name: str) -> str:
 
 
 def slug(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_") or "data"
+    """As long as leaves room for what else is in the name of a file in the cache."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:SLUG] or "data"
 
 
 def _digits() -> Source:
@@ -79,12 +92,29 @@ def _function(spec: DataSpec) -> Source:
     samples, labels = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     try:
         samples = torch.as_tensor(samples).cpu()
-        labels = None if labels is None else torch.as_tensor(labels).cpu().long()
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f'"{spec.name}": returned {_described(made)}; valid: a tensor, or (tensor, labels)') from None
-    if labels is not None and (labels.shape != samples.shape[:1] or int(labels.min()) < 0):
-        raise InputError(f'"{spec.name}": found labels of shape {tuple(labels.shape)}; valid: one from 0 up a sample')
-    return Source(_as_samples(spec.name, samples), labels)
+    numbered = None if labels is None else labels_of(f'"{spec.name}"', labels, len(samples) if samples.dim() else 0)
+    notes = (*_range_notes(spec.name, samples), *(numbered.notes if numbered else ()))
+    names = numbered.names if numbered else ()
+    return Source(
+        _as_samples(spec.name, samples), numbered.labels if numbered else None, notes=notes, class_names=names
+    )
+
+
+def _range_notes(name: str, samples: Tensor) -> tuple[str, ...]:
+    """Of images whose values look as if white were 1."""
+    if samples.dim() != 4 or not samples.numel():
+        return ()
+    low, high = float(samples.min()), float(samples.max())
+    if samples.is_floating_point() and 0 <= low <= high <= 1:
+        return (
+            f"{shown(name)}: its float images are in [0, 1], and -1 is black: what is 0 is taken for mid-grey; "
+            "2 * x - 1 brings them to [-1, 1]",
+        )
+    if samples.dtype == torch.uint8 and high <= 1:
+        return (f"{shown(name)}: its uint8 images have no value above {high:g}, and 255 is white: all is nearly black",)
+    return ()
 
 
 def _as_samples(name: str, samples: Tensor) -> Tensor:
@@ -115,7 +145,8 @@ def _resized(source: Source, resolution: int | None) -> Source:
     if resolution is None or source.samples.dim() != 4 or source.samples.shape[2] == resolution:
         return source
     test = None if source.test is None else resize(source.test, resolution)
-    return Source(resize(source.samples, resolution), source.labels, test, source.test_labels)
+    origin = f"{source.samples.shape[3]} x {source.samples.shape[2]}"
+    return replace(source, samples=resize(source.samples, resolution), test=test, origin=origin)
 
 
 def resize(images: Tensor, resolution: int) -> Tensor:

@@ -147,22 +147,26 @@ class Evaluator:
 
     def summary(self) -> dict[str, Any]:
         """What prepare() returns."""
-        data = self.dataset
-        facts = {
-            name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
-        }
-        facts["mixture"] = data.modes > 0
-        facts |= {part: len(data.part(part)) for part in ("train", "validation", "test")}
         noise = {}
-        if data.modes:
-            noise["reverse_kl"] = reverse_kl_noise_floor(data.modes, self.samples)
+        if self.dataset.modes:
+            noise["reverse_kl"] = reverse_kl_noise_floor(self.dataset.modes, self.samples)
         return {
-            "data": facts,
+            "data": self.about_data(),
             "features": self.features,
             "samples": self.samples,
             **self._floor(),
             "noise_floor": noise,
         }
+
+    def about_data(self) -> dict[str, Any]:
+        """The `data` of what prepare() returns; JSON-able."""
+        data = self.dataset
+        facts = {
+            name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
+        }
+        facts["mixture"] = data.modes > 0
+        facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
+        return facts | {part: len(data.part(part)) for part in ("train", "validation", "test")}
 
     def _features(self, samples: Tensor) -> Tensor:
         return self._extractor(samples) if self._extractor else samples.cpu()

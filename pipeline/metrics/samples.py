@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
 from pipeline.data.batches import to_uint8
 from pipeline.data.cache import replaced
 
 WIDTH = 384  # pixels, at least
+LETTERS, LONGEST = 14, 24  # of a row's name: pixels high, and how many
 FRAME = 128  # grey
 RED = (255, 0, 0)
 REAL = "darkgrey"
@@ -24,16 +26,21 @@ MARKS = {
 
 
 def save_grid(
-    samples: Tensor, path: Path, columns: int, means: Tensor | None = None, reals: Tensor | None = None
+    samples: Tensor,
+    path: Path,
+    columns: int,
+    means: Tensor | None = None,
+    reals: Tensor | None = None,
+    rows: Sequence[str] = (),
 ) -> None:
     """Writes a PNG that says that it is synthetic, whole or not at all.
 
     samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
-    or points (N, D), with the mixture's means (modes, 2) marked, or over real ones. A value that is not finite is
-    shown in red.
+    with the names of the `rows` beside them; or points (N, D), with the mixture's means (modes, 2) marked, or over
+    real ones. A value that is not finite is shown in red.
     """
     samples = samples.detach().cpu().float()
-    picture = _tiles(samples, columns) if samples.dim() == 4 else _scatter(samples, means, reals)
+    picture = _named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, means, reals)
     marks = PngImagePlugin.PngInfo()
     for name, value in MARKS.items():
         marks.add_text(name, value)
@@ -54,6 +61,24 @@ def _tiles(images: Tensor, columns: int) -> Image.Image:
     blank = torch.full((rows * columns - count, 3, height, width), FRAME, dtype=torch.uint8)
     grid = torch.cat([cells, blank]).view(rows, columns, 3, height, width).permute(0, 3, 1, 4, 2)
     return Image.fromarray(grid.reshape(rows * height, columns * width, 3).numpy())
+
+
+def _named(grid: Image.Image, rows: Sequence[str]) -> Image.Image:
+    """The names in a margin on the left, each in the middle of its row."""
+    if not rows:
+        return grid
+    import matplotlib
+
+    height = grid.height / len(rows)
+    size = max(8, min(LETTERS, int(height)))
+    font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    names = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "…" for name in rows]
+    margin = round(max(font.getlength(name) for name in names)) + size
+    whole = Image.new("RGB", (margin + grid.width, grid.height), "white")
+    whole.paste(grid, (margin, 0))
+    for at, name in enumerate(names):
+        ImageDraw.Draw(whole).text((margin - size / 2, (at + 0.5) * height), name, "black", font, anchor="rm")
+    return whole
 
 
 def _scatter(points: Tensor, means: Tensor | None, reals: Tensor | None) -> Image.Image:

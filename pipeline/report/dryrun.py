@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.data.said import what_was_read
 from pipeline.errors import within
 from pipeline.results import params
 from pipeline.spec.base import parse
@@ -32,7 +33,8 @@ def dry_run(sweep: Any, as_json: bool) -> None:
         "sampled": [{"params": params(point), "spec": spec.model_dump(mode="json")} for point, spec in points],
     }
     if as_json:
-        print(json.dumps(found | {"cost": _cost(sweep, trials, points[0][1])}))
+        measured = _measured(sweep, points[0][1])
+        print(json.dumps(found | {"data": measured["data"], "cost": _cost(sweep, trials, points[0][1], measured)}))
         return
     out = sys.stdout
     print(f"# {sweep.name}, as resolved\n{yaml.safe_dump(file.tree, sort_keys=False)}", file=out)
@@ -43,8 +45,11 @@ def dry_run(sweep: Any, as_json: bool) -> None:
     for number, (_, spec) in enumerate(points, 1):
         text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
         print(f"\n# sample {number} of {SAMPLED}\n{text}", file=out, end="")
-    print("\n# cost", file=out, flush=True)  # the probe takes its time, and may find that the data is not there
-    for key, value in _cost(sweep, trials, points[0][1]).items():
+    out.flush()  # the probe takes its time, and may find that the data is not there
+    measured = _measured(sweep, points[0][1])
+    print("\n# read", *what_was_read(measured["data"]), sep="\n  ", file=out)
+    print("\n# cost", file=out)
+    for key, value in _cost(sweep, trials, points[0][1], measured).items():
         print(f"  {key}: {value}", file=out)
     print("\nnothing was started", file=out)
 
@@ -59,14 +64,19 @@ def _sampled(sweep: Any) -> list[tuple[dict[str, Any], TrialSpec]]:
     return [(point, resolve(parse(TrialSpec, tree, file.source), cuda)) for point, tree in fixed]
 
 
-def _cost(sweep: Any, trials: int, spec: TrialSpec) -> dict[str, str]:
-    """No run stopped early. The probe trains the first sample for a moment, in a process of its own as a worker is."""
+def _measured(sweep: Any, spec: TrialSpec) -> dict[str, Any]:
+    """The probe trains the first sample for a moment, in a process of its own as a worker is."""
     from pipeline.report.probe import probe
-    from pipeline.report.words import clock
 
     to_check = to_build(sweep.file.space)
     with within(sweep.file.source):
-        measured = probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root, to_check)
+        return probe(spec, sweep.file.sweep.objective, sweep.cache, sweep.launch.data_root, to_check)
+
+
+def _cost(sweep: Any, trials: int, spec: TrialSpec, measured: dict[str, Any]) -> dict[str, str]:
+    """No run stopped early; measured: what the probe says."""
+    from pipeline.report.words import clock
+
     search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial
     promoted = int(trials * search.promote.top) * max(0, search.promote.seeds - search.seeds) if search.promote else 0
     runs = trials * search.seeds + promoted

@@ -22,7 +22,8 @@ EVERY = 2_000  # images between the probe's evaluations
 def probe(
     spec: TrialSpec, objective: str, cache: Path, root: str | None, to_build: Sequence[TrialSpec] = ()
 ) -> dict[str, Any]:
-    """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread.
+    """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread, and the {data}
+    that it read, as prepare() says them.
 
     Raises InputError for data that cannot be had, and for one of `to_build` that cannot be built, as a sweep would.
     """
@@ -55,7 +56,7 @@ def _main() -> None:
     """Trains what standard input says, with evaluations close together, until SECONDS are over."""
     from pipeline.spec.base import parse
     from pipeline.training.preflight import preflight
-    from pipeline.training.run import run
+    from pipeline.training.run import prepared_data, run
     from pipeline.training.store import Store
 
     order = json.loads(sys.stdin.read())
@@ -64,6 +65,7 @@ def _main() -> None:
     root = Path(order["root"]) if order["root"] else None
     with tempfile.TemporaryDirectory() as folder:
         try:
+            data = prepared_data(parse(TrialSpec, tree, "probe"), Path(order["cache"]), root)
             preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
             found = []
             for measurement in run(
@@ -86,6 +88,7 @@ def _main() -> None:
                 "images_per_second": images / sum(m.timings["train"] for m in steady),
                 "evaluation_seconds": statistics.median(m.timings["evaluate"] for m in steady),
                 "checkpoint_bytes": size,
+                "data": data,
                 "gpus": torch.cuda.device_count(),
             }
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.catalogue import lookup
+from pipeline.data.said import what_was_read
 from pipeline.errors import InputError
 from pipeline.picking.driver import confirmed_score
 from pipeline.picking.plateau import plateau
@@ -96,7 +97,7 @@ def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: st
 
 
 def _data(data: dict[str, Any]) -> list[str]:
-    name = str(data.get("name"))
+    name, names = str(data.get("name")), data.get("class_names", ())
     try:
         known = lookup(name)
     except InputError:
@@ -107,6 +108,8 @@ def _data(data: dict[str, Any]) -> list[str]:
         licence = "its authors name none" if known and known.about else "not known to gansweep: yours to say"
     return [
         f"- {_shown(name)}{about}; fingerprint {data.get('fingerprint')}",
+        *(f"- {line}" for line in what_was_read(data)),
+        *([f"- names of the classes, by number: {', '.join(names)}"] if names else []),
         f"- licence: {licence}",
         "- training, validation and test parts are disjoint; the search saw the first two alone",
     ]

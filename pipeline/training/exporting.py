@@ -51,6 +51,7 @@ def export(checkpoint: Path, folder: Path) -> Inputs:
         "latent": list(inputs["latent"].shape[1:]),
         "distribution": spec.latent.distribution,
         "classes": classes,
+        "class_names": list(found.class_names) if classes else [],
         "images": found.images,
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.data.said import listed
 from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
@@ -22,19 +23,29 @@ from pipeline.training.store import DamagedCheckpoint
 from pipeline.training.trained import trained
 
 COUNT, OF_A_CLASS = 64, 8  # samples where none are named
+VALID = 20  # names of classes in a refusal; --class list has all
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """count: samples (None: 64, or 8 of each class); columns of the picture (None: nearly a square). label: a class, or
-    "all" for a row of each, with the same latents in each row. truncation: Gaussian latents within it. path:
-    "spherical" or "linear", each row a way between two latents."""
+    """count: samples (None: 64, or 8 of each class); columns of the picture (None: nearly a square). label: a class
+    by its name or number, "all" for a row of each, with the same latents in each row, or "list" for no samples but the
+    names. truncation: Gaussian latents within it. path: "spherical" or "linear", each row a way between two latents."""
 
     count: int | None = None
     columns: int | None = None
     label: str | None = None
     truncation: float | None = None
     path: str | None = None
+
+
+@dataclass(frozen=True)
+class Class:
+    """samples: that it was trained on."""
+
+    number: int
+    name: str
+    samples: int
 
 
 def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
@@ -48,8 +59,11 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     except DamagedCheckpoint as error:
         raise InputError(str(error)) from None
     game, spec = found.game, found.spec
+    classes = _classes(game, found.class_names, wanted.label)
+    if wanted.label == "list":
+        return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
-    inputs, columns = _inputs(game, spec, wanted, randomness)
+    inputs, columns = _inputs(game, spec, wanted, classes, randomness)
     samples = sample(game, game.generator, inputs, spec)
     arrays: dict[str, Any] = {
         "samples": samples.numpy(),
@@ -58,18 +72,25 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     }
     if isinstance(game, AdversarialGame) and game.classes:
         arrays["labels"] = inputs[:, spec.latent.size :].argmax(1).numpy()
+        if found.class_names:
+            arrays["class_names"] = np.array(found.class_names)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npz":
             np.savez_compressed(out, **arrays)
         else:
-            save_grid(samples, out, columns=columns)
+            rows = (
+                [each.name for each in classes if each.samples] if wanted.label == "all" and found.class_names else ()
+            )
+            save_grid(samples, out, columns=columns, rows=rows)
     except OSError as error:
         raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
     return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
 
 
-def _inputs(game: Any, spec: TrialSpec, wanted: Wanted, randomness: torch.Generator) -> tuple[Tensor, int]:
+def _inputs(
+    game: Any, spec: TrialSpec, wanted: Wanted, known: list[Class], randomness: torch.Generator
+) -> tuple[Tensor, int]:
     """What the generator is fed, and the columns of the picture."""
     count = wanted.count or COUNT
     columns = wanted.columns or max(1, round(count**0.5))
@@ -80,14 +101,15 @@ def _inputs(game: Any, spec: TrialSpec, wanted: Wanted, randomness: torch.Genera
     if wanted.label == "all":
         if wanted.path is not None:
             raise InputError("--class: found all with --interpolate; valid: one class")
-        classes = _classes(game)
+        trained_on = torch.tensor([each.number for each in known if each.samples])
+        classes = len(trained_on)
         count = wanted.count or classes * (wanted.columns or OF_A_CLASS)
         columns = wanted.columns or max(1, count // classes)
         if count != classes * columns:
             valid = f"a multiple of the {classes} classes" if wanted.columns is None else str(classes * columns)
             raise InputError(f"-n: found {count} with --class all; valid: {valid}")
         z = _latents(spec, columns, wanted.truncation, randomness).repeat(classes, 1)
-        return game.inputs_of(z, torch.arange(classes).repeat_interleave(columns)), columns
+        return game.inputs_of(z, trained_on.repeat_interleave(columns)), columns
     rows = count
     if wanted.path is None:
         z = _latents(spec, count, wanted.truncation, randomness)
@@ -102,7 +124,7 @@ def _inputs(game: Any, spec: TrialSpec, wanted: Wanted, randomness: torch.Genera
         ends = _latents(spec, 2 * rows, wanted.truncation, randomness).view(rows, 2, -1)
         z = latent.strips(ends, columns, wanted.path)
     if wanted.label is not None:
-        return game.inputs_of(z, torch.full((count,), _label(game, wanted.label))), columns
+        return game.inputs_of(z, torch.full((count,), _label(known, wanted.label))), columns
     return game.inputs_of(z, game.labels(rows, randomness).repeat_interleave(count // rows)), columns
 
 
@@ -116,14 +138,24 @@ def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: 
     return latent.truncated(spec.latent.size, count, randomness, truncation)
 
 
-def _classes(game: AdversarialGame) -> int:
-    if not game.classes:
+def _classes(game: Any, names: tuple[str, ...], label: str | None) -> list[Class]:
+    """Of the game; none where it has no condition, which is refused where a class is asked for."""
+    counts = game.classes if isinstance(game, AdversarialGame) else ()
+    if label is not None and not counts:
         raise InputError("--class: the checkpoint is of a game without a condition; leave it out")
-    return len(game.classes)
+    return [Class(at, names[at] if names else str(at), count) for at, count in enumerate(counts)]
 
 
-def _label(game: AdversarialGame, text: str) -> int:
-    classes = _classes(game)
-    if not text.isdecimal() or int(text) >= classes:
-        raise InputError(f"--class: found {text}; valid: 0 to {classes - 1}, or all")
-    return int(text)
+def _label(known: list[Class], text: str) -> int:
+    """By its name, or by its number where no name is one."""
+    found = next((each for each in known if each.name == text), None)
+    if found is None and not any(each.name.removeprefix("-").isdecimal() for each in known):
+        found = next((each for each in known if str(each.number) == text), None)
+    names = [each.name for each in known if each.samples]
+    in_a_row = names == [str(at) for at in range(len(names))]
+    valid = f"0 to {names[-1]}" if in_a_row else listed(names, VALID)
+    if found is None:
+        raise InputError(f"--class: found {text}; valid: {valid}, or all")
+    if not found.samples:
+        raise InputError(f"--class: found {text}, of which no training sample was; valid: {valid}, or all")
+    return found.number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,11 +21,20 @@ def run(
 ) -> Iterator[Measurement]:
     """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `store`. `test`: with
     the last ones on the test part too."""
-    chosen = spec.data.model_dump_json(), spec.evaluation.model_dump_json()
-    evaluator = _evaluator(*chosen, cache, root, spec.device or "cpu")
+    evaluator = _opened(spec, cache, root)
     if spec.device == "cpu":
         torch.set_num_threads(1)
     return training(spec, evaluator, store, seed, objective, test)
+
+
+def prepared_data(spec: TrialSpec, cache: Path, root: Path | None) -> dict[str, Any]:
+    """What prepare() says of the data, which a run of `spec` then finds open."""
+    return _opened(spec, cache, root).about_data()
+
+
+def _opened(spec: TrialSpec, cache: Path, root: Path | None) -> Evaluator:
+    chosen = spec.data.model_dump_json(), spec.evaluation.model_dump_json()
+    return _evaluator(*chosen, cache, root, spec.device or "cpu")
 
 
 @functools.lru_cache(maxsize=2)

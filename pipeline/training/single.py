@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import yaml
 
+from pipeline.data.said import what_was_read
 from pipeline.errors import GansweepError, InputError, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
@@ -22,7 +23,7 @@ from pipeline.spec.check import untold
 from pipeline.spec.load import load_trial
 from pipeline.spec.trial import TrialSpec, resolve
 from pipeline.training.preflight import preflight
-from pipeline.training.run import run
+from pipeline.training.run import prepared_data, run
 from pipeline.training.store import Store
 
 
@@ -47,8 +48,12 @@ def train(
     for notice in notices:
         say(f"note: {notice}")
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
-    claim = _claim(folder, spec, seed)
     cache, metric = home_of(home) / "cache", sweep.objective
+    with within(path):
+        data = prepared_data(spec, cache, root)
+    for line in what_was_read(data):
+        say(line)
+    claim = _claim(folder, spec, seed)
     found = _prepared(path, spec, metric, cache, root)
     claim()
     less = known(metric, spec.evaluation.own).minimise

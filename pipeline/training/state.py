@@ -105,6 +105,7 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     best: dict[str, Any] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()  # none where they are numbers from 0 up
     drawn: tuple[str, ...] = ()  # weights that a checkpoint to start from did not have
 
     @property
@@ -123,6 +124,7 @@ class TrainingState:
             "randomness": self.randomness.get_state(),
             "auxiliary": self.auxiliary,
             "classes": list(self.classes),
+            "class_names": list(self.class_names),
             "images": self.images,
             "step": self.step,
             "seconds": self.seconds,
@@ -176,6 +178,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
         spec=spec,
         shape=shape,
         classes=classes,
+        class_names=dataset.class_names,
         game=game,
         ema=ema,
         averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,

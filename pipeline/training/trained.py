@@ -14,12 +14,14 @@ from pipeline.training.store import load
 
 @dataclass(frozen=True)
 class Trained:
-    """shape: of one sample; images: that it was trained on. The generator is the averaged one, on the CPU."""
+    """shape: of one sample; images: that it was trained on; class_names: none where classes are numbers, as in older
+    checkpoints. The generator is the averaged one, on the CPU."""
 
     spec: TrialSpec
     game: Game
     shape: tuple[int, ...]
     images: int
+    class_names: tuple[str, ...] = ()
 
 
 def trained(checkpoint: Path) -> Trained:
@@ -28,4 +30,4 @@ def trained(checkpoint: Path) -> Trained:
     state, spec, shape = content["state"], parse(TrialSpec, content["spec"], str(checkpoint)), tuple(content["shape"])
     game = games.build(spec, shape, seed=0, classes=state["classes"])
     game.generator.load_state_dict(state["ema"])
-    return Trained(spec, game, shape, state["images"])
+    return Trained(spec, game, shape, state["images"], tuple(state.get("class_names", ())))

@@ -103,7 +103,7 @@ def test_processes_that_start_together_share_one_cache(tmp_path: Path) -> None:
     outputs = [process.communicate()[0].strip() for process in started]
     assert outputs == ["3c9bb3e9a1234636"] * 2
     assert [file.name for file in (tmp_path / "data").iterdir() if file.suffix == ".safetensors"] == [
-        "digits-v1.safetensors"
+        "digits-v2.safetensors"
     ]
 
 

@@ -41,7 +41,7 @@ def test_a_flat_folder_has_no_labels_and_grey_stays_grey(tmp_path: Path) -> None
 def test_transparency_is_composited_on_white(tmp_path: Path) -> None:
     write(tmp_path / "hidden.png", (255, 0, 0, 0), "RGBA")
     write(tmp_path / "half.png", (0, 0, 0, 128), "RGBA")
-    images, _ = folder.read(tmp_path, 8)
+    images = folder.read(tmp_path, 8).images
     assert images[:, :, 4, 4].tolist() == [[127, 127, 127], [255, 255, 255]]
 
 
@@ -49,7 +49,7 @@ def test_the_short_side_is_resized_and_the_centre_cropped(tmp_path: Path) -> Non
     pixels = np.zeros((32, 96, 3), np.uint8)
     pixels[:, 32:64] = 255
     Image.fromarray(pixels).save(tmp_path / "wide.png")
-    images, _ = folder.read(tmp_path, 8)
+    images = folder.read(tmp_path, 8).images
     assert images.shape == (1, 3, 8, 8)
     assert int(images[:, :, :, 1:7].min()) == 255
 
@@ -58,7 +58,7 @@ def test_resizing_has_antialias(tmp_path: Path) -> None:
     pixels = np.zeros((64, 64), np.uint8)
     pixels[:, ::2] = 255  # without antialias: all black or all white
     Image.fromarray(pixels).save(tmp_path / "stripes.png")
-    images, _ = folder.read(tmp_path, 8)
+    images = folder.read(tmp_path, 8).images
     assert 120 <= int(images.min()) <= int(images.max()) <= 135
 
 
@@ -97,7 +97,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     write(tmp_path / "images" / "good.png", (1, 2, 3))
     (tmp_path / "images" / "torn.png").write_bytes((tmp_path / "images" / "good.png").read_bytes()[:40])
     (tmp_path / "images" / "z.png").write_text("not an image")
-    with pytest.raises(InputError, match=r"torn.png: not a readable image"):
+    with pytest.raises(InputError, match=r"cannot read 2 of 3 files: torn.png \(.*\), z.png"):
         load(spec(tmp_path / "images"), None, tmp_path / "cache")
 
 

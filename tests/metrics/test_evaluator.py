@@ -43,7 +43,9 @@ def test_the_summary_is_json_and_says_what_was_prepared(cache: Path) -> None:
     assert json.loads(json.dumps(found)) == found
     sizes = {"train": 1077, "validation": 360, "test": 360}
     kinds = {"name": "digits", "kind": "image", "classes": 10, "channels": 1, "resolution": 8, "mixture": False}
-    assert {key: value for key, value in found["data"].items() if key != "fingerprint"} == kinds | sizes
+    said = {"notes": [], "class_names": [], "read": found["data"]["read"]}
+    assert said["read"].startswith("digits: 1,797 images, grey, 8 x 8; classes 0 178, 1 182, ")
+    assert {key: value for key, value in found["data"].items() if key != "fingerprint"} == kinds | sizes | said
     assert found["samples"] == 360
     assert found["floor"].keys() == found["floor_spread"].keys() == {"fid"}
     assert found["floor"]["fid"] > 0

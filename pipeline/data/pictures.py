@@ -1,0 +1,155 @@
+"""One picture file as pixels, with the values that a viewer shows: turned, scaled to 8 bits, transparency on white."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+Pixels = np.ndarray[Any, Any]
+
+# What Pillow opens and is not a picture of its own: programs and stubs that want another program, and films.
+TRAPS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+OPENED_AS_OTHERS = {"MPO"}  # by the reader of JPEG
+WHITE_16, WHITE_12, WHITE = 65535, 4095, 255
+DARK = 0.1  # of white
+INTEGERS, FLOATS = "32-bit integers", "floats"  # what is scaled when all files are known
+
+
+class Unreadable(Exception):
+    """Its text is why, in one line."""
+
+
+@dataclass
+class Picture:
+    """pixels: uint8 (R, R) or (R, R, 3); float32 (R, R) where `deep` says of what, from `low` to `high` in the file.
+    size: (width, height) of the file. level: of a 16-bit file, its highest value as a share of white."""
+
+    pixels: Pixels
+    size: tuple[int, int]
+    turned: bool = False
+    several: bool = False
+    level: float | None = None
+    deep: str | None = None
+    low: float = 0.0
+    high: float = 0.0
+
+
+@functools.cache
+def endings() -> frozenset[str]:
+    """Those of the files that Pillow reads here, in lower case and with their dot."""
+    Image.init()
+    readable = (Image.OPEN.keys() | OPENED_AS_OTHERS) - TRAPS
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in readable)
+
+
+def read(file: Path, resolution: int) -> Picture:
+    """The short side is resized to the resolution with antialias and the centre cropped. Raises Unreadable."""
+    try:
+        with Image.open(file) as opened:
+            turned = _orientation(opened) > 1  # a TIFF is turned as it is loaded, and says no more that it was
+            opened.load()
+            turned = turned or _orientation(opened) > 1
+            try:
+                upright = ImageOps.exif_transpose(opened)
+            except Exception:  # EXIF that cannot be read is no reason to leave a picture out; a viewer does not either
+                upright = opened
+            found = _picture(upright, opened, resolution)
+            with suppress(Exception):  # a torn second frame leaves the first one as it is
+                found.several = opened.format != "PSD" and bool(getattr(opened, "is_animated", False))
+    except Unreadable:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever a torn file makes of them
+        text = (str(error).splitlines() or [""])[0].replace(f" {str(file)!r}", "")
+        raise Unreadable(text or type(error).__name__) from None
+    found.turned = turned
+    return found
+
+
+def levelled(pictures: Sequence[Picture]) -> list[str]:
+    """Brings deep pixels to 8 bits by the range of all files, in place; notes on what was done to which values."""
+    notes = []
+    levels = [picture.level for picture in pictures if picture.level is not None]
+    if levels:
+        dark = (
+            f"; none is above {max(levels):.1%} of white: as dark as a viewer shows them" if max(levels) < 0.1 else ""
+        )
+        notes.append(f"{_files(len(levels))} of 16 bits a pixel, scaled to 8{dark}")
+    for kind in (INTEGERS, FLOATS):
+        deep = [picture for picture in pictures if picture.deep == kind]
+        if not deep:
+            continue
+        low, high = min(picture.low for picture in deep), max(picture.high for picture in deep)
+        if low >= 0 and high <= WHITE:
+            black, white = 0.0, 1.0 if kind == FLOATS and high <= 1 else float(WHITE)
+            how = f"0 is black, {white:g} is white"
+        else:
+            black, white = low, high
+            how = f"{low:g}, the lowest of all, is black, {high:g}, the highest, is white"
+        for picture in deep:
+            scaled = (picture.pixels - black) * (WHITE / ((white - black) or 1.0))
+            picture.pixels = np.rint(scaled).clip(0, WHITE).astype(np.uint8)
+        notes.append(f"{_files(len(deep))} of {kind}, {low:g} to {high:g}: {how}")
+    turned, several = sum(picture.turned for picture in pictures), sum(picture.several for picture in pictures)
+    if turned:
+        notes.append(f"{_files(turned)} turned upright as EXIF says")
+    if several:
+        notes.append(f"{_files(several)} of several frames or pages: the first one is read")
+    return notes
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'s' if count > 1 else ''}"
+
+
+def _orientation(image: Image.Image) -> int:
+    with suppress(Exception):
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return found if found in range(2, 9) else 1
+    return 1
+
+
+def _picture(image: Image.Image, opened: Image.Image, resolution: int) -> Picture:
+    """opened: the file's own, which knows its format; `image` is its copy that was turned."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _deep(image, opened, resolution)
+    transparent = "transparency" in image.info
+    grey = image.mode in ("L", "1")
+    if grey and not transparent:
+        picture = image.convert("L")
+    else:  # transparent pixels have hidden colours: white takes their place before the resize, which would mix them in
+        rgba = image.convert("RGBA")
+        flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        picture = flat.convert("L" if grey else "RGB")
+    return Picture(np.asarray(_square(picture, resolution)), image.size)
+
+
+def _deep(image: Image.Image, opened: Image.Image, resolution: int) -> Picture:
+    """Of more than 8 bits a pixel, always grey. What is 16-bit by its format is scaled at once."""
+    values = np.asarray(image).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise Unreadable("has values that are not finite")
+    clear = image.info.get("transparency") if image.mode != "F" else None
+    if isinstance(clear, int):
+        values[values == clear] = WHITE_16
+    low, high = float(values.min()), float(values.max())
+    small = np.asarray(_square(Image.fromarray(values), resolution))
+    if image.mode.startswith("I;16") or (image.mode == "I" and opened.format in ("PNG", "PPM")):
+        white = WHITE_12 if getattr(opened, "tag_v2", {}).get(258) == (12,) else WHITE_16
+        pixels = np.rint(small * (WHITE / white)).clip(0, WHITE).astype(np.uint8)
+        return Picture(pixels, image.size, level=high / white)
+    return Picture(small, image.size, deep=FLOATS if image.mode == "F" else INTEGERS, low=low, high=high)
+
+
+def _square(picture: Image.Image, resolution: int) -> Image.Image:
+    scale = resolution / min(picture.size)
+    size = tuple(max(resolution, round(side * scale)) for side in picture.size)
+    picture = picture.resize((size[0], size[1]), Image.Resampling.BILINEAR)  # PIL's resize has antialias
+    left, top = (size[0] - resolution) // 2, (size[1] - resolution) // 2
+    return picture.crop((left, top, left + resolution, top + resolution))
