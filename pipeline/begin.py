@@ -79,7 +79,12 @@ def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
     """What is not as it was when the sweep was started, in words."""
     found = []
     data = known["data"]
-    if data["fingerprint"] != prepared["data"]["fingerprint"]:
+    if data["fingerprint"] == prepared["data"].get("unstandardised"):
+        found.append(
+            f"the columns of {data['name']} are standardised now, and were not in the version of gansweep that it was "
+            "started with: its values and checkpoints are of other units, so start another sweep"
+        )
+    elif data["fingerprint"] != prepared["data"]["fingerprint"]:
         now = prepared["data"]["fingerprint"]
         found.append(
             f"the data set {data['name']} is not the one it was started with ({data['fingerprint']}, now {now})"

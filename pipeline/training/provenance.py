@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.dataset import Dataset
+from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.plugin import is_own
 from pipeline.spec.base import flatten, parse
@@ -31,6 +33,15 @@ def check_provenance(path: Path, content: dict[str, Any], spec: TrialSpec, seed:
         raise InputError(
             f"{path}: is a checkpoint of another run ({', '.join(other[:SHOWN])}{more}); valid: its own, or "
             "an empty folder"
+        )
+
+
+def check_units(path: Path, content: dict[str, Any], dataset: Dataset) -> None:
+    """Raises InputError where the checkpoint was trained on the table as it came, and `dataset` is standardised."""
+    if dataset.centre is not None and content["state"].get("centre") is None:
+        raise InputError(
+            f"{path}: was trained on {shown(dataset.name)} before its columns were standardised; valid: an empty "
+            "folder, or another sweep"
         )
 
 
