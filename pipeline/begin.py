@@ -8,12 +8,11 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from pipeline.errors import InputError
 from pipeline.home import command
 from pipeline.lock import Lock
 from pipeline.record import Line, Record, read
+from pipeline.spec import yaml
 
 if TYPE_CHECKING:
     from pipeline.sweep import Launch, Sweep
@@ -36,7 +35,7 @@ def begin(
     """
     lines, _ = read(record.path)
     if not lines:
-        (sweep.folder / "sweep.yaml").write_text(yaml.safe_dump(sweep.file.tree, sort_keys=False))
+        (sweep.folder / "sweep.yaml").write_text(yaml.dump(sweep.file.tree))
         lines.append(
             record.append(
                 "sweep",

@@ -26,8 +26,12 @@ def find(path: Path) -> Path:
         if newest.stem.rpartition("-")[2] != file_hash(newest):
             damaged.append(f"{newest}: damaged (its hash is not the one in its name)")
             continue
-        best = _plain(newest)["state"]["best"]
-        found = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
+        try:
+            best = _plain(newest)["state"]["best"]
+            found = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
+        except Exception:  # whatever a file that is no checkpoint makes of it
+            damaged.append(f"{newest}: cannot be read, or is no checkpoint of gansweep")
+            continue
         return found[-1] if found else newest
     raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {line}" for line in damaged))
 

@@ -21,7 +21,7 @@ from pipeline.results import TAIL
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.overfitting import overfitting
-from pipeline.training.provenance import check_provenance, check_units
+from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import evaluating, step
 from pipeline.training.store import Store
@@ -45,6 +45,7 @@ def training(
     """
     found = store.newest()
     if found is not None:
+        check_whole(store.folder / found[0], found[1])
         check_provenance(store.folder / found[0], found[1], spec, seed)
         check_units(store.folder / found[0], found[1], evaluator.dataset)
     state = initial(spec, evaluator.dataset, seed, restored=found is not None)
@@ -53,7 +54,7 @@ def training(
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
     if found is not None:
         name, content = found
-        state.restore(content["state"])
+        restore(state, store.folder / name, content)
         yield Measurement.from_dict(content["measurement"] | {"checkpoint": name, "notices": notices})
         notices = ()
     latents = state.game.inputs(evaluator.samples, torch.Generator().manual_seed(derive(seed, "evaluation")))
