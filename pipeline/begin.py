@@ -8,6 +8,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.home import command
 from pipeline.lock import Lock
@@ -49,6 +50,8 @@ def begin(
             )
         )
     known = next((line for line in reversed(lines) if line["event"] == "prepared"), None)
+    if known is not None:
+        check_units(known, prepared, sweep.name)
     changed = [] if known is None else changes(known, prepared)
     if changed and not accept:
         raise InputError(
@@ -74,16 +77,21 @@ def begin(
     return lines
 
 
+def check_units(known: Line, prepared: dict[str, Any], name: str) -> None:
+    """InputError where the sweep was started on a table as it came: its values and checkpoints are of other units."""
+    if known["data"]["fingerprint"] == prepared["data"].get("unstandardised"):
+        raise InputError(
+            f"{name}: the columns of {shown(known['data']['name'])} are standardised now, and were not in the version "
+            "of gansweep that it was started with: its values and checkpoints do not go together with new ones; valid: "
+            "another sweep, or that version"
+        )
+
+
 def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
     """What is not as it was when the sweep was started, in words."""
     found = []
     data = known["data"]
-    if data["fingerprint"] == prepared["data"].get("unstandardised"):
-        found.append(
-            f"the columns of {data['name']} are standardised now, and were not in the version of gansweep that it was "
-            "started with: its values and checkpoints are of other units, so start another sweep"
-        )
-    elif data["fingerprint"] != prepared["data"]["fingerprint"]:
+    if data["fingerprint"] != prepared["data"]["fingerprint"]:
         now = prepared["data"]["fingerprint"]
         found.append(
             f"the data set {data['name']} is not the one it was started with ({data['fingerprint']}, now {now})"

@@ -48,8 +48,10 @@ def file_hash(path: Path) -> str:
 def _plain(path: Path) -> dict[str, Any]:
     """The plain values of a checkpoint that is whole; tensors are left out."""
     with zipfile.ZipFile(path) as archive:
-        name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-        with archive.open(name) as file:
+        entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
+        if entry.file_size > path.stat().st_size:
+            raise ValueError(f"{path}: compressed, and could be of any size")
+        with archive.open(entry) as file:
             content: dict[str, Any] = _PlainValues(file).load()
     return content
 
