@@ -10,12 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.home import EVENTS, begun, command
 from pipeline.lock import Lock
 from pipeline.record import Line, Record, read
+from pipeline.spec import yaml
 
 if TYPE_CHECKING:
     from pipeline.sweep import Launch, Sweep
@@ -38,7 +38,7 @@ def begin(
     """
     lines, _ = read(record.path)
     if not lines:
-        (sweep.folder / "sweep.yaml").write_text(yaml.safe_dump(sweep.file.tree, sort_keys=False))
+        (sweep.folder / "sweep.yaml").write_text(yaml.dump(sweep.file.tree))
         lines.append(
             record.append(
                 "sweep",
@@ -52,6 +52,8 @@ def begin(
             )
         )
     known = next((line for line in reversed(lines) if line["event"] == "prepared"), None)
+    if known is not None:
+        check_units(known, prepared, sweep.name)
     changed = [] if known is None else changes(known, prepared)
     if changed and not accept:
         raise InputError(
@@ -94,6 +96,16 @@ def copied_from(lines: list[Line], folder: Path, tracking_uri: str) -> Path | No
     if was.absolute() == folder.absolute() or not begun(was) or was.samefile(folder):
         return None
     return was if read(was / EVENTS, limit=1)[0][0] == first else None
+
+
+def check_units(known: Line, prepared: dict[str, Any], name: str) -> None:
+    """InputError where the sweep was started on a table as it came: its values and checkpoints are of other units."""
+    if known["data"]["fingerprint"] == prepared["data"].get("unstandardised"):
+        raise InputError(
+            f"{name}: the columns of {shown(known['data']['name'])} are standardised now, and were not in the version "
+            "of gansweep that it was started with: its values and checkpoints do not go together with new ones; valid: "
+            "another sweep, or that version"
+        )
 
 
 def changes(known: Line, prepared: dict[str, Any]) -> list[str]:

@@ -49,6 +49,9 @@ def generate(
     truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
     interpolate: Annotated[str | None, typer.Option(help="Each row a way: spherical or linear.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
+    ] = False,
     out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path(
         "samples.png"
     ),
@@ -57,7 +60,8 @@ def generate(
     from pipeline.training.generating import Wanted
     from pipeline.training.generating import generate as generate_from
 
-    said = generate_from(path, Wanted(count, columns, label, truncation, interpolate), seed, out)
+    wanted = Wanted(count, columns, label, truncation, interpolate)
+    said = generate_from(path, wanted, seed, out, trust=trust_code)
     typer.echo(said, err=label != "list")
 
 

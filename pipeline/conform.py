@@ -85,7 +85,11 @@ def _measures(measure: OwnMetric, dataset: Dataset) -> str | None:
     """A metric of the user's own: a number, the same each time, and another one for other samples."""
     real = to_float(dataset.train[:COMPARED])
     made = [real, torch.zeros_like(real)]
-    seen = [Evaluated(fakes, real, fakes.flatten(1), real.flatten(1)) for fakes in (*made, real)]
+    units = [dataset.own_units(rows).float() for rows in (*made, real)]
+    seen = [
+        Evaluated(rows, units[0], fakes.flatten(1), real.flatten(1))
+        for rows, fakes in zip(units, (*made, real), strict=True)
+    ]
     try:
         of_real, of_nothing, again = map(measure, seen)
     except InputError as error:

@@ -15,7 +15,6 @@ from typing import Any
 
 from pipeline.errors import InputError, one_of
 
-_NAMED = re.compile(r"(.+\.py):\w+")
 _pinned: dict[str, str] = {}  # by path, the texts that this process takes in place of files
 
 
@@ -58,16 +57,19 @@ def sources(tree: Any) -> dict[str, str]:
     Raises InputError where one is not there.
     """
     found: dict[str, str] = {}
-    if isinstance(tree, dict):
-        for each in (*tree, *tree.values()):  # a choice has them as keys
-            found |= sources(each)
-    elif isinstance(tree, (list, tuple)):
-        for each in tree:
-            found |= sources(each)
-    elif isinstance(tree, str) and (named := _NAMED.fullmatch(tree)):
-        path = Path(named[1]).expanduser().absolute()
-        found[str(path)] = _read(path, tree)
+    for name in named(tree):
+        path = Path(name.rpartition(":")[0]).expanduser().absolute()
+        found[str(path)] = _read(path, name)
     return found
+
+
+def named(tree: Any) -> list[str]:
+    """Each "file.py:object" in a tree of plain values, once."""
+    if isinstance(tree, dict):
+        return list(dict.fromkeys(name for each in (*tree, *tree.values()) for name in named(each)))  # a choice's keys
+    if isinstance(tree, (list, tuple)):
+        return list(dict.fromkeys(name for each in tree for name in named(each)))
+    return [tree] if isinstance(tree, str) and is_own(tree) else []
 
 
 def fingerprints(texts: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.distributions import KINDS, Distribution, distribution, quoted, show
 from pipeline.errors import InputError, one_of
+from pipeline.spec import yaml
 from pipeline.spec.base import flatten
 
 Point = dict[str, Any]  # a parameter's full name -> its value, or the label of the option that was chosen
@@ -176,6 +177,8 @@ def _realise(node: _Node, choose: Callable[[Parameter], Any], point: Point, sour
     parameter, found = node.parameter, choose(node.parameter)
     if found is _MISSING:
         return None
+    if isinstance(node, _Branch):
+        found = _label(found, node.options)
     try:
         value = parameter.distribution.take(found)
     except ValueError:
@@ -183,3 +186,12 @@ def _realise(node: _Node, choose: Callable[[Parameter], Any], point: Point, sour
         raise InputError(f"{source}: {line}") from None
     point[parameter.name] = value
     return value if isinstance(node, _Leaf) else _realise(node.options[value], choose, point, source)
+
+
+def _label(found: Any, labels: Mapping[str, Any]) -> Any:
+    """The label that was written, where YAML took it for something else: 007, 1e3, null; `found` where it is none, or
+    could be several."""
+    if isinstance(found, str):
+        return found
+    written = [label for label in labels if quoted(yaml.parse(label, label)) == quoted(found)]
+    return written[0] if len(written) == 1 else found

@@ -47,7 +47,7 @@ class Run(tune.Trainable):
             report: dict[str, Any] = {"measurement": next(self._measurements).as_dict()}
         except StopIteration:
             report = {"reason": "completed", "evidence": {}, "fault": False}
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
             reason, evidence = classify(error, Path(job.folder))
             report = {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
             self._release()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import mixtures, sources, stacks
+from pipeline.data import columns, mixtures, sources, stacks
 from pipeline.data.cache import Entry, cached
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
@@ -29,7 +29,11 @@ class Dataset:
     """train, validation, test: images uint8 (N, C, H, W), or points float32 (N, D). labels: int64 (N,).
     classes: 0 without labels. means (modes, 2) and sigma: of a mixture. modes: 0 where they
     are not known. fingerprint: the first 16 hex digits of the
-    SHA-256 of all parts. class_names: none where they are numbers. read: what was read, in a line."""
+    SHA-256 of all parts. class_names: none where they are numbers. read: what was read, in a line.
+
+    A table is here as it is trained on and measured, each column brought to mean 0 and deviation 1 by those of the
+    training part: centre, scale (D,), float64; None where nothing was done. unstandardised: the fingerprint that it
+    would have without."""
 
     name: str
     kind: str
@@ -49,11 +53,18 @@ class Dataset:
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     read: str = ""
+    centre: Tensor | None = None
+    scale: Tensor | None = None
+    unstandardised: str | None = None
 
     def part(self, name: str) -> Tensor:
         """The part called "train", "validation" or "test"."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return parts[name]
+
+    def own_units(self, rows: Tensor) -> Tensor:
+        """Samples as they came: a table's in float64, all else as it is."""
+        return columns.own_units(rows, self.centre, self.scale)
 
 
 def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
@@ -120,7 +131,23 @@ def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
             left_out=source.left_out,
         ),
     }
+    if source.samples.dim() == 2:
+        return _standardised(spec.name, tensors, said)
     return tensors, _facts(tensors) | said
+
+
+def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any]) -> Entry:
+    """A table, whose columns have units of their own."""
+    found = columns.measure(tensors["train"])
+    before = _facts({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
+    tensors |= {part: columns.standardised(tensors[part], found) for part in PARTS}
+    return tensors, said | {
+        "fingerprint": columns.fingerprint(before, found),
+        "unstandardised": before,
+        "centre": found.centre.tolist(),
+        "scale": found.scale.tolist(),
+        "notes": [*said["notes"], columns.note(name, found)],
+    }
 
 
 def _counted(tensors: dict[str, Tensor]) -> tuple[int, tuple[int, ...], list[int]]:
@@ -162,4 +189,6 @@ def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         notes=tuple(facts.get("notes", ())),
         class_names=tuple(facts.get("class_names", ())),
         read=facts.get("read") or read_line(spec.name, samples, shape, counts),
+        **{key: torch.tensor(facts[key], dtype=torch.float64) for key in ("centre", "scale") if key in facts},
+        unstandardised=facts.get("unstandardised"),
     )

@@ -20,6 +20,7 @@ TRAPS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
 OPENED_AS_OTHERS = {"MPO"}  # by the reader of JPEG
 WHITE_16, WHITE_12, WHITE = 65535, 4095, 255
 DARK = 0.1  # of white
+RESIZED = 2**24  # pixels at most, before the centre is cropped
 INTEGERS, FLOATS = "32-bit integers", "floats"  # what is scaled when all files are known
 
 
@@ -157,6 +158,13 @@ def _deep(image: Image.Image, opened: Image.Image, resolution: int) -> Picture:
 def _square(picture: Image.Image, resolution: int) -> Image.Image:
     scale = resolution / min(picture.size)
     size = tuple(max(resolution, round(side * scale)) for side in picture.size)
+    _check_length(picture.size, size)
     picture = picture.resize((size[0], size[1]), Image.Resampling.BILINEAR)  # PIL's resize has antialias
     left, top = (size[0] - resolution) // 2, (size[1] - resolution) // 2
     return picture.crop((left, top, left + resolution, top + resolution))
+
+
+def _check_length(before: tuple[int, int], after: tuple[int, ...]) -> None:
+    """A strip of one pixel's width grows with its length times the resolution: 8,000,000 x 1 to gigabytes."""
+    if after[0] * after[1] > RESIZED:
+        raise Unreadable(f"{before[0]:,} x {before[1]:,} pixels are too long a strip for a square")

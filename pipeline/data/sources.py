@@ -22,7 +22,7 @@ SLUG = 180  # characters: the longest name of a file in the cache has 73 more, a
 
 @dataclass(frozen=True)
 class Source:
-    """samples: images uint8 (N, C, H, W) or points float32 (N, 2). labels: int64 (N,). test: an official test part.
+    """samples: images uint8 (N, C, H, W) or points float64 (N, D). labels: int64 (N,). test: an official test part.
     class_names: none where they are numbers from 0 up. found, origin, left_out: see said.read_line."""
 
     samples: Tensor
@@ -87,7 +87,7 @@ def _function(spec: DataSpec) -> Source:
         raise InputError(f'"{spec.name}": found a {type(function).__name__}; valid: a function of the resolution')
     try:
         made = function(spec.resolution)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f'"{spec.name}" failed: {last_line(error)}') from error
     samples, labels = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     try:
@@ -119,7 +119,7 @@ def _range_notes(samples: Tensor) -> tuple[str, ...]:
 
 
 def _as_samples(name: str, samples: Tensor) -> Tensor:
-    """Images as uint8, points as float32, or InputError."""
+    """Images as uint8, points as float64, or InputError."""
     valid = "valid: images (N, C, H, W) with H = W, uint8 or float in [-1, 1], or points (N, D) float"
     images = samples.dim() == 4 and samples.shape[2] == samples.shape[3] and samples.shape[1] in (1, 3)
     if not images and not (samples.dim() == 2 and samples.shape[1] > 0 and samples.is_floating_point()):
@@ -129,7 +129,7 @@ def _as_samples(name: str, samples: Tensor) -> Tensor:
     if not samples.is_floating_point() or not bool(samples.isfinite().all()):
         raise InputError(f'"{name}": returned {_described(samples)}, or values that are not finite; {valid}')
     if not images:
-        return samples.float()
+        return samples.double()
     low, high = float(samples.min()), float(samples.max())
     if low < -1 or high > 1:
         raise InputError(f'"{name}": found float images in [{low:.4g}, {high:.4g}]; {valid}')

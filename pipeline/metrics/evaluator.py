@@ -166,6 +166,8 @@ class Evaluator:
         }
         facts["mixture"] = data.modes > 0
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
+        if data.unstandardised:
+            facts["unstandardised"] = data.unstandardised
         return facts | {part: len(data.part(part)) for part in ("train", "validation", "test")}
 
     def _features(self, samples: Tensor) -> Tensor:
@@ -196,7 +198,8 @@ class Evaluator:
         if not self._own:
             return {}
         real = to_float(self.dataset.part(part)[: self.samples])
-        seen = Evaluated(fakes.cpu(), real, features, self._real_features(part)[: self.samples])
+        shown, real = (self.dataset.own_units(rows).float() for rows in (fakes.cpu(), real))
+        seen = Evaluated(shown, real, features, self._real_features(part)[: self.samples])
         return {label: measure(seen) for label, measure in self._own.items()}
 
     def _distance(self, reference: Reference, features: Tensor) -> dict[str, float]:

@@ -18,7 +18,9 @@ from pipeline.spec.trial import OwnMetricSpec
 @dataclass(frozen=True)
 class Evaluated:
     """What a metric of one's own is given: generated samples (N, ...), images in [-1, 1] or points, as many real ones
-    of the part that they are compared with, and the features of both (N, F); on the CPU, float32."""
+    of the part that they are compared with, and the features of both (N, F); on the CPU, float32. The rows of a table
+    are in their own units; their features are the same rows with the columns standardised, as all that is built in
+    measures them."""
 
     samples: Tensor
     real: Tensor
@@ -42,7 +44,7 @@ def own_metric(label: str, spec: OwnMetricSpec) -> OwnMetric:
             torch.default_generator.manual_seed(0)
             try:
                 value = function(evaluated)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise InputError(f"{where} failed: {plugin.last_line(error)}") from error
         return _number(value, where)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.data.batches import to_uint8
 from pipeline.data.cache import replaced
+from pipeline.data.columns import own_units
 
 WIDTH = 384  # pixels, at least
 LETTERS, LONGEST = 14, 24  # of a row's name: pixels high, and how many
@@ -46,6 +47,12 @@ def save_grid(
         marks.add_text(name, value)
     with replaced(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=marks)
+
+
+def plotted(rows: Tensor, centre: Tensor | None, scale: Tensor | None) -> Tensor:
+    """The rows of a table as its picture has them: in their own units where axes are columns, one or two; of more the
+    plane is that of the standardised columns, in which none outweighs the others."""
+    return own_units(rows, centre, scale) if rows.dim() == 2 and rows.shape[1] <= 2 else rows
 
 
 def _tiles(images: Tensor, columns: int) -> Image.Image:

@@ -6,11 +6,10 @@ import json
 import sys
 from typing import Any
 
-import yaml
-
 from pipeline.data.said import what_was_read
 from pipeline.errors import within
 from pipeline.results import params
+from pipeline.spec import yaml
 from pipeline.spec.base import parse
 from pipeline.spec.check import to_build
 from pipeline.spec.trial import TrialSpec, resolve
@@ -37,13 +36,13 @@ def dry_run(sweep: Any, as_json: bool) -> None:
         print(json.dumps(found | {"data": measured["data"], "cost": _cost(sweep, trials, points[0][1], measured)}))
         return
     out = sys.stdout
-    print(f"# {sweep.name}, as resolved\n{yaml.safe_dump(file.tree, sort_keys=False)}", file=out)
+    print(f"# {sweep.name}, as resolved\n{yaml.dump(file.tree)}", file=out)
     print("# searched", file=out)
     width = max((len(p["parameter"]) for p in searched), default=0)
     for each in searched:
         print(f"  {each['parameter']:<{width}}  {each['range']}", file=out)
     for number, (_, spec) in enumerate(points, 1):
-        text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True), sort_keys=False)
+        text = yaml.dump(spec.model_dump(mode="json", exclude_none=True))
         print(f"\n# sample {number} of {SAMPLED}\n{text}", file=out, end="")
     out.flush()  # the probe takes its time, and may find that the data is not there
     measured = _measured(sweep, points[0][1])

@@ -69,17 +69,17 @@ def scalar_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("kind") == "scalar":
             keys.add(prefix + name)
-        for part in _models(field.annotation):
+        for part in models_in(field.annotation):
             keys |= scalar_keys(part, f"{prefix}{name}.")
     return keys
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
     """The spec classes named anywhere in a field's annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated, dict, tuple):
-        return [part for argument in get_args(annotation) for part in _models(argument)]
+        return [part for argument in get_args(annotation) for part in models_in(argument)]
     return []
 
 
@@ -101,7 +101,7 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
         elif part != path[-1] or first["type"] != "extra_forbidden":
             steps = [m.model_fields[part].annotation for m in parts if part in m.model_fields]
             named = any(get_origin(step) is dict for step in steps)
-            parts = [sub for step in steps for sub in _models(step)]
+            parts = [sub for step in steps for sub in models_in(step)]
     name, found, kind = ".".join(key), first.get("input"), first["type"]
     if kind == "extra_forbidden":
         known = sorted({field for m in parts for field in m.model_fields})

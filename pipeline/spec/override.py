@@ -7,10 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from pipeline.distributions import show
 from pipeline.errors import InputError, one_of
 from pipeline.space import dotted, options
 from pipeline.spec import yaml
+from pipeline.spec.base import models_in
+from pipeline.spec.sweep import SweepSpec
+from pipeline.spec.trial import TrialSpec
 
 _STEP = re.compile(r"([^.\[\]]+)((?:\[[^\[\]]+\])*)(?:\.|$)")
 
@@ -21,8 +26,9 @@ def override(tree: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
     Under a choice whose options carry parameters, the dotted key is the one that a trial's params show:
     `regularisers.r1.weight=5` sets it in every option that has it (where none has, in every option that has
     the mapping it would be in), `regularisers[r1].r1.weight=5` in that option alone. The label of an option
-    given to the choice itself (`regularisers=r1`) leaves that option. Raises InputError for a setting that is
-    not KEY=VALUE and for a key that no option has a place for.
+    given to the choice itself (`regularisers=r1`) leaves that option. What can only be text, a label or a name, is
+    taken as it is written, whatever YAML makes of 007, 1e3 or null. Raises InputError for a setting that is not
+    KEY=VALUE and for a key that no option has a place for.
     """
     tree = copy.deepcopy(tree)
     for setting in settings:
@@ -30,7 +36,8 @@ def override(tree: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
         steps = _steps(key.strip())
         if not equals or not steps:
             raise InputError(f'--set {setting}: found "{setting}"; valid: KEY=VALUE with a dotted key')
-        _set(tree, steps, yaml.parse(text, f"--set {setting}"), setting)
+        value = yaml.parse(text, f"--set {setting}")
+        _set(tree, steps, text.strip() if _is_text(steps, value) else value, setting)
     return tree
 
 
@@ -64,6 +71,20 @@ def _unchosen(node: Any, steps: list[str], name: str, point: Mapping[str, Any]) 
     return _unchosen(labelled[chosen], steps[named:], f"{name}[{chosen}]", point)
 
 
+def _is_text(steps: list[str], value: Any) -> bool:
+    """Whether a plain value is for a key whose values are text: a name, a place."""
+    if isinstance(value, (str, list, dict)):
+        return False
+    keys = [step for step in steps if not step.startswith("[")]
+    if keys == ["init_from"]:  # a path stands for a mapping with one
+        return value is not None
+    models: list[type[BaseModel]] = [TrialSpec, SweepSpec]
+    for key in keys[:-1]:
+        fields = [model.model_fields[key].annotation for model in models if key in model.model_fields]
+        models = [part for field in fields for part in models_in(field)] if fields else models  # else a user's name
+    return any(model.model_fields[keys[-1]].annotation is str for model in models if keys[-1] in model.model_fields)
+
+
 def _steps(key: str) -> list[str]:
     """ "a[b].c" as ["a", "[b]", "c"]; nothing for what is not a key."""
     steps: list[str] = []
@@ -95,8 +116,10 @@ def _set(tree: Any, steps: list[str], value: Any, setting: str) -> None:
 
 def _option(labelled: dict[str, Any], value: Any, setting: str) -> Any:
     """What a choice becomes that is set to `value`: the option of that label, or the value itself."""
-    if isinstance(value, str) and value in labelled:
-        return labelled[value]
+    text = setting.partition("=")[2].strip()
+    for label in (value, text):
+        if isinstance(label, str) and label in labelled:
+            return labelled[label]
     if isinstance(value, str) and all(isinstance(option, dict) for option in labelled.values()):
         raise InputError(f'--set {setting}: found the option "{value}", {one_of(value, labelled)}')
     return value

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from pipeline.picking.best import best_yaml
 from pipeline.record import Line
 from pipeline.results import Run
+from pipeline.spec import yaml
 from pipeline.state import SweepState
 from pipeline.tracking.projection import PICK, SWEEP, Key, key_of, milliseconds
 
@@ -39,7 +38,7 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
     if event == "sweep":
         return [Upload(SWEEP, path, "") for path in [folder / "sweep.yaml"] if path.exists()]
     if event == "trial":
-        spec = yaml.safe_dump(line["spec"], sort_keys=False)
+        spec = yaml.dump(line["spec"])
         return [Upload((line["trial"], None), Path("spec.yaml"), "", text=spec)]
     if event == "driver" and line.get("doing") == "pick" and line["state"] != "started":
         best = best_yaml(state)

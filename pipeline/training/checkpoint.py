@@ -26,8 +26,12 @@ def find(path: Path) -> Path:
         if newest.stem.rpartition("-")[2] != file_hash(newest):
             damaged.append(f"{newest}: damaged (its hash is not the one in its name)")
             continue
-        best = _plain(newest)["state"]["best"]
-        found = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
+        try:
+            best = _plain(newest)["state"]["best"]
+            found = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
+        except Exception:  # whatever a file that is no checkpoint makes of it
+            damaged.append(f"{newest}: cannot be read, or is no checkpoint of gansweep")
+            continue
         return found[-1] if found else newest
     raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {line}" for line in damaged))
 
@@ -44,8 +48,10 @@ def file_hash(path: Path) -> str:
 def _plain(path: Path) -> dict[str, Any]:
     """The plain values of a checkpoint that is whole; tensors are left out."""
     with zipfile.ZipFile(path) as archive:
-        name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-        with archive.open(name) as file:
+        entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))
+        if entry.file_size > path.stat().st_size:
+            raise ValueError(f"{path}: compressed, and could be of any size")
+        with archive.open(entry) as file:
             content: dict[str, Any] = _PlainValues(file).load()
     return content
 

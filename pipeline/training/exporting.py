@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.data.columns import own_units
 from pipeline.errors import InputError
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Game
@@ -23,12 +24,12 @@ EXAMPLES = 4
 Inputs = dict[str, np.ndarray[Any, Any]]
 
 
-def export(checkpoint: Path, folder: Path) -> Inputs:
+def export(checkpoint: Path, folder: Path, *, trust: bool = False) -> Inputs:
     """Writes program and facts of the checkpoint's averaged generator into `folder`; a few inputs as an example.
 
     Raises DamagedCheckpoint, and whatever torch does for a game of the user's own that cannot be exported.
     """
-    found = trained(checkpoint)
+    found = trained(checkpoint, trust=trust)
     spec, game, shape = found.spec, found.game, found.shape
     game.generator.requires_grad_(False)
     classes = len(game.classes) if isinstance(game, AdversarialGame) else 0
@@ -36,7 +37,9 @@ def export(checkpoint: Path, folder: Path) -> Inputs:
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
         program = torch.export.export(
-            _Sampling(game).eval(), tuple(inputs.values()), dynamic_shapes=tuple({0: batch} for _ in inputs)
+            _Sampling(game, found.centre, found.scale).eval(),
+            tuple(inputs.values()),
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
         )
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
@@ -53,6 +56,7 @@ def export(checkpoint: Path, folder: Path) -> Inputs:
         "classes": classes,
         "class_names": list(found.class_names) if classes else [],
         "images": found.images,
+        "dtype": "float32" if found.scale is None else "float64",
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return {name: tensor.numpy() for name, tensor in inputs.items()}
@@ -69,13 +73,18 @@ def _example(game: Game, spec: TrialSpec, classes: int) -> dict[str, Tensor]:
 
 
 class _Sampling(nn.Module):
-    """From latents, and classes where there are some, to samples."""
+    """From latents, and classes where there are some, to samples; a table's in its own units."""
 
-    def __init__(self, game: Game) -> None:
+    centre: Tensor | None
+    scale: Tensor | None
+
+    def __init__(self, game: Game, centre: Tensor | None, scale: Tensor | None) -> None:
         super().__init__()
+        self.register_buffer("centre", centre)
+        self.register_buffer("scale", scale)
         self.generator = game.generator
         self._game = game
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         inputs = latent if label is None else self._game.inputs_of(latent, label)  # type: ignore[attr-defined]
-        return self._game.sample(self.generator, inputs).float()
+        return own_units(self._game.sample(self.generator, inputs).float(), self.centre, self.scale)

@@ -15,8 +15,9 @@ CHUNK = 512  # samples at a time
 
 
 class Generator:
-    """predict() takes the latents (n, size), float32, and gives samples (n, ...), float32: images in [-1, 1], or
-    points in their own units. Of a conditional game it takes {"latent": (n, size), "label": (n,)}, a class each."""
+    """predict() takes the latents (n, size), float32, and gives samples (n, ...): float32 images in [-1, 1], or points
+    in their own units (rows of a table float64). Of a conditional game it takes {"latent": (n, size), "label": (n,)},
+    a class each."""
 
     def __init__(self, folder: Path) -> None:
         self.facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
@@ -31,7 +32,7 @@ class Generator:
                 raise ValueError(f"label: valid: 0 to {self.facts['classes'] - 1}")
             inputs.append(labels)
         if not len(inputs[0]):
-            return np.zeros((0, *self.facts["shape"]), np.float32)
+            return np.zeros((0, *self.facts["shape"]), self.facts.get("dtype", "float32"))
         with torch.inference_mode():
             chunks = [self._program(*part) for part in zip(*(each.split(CHUNK) for each in inputs), strict=True)]
         samples: np.ndarray[Any, Any] = torch.cat(chunks).numpy()

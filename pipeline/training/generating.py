@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.data.cache import replaced
 from pipeline.data.said import listed
 from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
-from pipeline.metrics.samples import MARKS, save_grid
+from pipeline.metrics.samples import MARKS, plotted, save_grid
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.checkpoint import find
 from pipeline.training.loop import sample
 from pipeline.training.store import DamagedCheckpoint
-from pipeline.training.trained import trained
+from pipeline.training.trained import Trained, own_code, trained
 
 COUNT, OF_A_CLASS = 64, 8  # samples where none are named
+VALUES = 2**30  # at a time: 4 GiB
+PIXELS = 2**26  # of a picture; readers refuse larger ones as bombs
 VALID = 20  # names of classes in a refusal; --class list has all
 
 
@@ -48,14 +52,15 @@ class Class:
     samples: int
 
 
-def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
+def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = False) -> str:
     """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote.
-    Both kinds of file say that what is in them is synthetic."""
+    Both kinds of file say that what is in them is synthetic. The arrays of a table are in its own units. trust: code
+    that the checkpoint names may be run."""
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
     file = find(path)
     try:
-        found = trained(file)
+        found = trained(file, trust=trust)
     except DamagedCheckpoint as error:
         raise InputError(str(error)) from None
     game, spec = found.game, found.spec
@@ -63,10 +68,16 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     if wanted.label == "list":
         return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
-    inputs, columns = _inputs(game, spec, wanted, classes, randomness)
-    samples = sample(game, game.generator, inputs, spec)
+    _check_count(found, wanted, out)
+    with own_code(file, spec):
+        inputs, columns = _inputs(game, spec, wanted, classes, randomness)
+        _check_picture(found.shape, len(inputs), columns, out)
+        samples = sample(game, game.generator, inputs, spec)
+    broken = int((~samples.flatten(1).isfinite()).any(1).sum())
+    if broken:
+        raise InputError(f"{file}: {broken:,} of {len(samples):,} samples have values that are not finite")
     arrays: dict[str, Any] = {
-        "samples": samples.numpy(),
+        "samples": found.own_units(samples).numpy(),
         "software": MARKS["Software"],
         "synthetic": MARKS["Synthetic"],
     }
@@ -77,15 +88,37 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path) -> str:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npz":
-            np.savez_compressed(out, **arrays)
+            with replaced(out) as temporary:
+                np.savez_compressed(temporary, **arrays)
         else:
             rows = (
                 [each.name for each in classes if each.samples] if wanted.label == "all" and found.class_names else ()
             )
-            save_grid(samples, out, columns=columns, rows=rows)
+            save_grid(plotted(samples, found.centre, found.scale), out, columns=columns, rows=rows)
     except OSError as error:
         raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
     return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
+
+
+def _check_count(found: Trained, wanted: Wanted, out: Path) -> None:
+    """Before anything is drawn, which is what would fill the memory first."""
+    each = found.spec.latent.size + len(found.game.classes if isinstance(found.game, AdversarialGame) else ())
+    most = VALUES // (each + math.prod(found.shape))
+    if wanted.count is not None and wanted.count > most:
+        raise InputError(f"-n: found {wanted.count:,}; valid: at most {most:,} at a time, others with another --seed")
+    if wanted.columns is not None and wanted.columns > PIXELS:
+        raise InputError(f"--columns: found {wanted.columns:,}; valid: what a picture can have")
+
+
+def _check_picture(shape: tuple[int, ...], count: int, columns: int, out: Path) -> None:
+    if out.suffix != ".png" or len(shape) != 3:
+        return
+    width, height = columns * (shape[2] + 2), -(-count // columns) * (shape[1] + 2)
+    if width * height > PIXELS:
+        raise InputError(
+            f"-n: found {count:,} in {columns:,} columns, a picture of {width:,} x {height:,} pixels; valid: one of at "
+            f"most {PIXELS:,}, or a name that ends in .npz"
+        )
 
 
 def _inputs(

@@ -16,12 +16,12 @@ from pipeline.data.dataset import Dataset
 from pipeline.measurement import Measurement
 from pipeline.metrics.catalogue import known
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.metrics.samples import save_grid
+from pipeline.metrics.samples import plotted, save_grid
 from pipeline.results import TAIL
 from pipeline.seeds import derive
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.overfitting import overfitting
-from pipeline.training.provenance import check_provenance
+from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import evaluating, step
 from pipeline.training.store import Store
@@ -45,14 +45,16 @@ def training(
     """
     found = store.newest()
     if found is not None:
+        check_whole(store.folder / found[0], found[1])
         check_provenance(store.folder / found[0], found[1], spec, seed)
+        check_units(store.folder / found[0], found[1], evaluator.dataset)
     state = initial(spec, evaluator.dataset, seed, restored=found is not None)
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if state.drawn:
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
     if found is not None:
         name, content = found
-        state.restore(content["state"])
+        restore(state, store.folder / name, content)
         yield Measurement.from_dict(content["measurement"] | {"checkpoint": name, "notices": notices})
         notices = ()
     latents = state.game.inputs(evaluator.samples, torch.Generator().manual_seed(derive(seed, "evaluation")))
@@ -102,8 +104,10 @@ def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpe
 def _save_samples(state: TrainingState, dataset: Dataset, samples: Tensor, store: Store) -> str:
     """Writes the sample picture, of the same latents all along; its name relative to the run's folder."""
     grid = state.spec.evaluation.grid
-    shown = samples[: grid**2] if dataset.kind == "image" else samples
-    reals = dataset.validation[:REALS_SHOWN] if dataset.kind == "points" and dataset.means is None else None
+    shown = samples[: grid**2] if dataset.kind == "image" else plotted(samples, dataset.centre, dataset.scale)
+    reals = None
+    if dataset.kind == "points" and dataset.means is None:
+        reals = plotted(dataset.validation[:REALS_SHOWN], dataset.centre, dataset.scale)
     path = store.samples / f"images-{state.images:012d}.png"
     store.guard()
     save_grid(shown, path, grid, dataset.means, reals)

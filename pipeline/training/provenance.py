@@ -5,13 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.dataset import Dataset
+from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.plugin import is_own
 from pipeline.spec.base import flatten, parse
 from pipeline.spec.trial import TrialSpec
+from pipeline.training.state import TrainingState
 
 SHOWN = 3  # keys that a line names
+PARTS = ("spec", "state", "measurement")
 PLACES = ("data.name", "init_from.path")  # may have moved; what is there has a fingerprint or a hash of its own
+
+
+def check_whole(path: Path, content: dict[str, Any]) -> None:
+    """Raises InputError where the checkpoint lacks one of the parts that a run goes on from."""
+    for part in PARTS:
+        if not isinstance(content.get(part), dict):
+            raise InputError(
+                f"{path}: has no {part}, so nothing can go on from it; remove it, or choose another folder"
+            )
+
+
+def restore(state: TrainingState, path: Path, content: dict[str, Any]) -> None:
+    """Goes on from the checkpoint; InputError where its state is not one of this game."""
+    try:
+        state.restore(content["state"])
+    except Exception as error:
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+        raise InputError(
+            f"{path}: nothing can go on from its state ({text}); remove it, or choose another folder"
+        ) from error
 
 
 def check_provenance(path: Path, content: dict[str, Any], spec: TrialSpec, seed: int) -> None:
@@ -31,6 +55,15 @@ def check_provenance(path: Path, content: dict[str, Any], spec: TrialSpec, seed:
         raise InputError(
             f"{path}: is a checkpoint of another run ({', '.join(other[:SHOWN])}{more}); valid: its own, or "
             "an empty folder"
+        )
+
+
+def check_units(path: Path, content: dict[str, Any], dataset: Dataset) -> None:
+    """Raises InputError where the checkpoint was trained on the table as it came, and `dataset` is standardised."""
+    if dataset.centre is not None and content["state"].get("centre") is None:
+        raise InputError(
+            f"{path}: was trained on {shown(dataset.name)} before its columns were standardised; valid: an empty "
+            "folder, or another sweep"
         )
 
 

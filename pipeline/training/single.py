@@ -77,7 +77,7 @@ def train(
                 break
     except (GansweepError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a game's sys.exit() is no end of ours
         done.end_reason, done.evidence = classify(error, folder)
         if done.end_reason == DISK_FULL:
             raise GansweepError(f"{needed(folder, 1)}; make room and call it again: it goes on") from None

@@ -106,6 +106,8 @@ class TrainingState:
     seconds: float = 0.0
     best: dict[str, Any] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()  # none where they are numbers from 0 up
+    centre: Tensor | None = None  # of a standardised table, see Dataset
+    scale: Tensor | None = None
     drawn: tuple[str, ...] = ()  # weights that a checkpoint to start from did not have
 
     @property
@@ -125,6 +127,8 @@ class TrainingState:
             "auxiliary": self.auxiliary,
             "classes": list(self.classes),
             "class_names": list(self.class_names),
+            "centre": None if self.centre is None else self.centre.tolist(),
+            "scale": None if self.scale is None else self.scale.tolist(),
             "images": self.images,
             "step": self.step,
             "seconds": self.seconds,
@@ -179,6 +183,8 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
         shape=shape,
         classes=classes,
         class_names=dataset.class_names,
+        centre=dataset.centre,
+        scale=dataset.scale,
         game=game,
         ema=ema,
         averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,

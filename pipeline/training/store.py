@@ -9,6 +9,8 @@ import hashlib
 import io
 import os
 import re
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,7 +129,10 @@ def load(path: Path) -> dict[str, Any]:
     if named and _hash(raw) != named[3]:
         raise DamagedCheckpoint(f"{path}: damaged ({len(raw)} bytes, its hash is not the one in its name)")
     try:
-        content: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive, warnings.catch_warnings(action="ignore"):
+            if sum(entry.file_size for entry in archive.infolist()) > len(raw):
+                raise ValueError("compressed: torch writes none, and it could be of any size")
+            content: dict[str, Any] = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception:  # its text is for who wrote the file, and advises to run the code in it
         raise DamagedCheckpoint(f"{path}: cannot be read: it is damaged, or is no checkpoint of gansweep") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:

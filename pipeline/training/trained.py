@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from pipeline import games
+from pipeline.data.columns import own_units
+from pipeline.errors import GansweepError, InputError
 from pipeline.games.game import Game
-from pipeline.spec.base import parse
+from pipeline.home import home_of
 from pipeline.spec.trial import TrialSpec
-from pipeline.training.store import load
+from pipeline.training import reading
+from pipeline.training.protocol import said
+from pipeline.training.trust import check_code, code
 
 
 @dataclass(frozen=True)
 class Trained:
     """shape: of one sample; images: that it was trained on; class_names: none where classes are numbers, as in older
-    checkpoints. The generator is the averaged one, on the CPU."""
+    checkpoints; centre, scale: of a standardised table. The generator is the averaged one, on the CPU."""
 
+    path: Path
     spec: TrialSpec
     game: Game
     shape: tuple[int, ...]
     images: int
     class_names: tuple[str, ...] = ()
+    centre: Tensor | None = None
+    scale: Tensor | None = None
+
+    def own_units(self, samples: Tensor) -> Tensor:
+        """Samples of the game as the data is: a table's in float64."""
+        return own_units(samples, self.centre, self.scale)
 
 
-def trained(checkpoint: Path) -> Trained:
-    """Raises DamagedCheckpoint."""
-    content = load(checkpoint)
-    state, spec, shape = content["state"], parse(TrialSpec, content["spec"], str(checkpoint)), tuple(content["shape"])
-    game = games.build(spec, shape, seed=0, classes=state["classes"])
-    game.generator.load_state_dict(state["ema"])
-    return Trained(spec, game, shape, state["images"], tuple(state.get("class_names", ())))
+def trained(checkpoint: Path, *, trust: bool = False) -> Trained:
+    """trust: code that the checkpoint names may be run, wherever it is from. Raises DamagedCheckpoint, and InputError
+    in one line for code without it, weights that are not finite or not those of its spec."""
+    saved = reading.read(checkpoint, ("ema", "discriminator"))
+    spec, shape, classes = saved.spec, reading.sample_shape(saved), reading.counts(saved)
+    images, names = saved.state.get("images"), saved.state.get("class_names", [])
+    if not isinstance(images, int) or not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise InputError(f"{checkpoint}: its state.images or state.class_names is not what gansweep writes")
+    if names and len(names) != len(classes):
+        raise InputError(f"{checkpoint}: has {len(names)} names for {len(classes)} classes")
+    centre, scale = reading.units(saved, shape[0] if len(shape) == 1 else 0)
+    reading.finite(saved, "ema")
+    if not trust:
+        check_code(checkpoint, spec, home_of())
+    if not code(spec):
+        reading.check_sizes(saved)
+    with own_code(checkpoint, spec):
+        game = games.build(spec, shape, seed=0, classes=classes)
+        reading.fits(saved, "ema", game.generator)
+        game.generator.load_state_dict(saved.weights["ema"])
+    return Trained(checkpoint, spec, game, shape, images, tuple(names), centre, scale)
+
+
+@contextmanager
+def own_code(checkpoint: Path, spec: TrialSpec) -> Iterator[None]:
+    """What goes wrong in code of the user's own is said in one line, with its place."""
+    try:
+        yield
+    except GansweepError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not (named := code(spec)):
+            raise
+        raise InputError(f"{checkpoint}: {', '.join(named)}: {said(error)}") from error

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, within
 from pipeline.games.game import Game
 from pipeline.spec.transfer import InitFromSpec
 from pipeline.spec.trial import TrialSpec
-from pipeline.training.store import DamagedCheckpoint, load
+from pipeline.training.reading import finite, read, some
+from pipeline.training.reading import fitting as fitting_of
+from pipeline.training.store import DamagedCheckpoint
 
-SHOWN = 3  # weights that a line names
 # What of a checkpoint each side starts from: the generator from the average, which is what was evaluated.
 SOURCES = {"generator": "ema", "discriminator": "discriminator"}
 
@@ -22,19 +23,22 @@ SOURCES = {"generator": "ema", "discriminator": "discriminator"}
 def start_from(game: Game, spec: TrialSpec) -> list[str]:
     """Gives the networks the weights of spec.init_from, and returns the names of those that it leaves as they were
     drawn, none without `partial`. Raises InputError in one line for a checkpoint that is not the one that was
-    pinned, of another architecture, or, without `partial`, of other shapes."""
+    pinned, is not whole or finite, of another architecture, or, without `partial`, of other shapes."""
     source = spec.init_from
     assert source is not None
     source.check()
     try:
-        content = load(Path(source.path))
+        with within("init_from.path"):
+            content = read(Path(source.path), tuple(SOURCES.values()))
+            for key in SOURCES.values():
+                finite(content, key)
     except DamagedCheckpoint as error:
         raise InputError(f"init_from.path: {error}") from None
-    _same_architecture(content["spec"], spec, source)
+    _same_architecture(content.spec, spec, source)
     wrong, left = [], []
     for side, key in SOURCES.items():
-        network, saved = getattr(game, side), content["state"][key]
-        fitting, others = _fitting(network.state_dict(), saved)
+        network, saved = getattr(game, side), content.weights[key]
+        fitting, others = fitting_of(network.state_dict(), saved)
         wrong += [f"{side}.{line}" for line in others.values()]
         left += [f"{side}.{name}" for name in network.state_dict() if name not in fitting]
         # A scalar, or the bias of one output, fits networks of any size.
@@ -46,10 +50,9 @@ def start_from(game: Game, spec: TrialSpec) -> list[str]:
         if source.partial or not others:
             network.load_state_dict(fitting, strict=False)
     if wrong and not source.partial:
-        more = f", and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise InputError(
-            f"init_from.path: {source.path} does not fit: {', '.join(wrong[:SHOWN])}{more}; valid: the networks that "
-            "it is of, or partial: true for what fits"
+            f"init_from.path: {source.path} does not fit: {some(wrong)}; valid: the networks that it is of, or "
+            "partial: true for what fits"
         )
     return left
 
@@ -74,12 +77,12 @@ def freeze(discriminator: nn.Module, count: int) -> None:
             module.requires_grad_(False)
 
 
-def _same_architecture(theirs: dict[str, Any], ours: TrialSpec, source: InitFromSpec) -> None:
+def _same_architecture(theirs: TrialSpec, ours: TrialSpec, source: InitFromSpec) -> None:
     """Raises InputError for another game or another family of networks, which share no weights even by chance."""
     for key, there, here in (
-        ("game.name", theirs["game"]["name"], ours.game.name),
+        ("game.name", theirs.game.name, ours.game.name),
         *(
-            (f"{side}.network", theirs[side]["network"], getattr(ours, side).network)
+            (f"{side}.network", getattr(theirs, side).network, getattr(ours, side).network)
             for side in ("generator", "discriminator")
         ),
     ):
@@ -98,17 +101,3 @@ def _described(network: Any) -> str:
 def _place_free(name: str) -> str:
     """A part of one's own without its folder, which is another one on another machine."""
     return Path(name).name
-
-
-def _fitting(here: dict[str, Tensor], there: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """What of a checkpoint's weights fits, and a line by name for what does not."""
-    fitting = {name: value for name, value in there.items() if name in here and value.shape == here[name].shape}
-    wrong = {}
-    for name in [*there, *(name for name in here if name not in there)]:
-        if name not in here:
-            wrong[name] = f"{name} is only in it"
-        elif name not in there:
-            wrong[name] = f"{name} is not in it"
-        elif name not in fitting:
-            wrong[name] = f"{name} is {tuple(there[name].shape)} in it and {tuple(here[name].shape)} here"
-    return fitting, wrong
