@@ -30,11 +30,36 @@ def spaces() -> None:
     Console().print(presets_table())
 
 
-def doctor(home: Home = None, data_root: Annotated[Path | None, typer.Option()] = None, as_json: Json = False) -> None:
-    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it."""
-    from pipeline.doctor import examine
+def doctor(
+    name: Annotated[str | None, typer.Argument(help="A sweep whose record is to be looked through.")] = None,
+    home: Home = None,
+    data_root: Annotated[Path | None, typer.Option()] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Write what can be gone on with; the damaged record is kept.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it. With NAME: what is wrong with
+    that sweep's record."""
+    from pipeline.errors import InputError
 
-    raise typer.Exit(examine(home, data_root, as_json))
+    if name is None:
+        from pipeline.doctor import examine
+
+        if repair:
+            raise InputError("--repair: found without a sweep's name; valid: gansweep doctor NAME --repair")
+        raise typer.Exit(examine(home, data_root, as_json))
+    from pipeline.home import folder_of
+    from pipeline.record import dumps
+    from pipeline.repair import doctor as look
+    from pipeline.repair import words
+
+    code, document = look(folder_of(name, home), repair)
+    if as_json:
+        print(dumps(document))
+    for line in [] if as_json else words(document):
+        print(line)
+    raise typer.Exit(code)
 
 
 app = typer.Typer(

@@ -137,17 +137,25 @@ def status(
     """What a sweep, or every sweep, has reached."""
     from rich.console import Console
 
+    from pipeline.errors import InputError
     from pipeline.home import names
     from pipeline.report.screen import leaderboard, overview
     from pipeline.report.status import sweep_state
     from pipeline.sweep import Sweep
 
     if name is None:
-        sweeps = [Sweep.open(each, home=home) for each in names(home)]
+        sweeps, damaged = [], []
+        for each in names(home):
+            try:
+                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state))
+            except InputError as error:  # the others are shown all the same
+                damaged.append({"name": each, "state": "damaged", "error": str(error)})
         if as_json:
-            print(dumps([document(sweep) for sweep in sweeps]))
+            print(dumps([*(document(sweep) for sweep, _ in sweeps), *damaged]))
         else:
-            Console().print(overview([(sweep.state, sweep_state(sweep.state, sweep.folder)) for sweep in sweeps]))
+            Console().print(overview([(state, sweep_state(state, sweep.folder)) for sweep, state in sweeps]))
+        if damaged:
+            raise InputError("; ".join(each["error"] for each in damaged))
         return
     sweep = Sweep.open(name, home=home)
     if as_json:

@@ -67,7 +67,7 @@ def keys(state: SweepState) -> Iterator[Key]:
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
     """Folds `line` into `state`; the points it adds, and the runs whose view it changed."""
     event = line["event"]
-    if event in ("sweep", "prepared"):
+    if event in ("sweep", "prepared", "repaired"):
         state.apply(line)
         return {}, {SWEEP}
     if event in ("pick", "perturb", "neighbour"):
