@@ -10,12 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import sweep_yaml
 from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.home import EVENTS, begun, command
 from pipeline.lock import Lock
 from pipeline.record import Line, Record, read
-from pipeline.spec import yaml
 
 if TYPE_CHECKING:
     from pipeline.sweep import Launch, Sweep
@@ -38,7 +38,7 @@ def begin(
     """
     lines, _ = read(record.path)
     if not lines:
-        (sweep.folder / "sweep.yaml").write_text(yaml.dump(sweep.file.tree))
+        sweep_yaml.write(sweep.folder, sweep.file.tree)
         lines.append(
             record.append(
                 "sweep",
@@ -132,6 +132,7 @@ def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
 def start_notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
     """What was found when the sweep's folder was taken over, for the user."""
     found = []
+    found += sweep_yaml.edited(record.path.parent, lines[0]["space"])
     last = [line for line in lines if line["event"] == "driver"][-1]
     if original := last.get("copy_of"):
         found.append(

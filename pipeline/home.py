@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import stat
+import unicodedata
 from pathlib import Path
 
 from pipeline.errors import InputError, one_of
@@ -15,6 +16,7 @@ EVENTS = "events.jsonl"  # the record
 LOG = "log.txt"  # what Ray, Optuna and MLflow said
 STOP = "stop"  # there while another terminal wants the driver to end
 BEST = "best.yaml"  # what a pick recommends
+LONGEST = 64  # characters of a name
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -46,12 +48,18 @@ def shared_as(folder: Path, path: Path) -> None:
             path.chmod(stat.S_IMODE(mode) | shared | shared << 1)
 
 
+def name_of(text: str) -> str:
+    """A sweep's name out of any text, such as a file's name: "my space (1)" becomes my-space-1."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._")[:LONGEST].rstrip("-._") or "sweep"
+
+
 def folder_of(name: str, home: str | Path | None = None) -> Path:
     """The folder of a sweep's name, which cannot leave the home."""
     if not _NAME.fullmatch(name):
         raise InputError(
-            f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most 64, '
-            "beginning with a letter or digit"
+            f'the name "{name}" will not do; valid: letters, digits, dot, dash and underscore, at most {LONGEST}, '
+            f"beginning with a letter or digit, such as --name {name_of(name)}"
         )
     return home_of(home) / name
 

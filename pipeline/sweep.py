@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials, share
+from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials, name_of, share
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
@@ -73,7 +73,9 @@ class Sweep:
         """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch. looking: it is
         not to be run, and its name may be taken."""
         file = load(str(space), overrides, trials=trials, seed=seed)
-        folder = folder_of(file.name if name is None else name, storage or home)
+        folder = folder_of(name_of(file.name) if name is None else name, storage or home)
+        if name is None and folder.name != file.name:
+            file = replace(file, notices=(*file.notices, f"the sweep is named {folder.name} (another: --name)"))
         share(folder.parent)
         if launch.get("data_root"):  # a resume may come from another working folder
             launch["data_root"] = str(Path(launch["data_root"]).expanduser().absolute())
