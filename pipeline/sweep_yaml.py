@@ -13,8 +13,6 @@ from pipeline.spec.base import flatten
 
 NAME = "sweep.yaml"
 FIRST = "# What this sweep searches, as resolved, to be read: the record beside it decides, an edit changes nothing.\n"
-    "# What this sweep searches, as resolved. To be read: the record beside it decides, an edit here changes nothing.\n"
-)
 # What a resume takes, as the option that changes it.
 OPTIONS = {"search.trials": "--trials", "search.max_time": "--max-time", "search.concurrency": "--concurrency"}
 
