@@ -21,7 +21,7 @@ NEIGHBOURS = 1_000_000  # the number of the first neighbour; trials are 0, 1, 2,
 class SweepState:
     """Made by folding lines; apply(line) goes on with further ones."""
 
-    name: str = ""
+    name: str = field(default="", compare=False)  # as its folder has it, where that is known
     source: str = ""
     space: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.lock import Lock
+from pipeline.record import Record
 from pipeline.sweep import Sweep
 
 AWAY = "http://127.0.0.1:9"  # nobody listens there
@@ -34,7 +35,7 @@ def preparing(tmp_path: Path) -> Iterator[Path]:
     lock.release()
 
 
-@pytest.mark.parametrize("launch", [{}, {"tracking_uri": AWAY}, {"tracking_uri": "nonsense"}, {"address": "nonsense"}])
+@pytest.mark.parametrize("launch", [{}, {"tracking_uri": AWAY}, {"address": "nonsense"}])
 def test_a_second_start_leaves_the_first_ones_files_alone(
     tmp_path: Path, preparing: Path, launch: dict[str, str]
 ) -> None:
@@ -77,8 +78,10 @@ def test_a_sweep_that_was_begun_meanwhile_is_not_gone_on_with(tmp_path: Path) ->
     """Two looked, and found the name free; the first has ended by the time the second has the lock."""
     second = new(tmp_path)
     (tmp_path / "one").mkdir()
-    record = '{"v": 1, "n": 0, "time": 1.0, "event": "sweep", "name": "one", "token": "of the first"}\n'
-    (tmp_path / "one" / "events.jsonl").write_text(record)
+    first = Record(tmp_path / "one" / "events.jsonl")
+    known = {"source": "x", "space": {}, "spec": {}, "seed": 0, "versions": {}}
+    first.append("sweep", name="one", **known, token="of the first")
+    record = first.path.read_text()
     with pytest.raises(InputError, match="the name one is taken"):
         second.run()
     assert contents(tmp_path / "one")["events.jsonl"] == record.encode()
