@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,22 +94,33 @@ def guarded(command: Callable[..., Any]) -> Callable[[], None]:
             code = command(standalone_mode=False)
             sys.exit(code if isinstance(code, int) else 0)
         except GansweepError as error:
+            _as_json(error.document, redact(str(error)), error.exit_code)
             print(f"gansweep: {redact(' '.join(str(error).splitlines()))}", file=sys.stderr)
             sys.exit(error.exit_code)
         except UsageError as error:  # standalone, it would be four lines
             said, command_path = error.format_message(), error.ctx.command_path
+            _as_json({}, said, 2)
             if said.startswith("Usage:"):  # no verb at all: the whole help is of more use than a line
                 print(said, file=sys.stderr)
             else:
                 print(f"gansweep: {' '.join(said.split())} (see: {command_path} --help)", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
+            _as_json({}, "interrupted", 130)
             print("interrupted", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:
             sys.exit(1)
 
     return call
+
+
+def _as_json(document: Mapping[str, Any] | None, error: str, exit_code: int) -> None:
+    """What --json prints where the command fails: its document as far as there is one, and why."""
+    if "--json" in sys.argv and document is not None:
+        from pipeline.record import dumps
+
+        print(dumps({**document, "error": " ".join(error.splitlines()), "exit_code": exit_code}))
 
 
 if __name__ == "__main__":

@@ -33,17 +33,23 @@ def pick(
     from pipeline.picking.neighbours import verb
     from pipeline.picking.plateau import plateau
     from pipeline.picking.screen import live, neighbours, table
+    from pipeline.picking.verdict import standing
     from pipeline.picking.words import conclusions, robustness
     from pipeline.report.insight import insight
     from pipeline.report.spending import spending
-    from pipeline.session import after_pick, at_work, not_sent
+    from pipeline.session import after_pick, at_work, documented, not_sent
     from pipeline.sweep import Sweep
 
     wanted = asked(perturb, perturb_choices)
     sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
     top, seeds = sweep.asked_of_pick(top, seeds)
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
-    with at_work(sweep, verb(wanted)) as (console, stdout):
+
+    def so_far() -> dict[str, Any]:
+        found = standing(sweep.state)
+        return found.document() if found else {}
+
+    with documented(as_json, so_far), at_work(sweep, verb(wanted)) as (console, stdout):
         watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
         found = sweep.pick(top, seeds, watch, wanted)
         console.print(table(found, console.width))

@@ -99,13 +99,15 @@ def resume(
 def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.console import Progress
+    from pipeline.home import begun
     from pipeline.report.insight import insight
     from pipeline.report.screen import leaderboard
     from pipeline.report.spending import spending
     from pipeline.report.words import summary
-    from pipeline.session import after_run, at_work, not_sent
+    from pipeline.session import after_run, at_work, documented, not_sent
 
-    with at_work(sweep, "resume") as (console, stdout):
+    so_far = documented(as_json, lambda: document(sweep) if begun(sweep.folder) else {})
+    with so_far, at_work(sweep, "resume") as (console, stdout):
         state = sweep.run(Progress(console), accept_changes)
         console.print(leaderboard(state, console.width))
         best = state.best_trial
@@ -155,7 +157,9 @@ def status(
         else:
             Console().print(overview([(state, sweep_state(state, sweep.folder)) for sweep, state in sweeps]))
         if damaged:
-            raise InputError("; ".join(each["error"] for each in damaged))
+            failure = InputError("; ".join(each["error"] for each in damaged))
+            failure.document = None  # printed already
+            raise failure
         return
     sweep = Sweep.open(name, home=home)
     if as_json:

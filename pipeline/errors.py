@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
 
 
 class GansweepError(Exception):
-    """The work failed; its text is one line for the user."""
+    """The work failed; its text is one line for the user. document: what --json prints besides it, None where that is
+    printed already."""
 
     exit_code = 1
+    document: Mapping[str, Any] | None = MappingProxyType({})
 
 
 class InputError(GansweepError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import faults
+from pipeline.deadline import hung
 from pipeline.health.rules import DEFAULT_RULES, Context, verdict
 from pipeline.lock import Fence
 from pipeline.measurement import Measurement
@@ -17,6 +19,7 @@ from pipeline.spec.load import SweepFile
 from pipeline.spec.sweep import RuleSpec
 from pipeline.state import SweepState
 
+SCRATCH = "ray"  # in a sweep's folder while its driver is at work
 _NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
 
 
@@ -138,6 +141,20 @@ class Runner(ABC):
         else:
             self.ended(job, "retries_spent", {"attempts": run.attempt, "last": evidence["error"]})
 
+    def lost(self, job: Job, why: str) -> None:
+        """A worker is gone. One that ended itself, because its run did not come to an end, would do so again."""
+        file = hung_file(job)
+        if (said := hung(file)) is None:
+            self.faulted(job, *faults.lost(why))
+            return
+        with contextlib.suppress(OSError):
+            Path(job.folder).mkdir(parents=True, exist_ok=True)
+            file.replace(Path(job.folder) / "traceback.txt")
+        if self.stopping:
+            self._live.pop((job.trial, job.seed), None)
+        else:
+            self.ended(job, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
+
     def _verdict(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
         health, budget = self._file.sweep.health, self.state.configuration(run.trial).spec["budget"]["images"]
@@ -168,6 +185,12 @@ def context(state: SweepState) -> Context:
 def sweep_folder(run: Path) -> Path:
     """The sweep's folder that a run_folder() is in."""
     return run.parents[2]
+
+
+def hung_file(job: Job) -> Path:
+    """Where a worker leaves what it was in when it did not come to an end: not among what a run keeps."""
+    scratch = sweep_folder(Path(job.folder)) / SCRATCH
+    return scratch / f"hung-{job.trial}-{job.seed}-{job.attempt}.txt"
 
 
 def run_folder(folder: Path, trial: int, seed: int) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console
@@ -14,7 +14,28 @@ from rich.console import Console
 from pipeline.console import logged_to
 from pipeline.errors import GansweepError
 from pipeline.home import BEST, LOG, begun, command, option
+from pipeline.record import dumps
 from pipeline.sweep import Sweep
+
+
+@contextmanager
+def documented(as_json: bool, document: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    """Where the verb fails, --json prints what there is all the same: an error takes the document along, an
+    interruption is printed here, for the exit that it ends in has no text."""
+    if not as_json:
+        yield
+        return
+    try:
+        yield
+    except GansweepError as error:
+        with suppress(GansweepError, OSError):
+            error.document = document()
+        raise
+    except typer.Exit as end:
+        if end.exit_code:
+            with suppress(GansweepError, OSError):
+                print(dumps({**document(), "error": "interrupted", "exit_code": end.exit_code}))
+        raise
 
 
 @contextmanager

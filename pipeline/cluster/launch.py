@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
 from pipeline.environment import LOCAL, Address, settle
 from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.home import share
-from pipeline.runs import Runner
+from pipeline.runs import SCRATCH, Runner
 
 PATIENCE = 10.0  # seconds in which a cluster must answer
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
@@ -145,17 +146,26 @@ def prepare(
     """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says.
     to_build: specs that are built there once, so that what is wrong with them is said before the first trial. code: see
     plugin.pin."""
-    reference = _prepare.remote(data, samples, str(cache), str(root) if root else None, list(to_build), code)
-    try:
-        found: dict[str, Any] = ray.get(reference)
-    except ray.exceptions.RayError as error:
-        raise GansweepError(f"preparing {data['name']} failed: {str(error).strip().splitlines()[-1]}") from None
+    within = deadline()
+    file = cache / f"preparing-{socket.gethostname()}-{os.getpid()}-{HUNG}"
+    order = (data, samples, str(cache), str(root) if root else None, list(to_build), code, within, str(file))
+    for last in (False, True):
+        try:
+            found: dict[str, Any] = ray.get(_prepare.remote(*order))
+            break
+        except ray.exceptions.RayError as error:
+            if (said := hung(file)) is not None:
+                file.unlink(missing_ok=True)
+                raise GansweepError(f"preparing {data['name']} {said} ({VARIABLE}: seconds)") from None
+            if last:  # a worker may be lost once
+                why = str(error).strip().splitlines()[-1]
+                raise GansweepError(f"preparing {data['name']} failed: {why}") from None
     if "error" in found:
         raise InputError(found["error"])
     return found
 
 
-@ray.remote(num_cpus=1, max_retries=1)
+@ray.remote(num_cpus=1, max_retries=0)
 def _prepare(
     data: dict[str, Any],
     samples: int | None,
@@ -163,6 +173,8 @@ def _prepare(
     root: str | None,
     to_build: list[dict[str, Any]],
     code: dict[str, str],
+    within: float,
+    hung_file: str,
 ) -> dict[str, Any]:
     from pipeline import plugin
     from pipeline.metrics.evaluator import prepare as prepare_here
@@ -174,8 +186,9 @@ def _prepare(
     share(Path(cache).parent)
     try:
         places = Path(cache), Path(root) if root else None
-        found = prepare_here(parse(DataSpec, data, "data"), samples, *places)
-        preflight([parse(TrialSpec, tree, "") for tree in to_build], *places)
+        with bounded(within, Path(hung_file)):
+            found = prepare_here(parse(DataSpec, data, "data"), samples, *places)
+            preflight([parse(TrialSpec, tree, "") for tree in to_build], *places)
         return found
     except InputError as error:
         return {"error": str(error)}
@@ -187,7 +200,7 @@ def run(
     """Tune's loop until the driver is exhausted or stopping. code: the user's own, see plugin.pin.
 
     Its own files go to a scratch folder of the sweep."""
-    scratch = folder / "ray"
+    scratch = folder / SCRATCH
     try:
         tune.run(
             Run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from pipeline import faults
 from pipeline.cluster.trainable import REPORT
+from pipeline.deadline import VARIABLE
 from pipeline.measurement import Measurement
 from pipeline.runs import Job, Runner
 
@@ -25,6 +26,7 @@ class Jobs(Searcher):
         super().__init__()
         self._driver = driver
         self._around = {"cache": str(cache), "root": str(root) if root else None, "code": json.dumps(code)}
+        self._around["deadline"] = os.environ.get(VARIABLE, "")
 
     def suggest(self, trial_id: str) -> Any:
         job = self._driver.next_job()
@@ -64,8 +66,7 @@ class Decisions(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A worker was lost. Tune forgets the trial; the driver hands its run out again, as another one."""
-        kind, evidence = faults.lost(str(trial.get_pickled_error() or ""))
-        self._driver.faulted(_job(trial), kind, evidence)
+        self._driver.lost(_job(trial), str(trial.get_pickled_error() or ""))
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         pass

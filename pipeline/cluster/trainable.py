@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 from ray import tune
 
 from pipeline import plugin
+from pipeline.deadline import VARIABLE, bounded, deadline
 from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
 from pipeline.home import share
 from pipeline.measurement import Measurement
-from pipeline.runs import Job
+from pipeline.runs import Job, hung_file
 from pipeline.spec.base import parse
 from pipeline.spec.trial import TrialSpec
 
@@ -34,24 +36,32 @@ class Run(tune.Trainable):
         plugin.pin(json.loads(config["code"]))
         share(self._cache.parent)
         self._measurements: Iterator[Measurement] | None = None
+        self._seconds: list[float] = []  # that the steps of this attempt took
+        if config["deadline"]:
+            os.environ[VARIABLE] = config["deadline"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        job = self._job
+        began = time.monotonic()
+        with bounded(deadline(self._seconds), hung_file(self._job)):
+            report = self._report(self._job)
+        self._seconds.append(time.monotonic() - began)
+        return {REPORT: json.dumps(report), "pid": os.getpid()}
+
+    def _report(self, job: Job) -> dict[str, Any]:
         try:
             if self._measurements is None:
                 self._measurements = self._start(job)
-            report: dict[str, Any] = {"measurement": next(self._measurements).as_dict()}
+            return {"measurement": next(self._measurements).as_dict()}
         except StopIteration:
-            report = {"reason": "completed", "evidence": {}, "fault": False}
+            return {"reason": "completed", "evidence": {}, "fault": False}
         except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
             reason, evidence = classify(error, Path(job.folder))
-            report = {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
             self._release()
-        return {REPORT: json.dumps(report), "pid": os.getpid()}
+            return {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
 
     def _start(self, job: Job) -> Iterator[Measurement]:
         from pipeline.training.run import run  # torch is for workers alone

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.children import python
-from pipeline.errors import InputError
+from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
+from pipeline.errors import GansweepError, InputError
 from pipeline.spec.trial import TrialSpec
 
 SECONDS = 5.0
@@ -35,14 +36,19 @@ def probe(
         "cache": str(cache.absolute()),
         "root": root,
     }
-    done = subprocess.run(
-        python("-m", "pipeline.report.probe"),
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / HUNG
+        done = subprocess.run(
+            python("-m", "pipeline.report.probe"),
+            input=json.dumps(order | {"hung": str(file), "within": deadline()}),
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        said_hung = hung(file)
+    if said_hung is not None:
+        raise GansweepError(f"a short training {said_hung} ({VARIABLE}: seconds)")
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
@@ -54,13 +60,18 @@ def probe(
 
 
 def _main() -> None:
-    """Trains what standard input says, with evaluations close together, until SECONDS are over."""
+    order = json.loads(sys.stdin.read())
+    with bounded(order["within"], Path(order["hung"])):
+        _train(order)
+
+
+def _train(order: dict[str, Any]) -> None:
+    """Trains what is ordered, with evaluations close together, until SECONDS are over."""
     from pipeline.spec.base import parse
     from pipeline.training.preflight import preflight
     from pipeline.training.run import prepared_data, run
     from pipeline.training.store import Store
 
-    order = json.loads(sys.stdin.read())
     tree = order["spec"]
     tree["evaluation"]["every"] = min(tree["evaluation"]["every"], EVERY)
     root = Path(order["root"]) if order["root"] else None

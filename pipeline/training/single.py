@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from pipeline.data.said import what_was_read
+from pipeline.deadline import deadline, ending, timely
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
@@ -52,18 +53,23 @@ def train(
     _writable(folder)
     share(home_of(home))
     cache, metric = home_of(home) / "cache", sweep.objective
-    with within(path):
+
+    def late(what: str) -> None:
+        say(f"gansweep: {path}: the training {what}; called again it goes on where it stopped")
+
+    with within(path), ending(deadline(), late):
         data = prepared_data(spec, cache, root)
     for line in what_was_read(data):
         say(line)
     claim = _claim(folder, spec, seed)
-    found = _prepared(path, spec, metric, cache, root)
+    with ending(deadline(), late):
+        found = _prepared(path, spec, metric, cache, root)
     claim()
     less = known(metric, spec.evaluation.own).minimise
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed, own=spec.evaluation.own)
     try:
-        for measurement in run(spec, seed, metric, Store(folder), cache, root):
+        for measurement in timely(run(spec, seed, metric, Store(folder), cache, root), late):
             done.measurements.append(measurement)
             for notice in measurement.notices:
                 say(f"note: {notice}")
