@@ -25,6 +25,7 @@ from pipeline.training.generating import PIXELS, VALUES, Wanted, generate
 from pipeline.training.state import initial
 from pipeline.training.store import Store, load
 from tests.conformance.test_training import data
+from tests.training import toy
 from tests.training.test_exporting import OWN
 from tests.training.test_generating import checkpoint
 
@@ -264,6 +265,39 @@ def test_code_that_a_checkpoint_names_is_run_with_consent_alone(tmp_path: Path, 
     assert CliRunner().invoke(app, [*command, "--trust-code"]).exit_code == 0
     assert ran.exists()
     assert np.load(tmp_path / "x.npz")["samples"].shape == (4, 1, 8, 8)
+
+
+@pytest.mark.parametrize("part", ["an objective", "a term"])
+def test_to_start_from_one_runs_nothing_that_it_names(tmp_path: Path, part: str) -> None:
+    path, ran = own(tmp_path, part)
+    tree = load_spec() | {"game": {}, "init_from": {"path": str(path)}}
+    state = initial(TrialSpec.model_validate(tree), data("digits"), seed=2)
+    assert torch.equal(*(next(iter(side.values())) for side in (load(path)["state"]["ema"], state.ema.state_dict())))
+    assert not ran.exists()
+
+
+UNFIT = {
+    "no measurement": (drop("measurement"), r"has no measurement, so nothing can go on from it"),
+    "no state": (drop("state"), r"has no state, so nothing can go on"),
+    "no optimiser": (drop("state", "optimiser_g"), r"nothing can go on from its state \(KeyError: 'optimiser_g'\)"),
+    "of other shapes": (put({}, "state", "generator"), r"nothing can go on from its state \(RuntimeError: Error"),
+    "text for a number": (put("x", "state", "batches"), r"nothing can go on from its state \(TypeError"),
+    "a spec of text": (put("x", "spec"), r"has no spec, so nothing can go on"),
+}
+
+
+@pytest.mark.parametrize(("change", "line"), UNFIT.values(), ids=UNFIT)
+def test_a_run_does_not_go_on_from_what_is_not_whole(
+    tmp_path: Path, change: Callable[[Content], None], line: str
+) -> None:
+    first = next(toy.run(tmp_path))
+    content = load(tmp_path / str(first.checkpoint))
+    change(content)
+    path = tmp_path / Store(tmp_path).save(first.images, content)
+    with pytest.raises(InputError, match=line) as error:
+        next(toy.run(tmp_path))
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
 
 
 def test_data_and_metrics_that_it_names_are_not_run_at_all(tmp_path: Path) -> None:
