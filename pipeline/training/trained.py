@@ -25,7 +25,6 @@ class Trained:
     """shape: of one sample; images: that it was trained on; class_names: none where classes are numbers, as in older
     checkpoints; centre, scale: of a standardised table. The generator is the averaged one, on the CPU."""
 
-    path: Path
     spec: TrialSpec
     game: Game
     shape: tuple[int, ...]
@@ -60,7 +59,7 @@ def trained(checkpoint: Path, *, trust: bool = False, home: Path | None = None) 
         game = games.build(spec, shape, seed=0, classes=classes)
         reading.fits(saved, "ema", game.generator)
         game.generator.load_state_dict(saved.weights["ema"])
-    return Trained(checkpoint, spec, game, shape, images, tuple(names), centre, scale)
+    return Trained(spec, game, shape, images, tuple(names), centre, scale)
 
 
 @contextmanager

@@ -200,12 +200,13 @@ def test_samples_that_are_not_finite_are_no_picture(tmp_path: Path) -> None:
         (Wanted(10**12), "x.npz", r"-n: found 1,000,000,000,000; valid: at most [\d,]+ at a time"),
         (Wanted(10**30), "x.png", r"-n: found 1,0.*; valid: at most"),
         (Wanted(VALUES), "x.png", r"valid: at most"),
-        (Wanted(64, columns=10**9), "x.png", r"--columns: found 1,000,000,000"),
+        (Wanted(64, columns=10**9), "x.png", r"a picture of 10,000,000,000 x 10 pixels; valid: one"),
+        (Wanted(label="all", columns=10**9), "x.npz", r"--columns: found 1,000,000,000 for each of 10 classes; valid"),
         (Wanted(4, columns=PIXELS), "x.png", r"a picture of [\d,]+ x 10 pixels; valid: one of at most"),
     ],
 )
 def test_more_than_a_machine_has_is_refused(tmp_path: Path, wanted: Wanted, name: str, line: str) -> None:
-    path = checkpoint(tmp_path, conditional=False)
+    path = checkpoint(tmp_path, conditional=wanted.label is not None)
     with pytest.raises(InputError, match=line):
         generate(path, wanted, 0, tmp_path / name)
 
