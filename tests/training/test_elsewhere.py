@@ -197,7 +197,7 @@ def test_samples_that_are_not_finite_are_no_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "name", "line"),
     [
-        (Wanted(10**12), "x.npz", r"-n: found 1,000,000,000,000; valid: at most [\d,]+ at a time"),
+        (Wanted(10**12), "x.npz", r"-n: found 1,000,000,000,000; valid: at most [\d,]+ samples at a time"),
         (Wanted(10**30), "x.png", r"-n: found 1,0.*; valid: at most"),
         (Wanted(VALUES), "x.png", r"valid: at most"),
         (Wanted(64, columns=10**9), "x.png", r"a picture of 10,000,000,000 x 10 pixels; valid: one"),
