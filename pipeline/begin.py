@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import uuid
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import sweep_yaml
 from pipeline.data.said import shown
 from pipeline.errors import InputError
-from pipeline.home import command
+from pipeline.home import EVENTS, begun, command
 from pipeline.lock import Lock
 from pipeline.record import Line, Record, read
-from pipeline.spec import yaml
 
 if TYPE_CHECKING:
     from pipeline.sweep import Launch, Sweep
@@ -36,7 +38,7 @@ def begin(
     """
     lines, _ = read(record.path)
     if not lines:
-        (sweep.folder / "sweep.yaml").write_text(yaml.dump(sweep.file.tree))
+        sweep_yaml.write(sweep.folder, sweep.file.tree)
         lines.append(
             record.append(
                 "sweep",
@@ -58,6 +60,7 @@ def begin(
             f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
             f"{command('resume', sweep.folder)} --accept-changes"
         )
+    original = copied_from(lines, sweep.folder, sweep.tracking_uri)
     lines.append(
         record.append(
             "driver",
@@ -70,11 +73,29 @@ def begin(
             slots=slots,
             torn=record.torn,
             taken_over=held.taken_over,
+            place={"folder": str(sweep.folder.absolute()), "tracking": sweep.tracking_uri},
+            **({"identity": uuid.uuid4().hex[:16], "copy_of": str(original)} if original else {}),
         )
     )
     if known is None or changed:
         lines.append(record.append("prepared", **prepared, **({"accepted": changed} if changed else {})))
     return lines
+
+
+def copied_from(lines: list[Line], folder: Path, tracking_uri: str) -> Path | None:
+    """The folder that this one was copied from, where the original is still there and sends to the same tracker: what
+    goes on here is another sweep. None of a folder that was moved, or whose copy sends elsewhere."""
+    starts = [line for line in lines if line["event"] == "driver" and line["state"] == "started"]
+    first = next((line for line in lines if line["event"] == "sweep"), None)
+    if not starts or first is None:
+        return None
+    place = starts[-1].get("place")
+    was = Path(place["folder"]) if place else folder.parent / first["name"]  # of before places were kept
+    if place and place["tracking"] != tracking_uri:
+        return None
+    if was.absolute() == folder.absolute() or not begun(was) or was.samefile(folder):
+        return None
+    return was if read(was / EVENTS, limit=1)[0][0] == first else None
 
 
 def check_units(known: Line, prepared: dict[str, Any], name: str) -> None:
@@ -108,9 +129,15 @@ def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
     return found
 
 
-def start_notices(record: Record, held: Lock) -> list[str]:
+def start_notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
     """What was found when the sweep's folder was taken over, for the user."""
     found = []
+    found += sweep_yaml.edited(record.path.parent, lines[0]["space"])
+    last = [line for line in lines if line["event"] == "driver"][-1]
+    if original := last.get("copy_of"):
+        found.append(
+            f"a copy of {original}: from here on it is a sweep of its own, with an experiment of its own in MLflow"
+        )
     if held.taken_over is not None:
         who = held.taken_over
         at = f"process {who['pid']} on {who['host']}, since {who['since']}" if "pid" in who else "an unreadable one"

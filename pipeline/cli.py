@@ -3,6 +3,7 @@ quick."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.cli_single import conform, generate, train
 from pipeline.cli_sweep import resume, run, status, stop, sync, ui
 from pipeline.errors import GansweepError
 from pipeline.options import Home, Json
+from pipeline.tracking.credentials import redact
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
 
@@ -28,11 +30,36 @@ def spaces() -> None:
     Console().print(presets_table())
 
 
-def doctor(home: Home = None, data_root: Annotated[Path | None, typer.Option()] = None, as_json: Json = False) -> None:
-    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it."""
-    from pipeline.doctor import examine
+def doctor(
+    name: Annotated[str | None, typer.Argument(help="A sweep whose record is to be looked through.")] = None,
+    home: Home = None,
+    data_root: Annotated[Path | None, typer.Option()] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Write what can be gone on with; the damaged record is kept.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it. With NAME: what is wrong with
+    that sweep's record."""
+    from pipeline.errors import InputError
 
-    raise typer.Exit(examine(home, data_root, as_json))
+    if name is None:
+        from pipeline.doctor import examine
+
+        if repair:
+            raise InputError("--repair: found without a sweep's name; valid: gansweep doctor NAME --repair")
+        raise typer.Exit(examine(home, data_root, as_json))
+    from pipeline.home import folder_of
+    from pipeline.record import dumps
+    from pipeline.repair import doctor as look
+    from pipeline.repair import words
+
+    code, document = look(folder_of(name, home), repair)
+    if as_json:
+        print(dumps(document))
+    for line in [] if as_json else words(document):
+        print(line)
+    raise typer.Exit(code)
 
 
 app = typer.Typer(
@@ -49,7 +76,14 @@ for verb in (run, resume, status, pick, stop, sync, ui, train, generate, conform
 
 def main() -> None:
     """The entry point: errors of ours are one line and their exit code; no traceback."""
+    sys.argv[1:] = map(_expanded, sys.argv[1:])
     guarded(app)()
+
+
+def _expanded(argument: str) -> str:
+    """A shell leaves ~ alone in --home=~/x, and there is none where an argument comes out of a file or a container."""
+    option, equals, value = argument.rpartition("=") if argument.startswith("--") else ("", "", argument)
+    return f"{option}{equals}{os.path.expanduser(value)}"
 
 
 def guarded(command: Callable[..., Any]) -> Callable[[], None]:
@@ -60,7 +94,7 @@ def guarded(command: Callable[..., Any]) -> Callable[[], None]:
             code = command(standalone_mode=False)
             sys.exit(code if isinstance(code, int) else 0)
         except GansweepError as error:
-            print(f"gansweep: {' '.join(str(error).splitlines())}", file=sys.stderr)
+            print(f"gansweep: {redact(' '.join(str(error).splitlines()))}", file=sys.stderr)
             sys.exit(error.exit_code)
         except UsageError as error:  # standalone, it would be four lines
             said, command_path = error.format_message(), error.ctx.command_path

@@ -51,6 +51,8 @@ def run(
         gpu_hours=gpu_hours,
         looking=dry_run,
     )
+    if sweep.launch.tracking_uri and not tracking_uri:
+        typer.echo(f"tracking: {sweep.tracking_uri} (MLFLOW_TRACKING_URI)", err=True)
     for notice in sweep.file.notices:
         typer.echo(f"note: {notice}", err=True)
     if dry_run:
@@ -135,17 +137,25 @@ def status(
     """What a sweep, or every sweep, has reached."""
     from rich.console import Console
 
+    from pipeline.errors import InputError
     from pipeline.home import names
     from pipeline.report.screen import leaderboard, overview
     from pipeline.report.status import sweep_state
     from pipeline.sweep import Sweep
 
     if name is None:
-        sweeps = [Sweep.open(each, home=home) for each in names(home)]
+        sweeps, damaged = [], []
+        for each in names(home):
+            try:
+                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state))
+            except InputError as error:  # the others are shown all the same
+                damaged.append({"name": each, "state": "damaged", "error": str(error)})
         if as_json:
-            print(dumps([document(sweep) for sweep in sweeps]))
+            print(dumps([*(document(sweep) for sweep, _ in sweeps), *damaged]))
         else:
-            Console().print(overview([(sweep.state, sweep_state(sweep.state, sweep.folder)) for sweep in sweeps]))
+            Console().print(overview([(state, sweep_state(state, sweep.folder)) for sweep, state in sweeps]))
+        if damaged:
+            raise InputError("; ".join(each["error"] for each in damaged))
         return
     sweep = Sweep.open(name, home=home)
     if as_json:
@@ -204,8 +214,13 @@ def ui(
     """MLflow's page on the sweep; starts the local server if there is none."""
     from pipeline.home import home_of
     from pipeline.sweep import Sweep
-    from pipeline.tracking.tracker import default_uri
+    from pipeline.tracking.location import asked, default_uri, of_home, settled
     from pipeline.tracking.tracker import ui as serve
 
-    uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri if name else tracking_uri
-    print(serve(home_of(home), uri or default_uri(home_of(home)), name))
+    if name:
+        uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri
+    else:
+        named, by = asked(tracking_uri)
+        place = home_of(home)
+        uri = of_home(settled(named, place, by), place) if named else default_uri(place)
+    print(serve(home_of(home), uri, name))

@@ -20,6 +20,7 @@ from pipeline.report.screen import render
 from pipeline.report.words import kimg, number
 from pipeline.results import Run
 from pipeline.state import SweepState
+from pipeline.tracking.credentials import Redacting
 
 REFRESH = 0.5  # seconds
 
@@ -42,7 +43,7 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
         yield console, stdout

@@ -6,6 +6,7 @@ import sys
 
 from pipeline import lock
 from pipeline.cli import app, guarded
+from pipeline.errors import InputError
 from pipeline.home import free_name, home_of, names
 from pipeline.report.status import sweep_state
 from pipeline.sweep import Sweep
@@ -17,7 +18,11 @@ def arguments() -> list[str]:
     """The command that the demo is, as it would be typed."""
     ours = [name for name in names() if name == NAME or name.startswith(f"{NAME}-")]
     for name in reversed(ours):
-        sweep = Sweep.open(name)
+        try:
+            sweep = Sweep.open(name)
+        except InputError as error:  # a damaged one: another name is taken
+            print(f"demo: {error}", file=sys.stderr)
+            continue
         if sweep_state(sweep.state, sweep.folder) in ("interrupted", "failed"):
             return ["resume", name]
     running = [name for name in ours if lock.holder(home_of() / name)]

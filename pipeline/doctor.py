@@ -8,18 +8,20 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
+from pipeline.children import python
 from pipeline.data.catalogue import KNOWN
+from pipeline.environment import address, home_problem
 from pipeline.errors import GansweepError
 from pipeline.home import home_of
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
+TOKEN = "RAY_AUTH_TOKEN_PATH"
 SPACE = 2**30  # bytes
 LEAST_SHARED = 200 * 2**20  # bytes
 PORTS = {
@@ -41,7 +43,7 @@ class Finding:
 def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
     """Prints a line a finding; 3 where something is missing that every sweep needs, else 0."""
     place = home_of(home)
-    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _cluster(), *_ports()]
+    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _user_folder(), _cluster(), *_ports()]
     findings += [_folder(place), _tracker(place), *_data(data_root)]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
@@ -79,7 +81,7 @@ def _machine() -> Finding:
 def _gpu() -> Finding:
     """torch is asked in a process of its own: this one has no need of it."""
     ask = "import torch.cuda as c; n = c.device_count(); print(n, *[c.get_device_name(i) for i in range(n)])"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", ask], capture_output=True, text=True, check=False)
+    done = subprocess.run(python("-W", "ignore", "-c", ask), capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Finding("gpu", "missing", f"torch does not import: {said}")
@@ -104,18 +106,26 @@ def _shared_memory() -> Finding:
 
 
 def _cluster() -> Finding:
-    """The cluster that Ray would join by itself; a sweep starts a Ray of its own where none is named."""
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
+    """The cluster that a sweep takes where --address names none."""
+    named = address(None)
+    if named.cluster is None:
         said = "none named: a sweep starts Ray on this machine (a cluster: --address HOST:PORT)"
         return Finding("cluster", "ok", said)
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = named.cluster.removeprefix("ray://").rpartition(":")
+    if named.cluster == "auto":
+        return Finding("cluster", "note", f"{named.said}: whichever Ray runs on this machine")
     try:
-        socket.create_connection((host, int(port)), timeout=5.0).close()
-    except (OSError, ValueError) as error:
-        said = f"RAY_ADDRESS is {address}, where nobody answers ({error}); unset it, or start: ray start --head"
-        return Finding("cluster", "missing", said)
-    return Finding("cluster", "ok", f"{address} answers (RAY_ADDRESS)")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
+    except (OSError, ValueError, OverflowError) as error:
+        return Finding("cluster", "missing", f"nobody answers at {named.said} ({error}); {named.way_out}")
+    return Finding("cluster", "ok", f"{named.said} answers, and is what a sweep uses")
+
+
+def _user_folder() -> Finding:
+    problem = home_problem()
+    if problem is None:
+        return Finding("HOME", "ok", f"{Path.home()}, where Ray keeps its token")
+    return Finding("HOME", "note", f"{problem}; a sweep's Ray has a token of its own then (or name one: {TOKEN})")
 
 
 def _ports() -> list[Finding]:
@@ -156,14 +166,15 @@ def _folder(home: Path) -> Finding:
 
 
 def _tracker(home: Path) -> Finding:
-    from pipeline.tracking.tracker import check, default_uri
+    from pipeline.tracking.location import asked, check, default_uri, of_home, settled
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri(home)
+    named, by = asked(None)
     try:
-        check(uri)
+        uri = of_home(settled(named, home, by), home) if named else default_uri(home)
+        check(uri, make=False)
     except GansweepError as error:
         return Finding("tracker", "missing", str(error))
-    return Finding("tracker", "ok", uri)
+    return Finding("tracker", "ok", f"{uri} ({by})" if named else uri)
 
 
 def _data(root: Path | None) -> list[Finding]:

@@ -56,6 +56,7 @@ def drive(
     with what is needed where the disk is full or Ray is gone.
     """
     from pipeline import cluster
+    from pipeline.tracking.credentials import hidden
     from pipeline.tracking.process import TrackerProcess
 
     began = time.monotonic()
@@ -74,11 +75,12 @@ def drive(
             if watch:
                 watch.say(f"gansweep: {_went_wrong(sweep, held, CLUSTER_LOST, again)}")
 
-        ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
+        with hidden():
+            ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
         code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
         prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
-        if watch:
-            watch.say("\n".join(what_was_read(prepared["data"])))
+        if watch and (read := what_was_read(prepared["data"])):
+            watch.say("\n".join(read))
         record = Record(sweep.folder / EVENTS, guard=held.fence.check)
         stack.callback(record.close)
         search = sweep.file.sweep.search
@@ -86,7 +88,7 @@ def drive(
         remembered = replace(launch, trials=launch.trials or search.trials)
         lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
         driver = make(record, lines, slots)
-        driver.notices += start_notices(record, held)
+        driver.notices += start_notices(record, lines, held)
         until = began + max_time - min(CLOSING, 0.1 * max_time) if max_time else None
         stop.append(_stopper(sweep, driver, held, until))
         tracker = TrackerProcess(sweep.folder, sweep.tracking_uri, held.session)

@@ -15,26 +15,10 @@ from typing import Any
 
 from pipeline import durable
 from pipeline.errors import InputError
+from pipeline.home import command
+from pipeline.record_check import EVENTS, FORMAT, NewerFormat, Sequence, fault
 
-FORMAT = 1
 APART = 0.0015  # seconds between lines, at least: a tracker with milliseconds keeps them apart, clocks are set back
-
-# Every event with the fields that its line must have.
-EVENTS: dict[str, tuple[str, ...]] = {
-    "sweep": ("name", "source", "space", "spec", "seed", "versions"),
-    "driver": ("session", "state"),
-    "prepared": ("data", "floor", "floor_spread"),
-    "trial": ("trial", "point", "spec", "source"),
-    "promoted": ("trial", "seeds"),
-    "attempt": ("trial", "seed", "attempt"),
-    "attempt_ended": ("trial", "seed", "attempt", "why"),
-    "measurement": ("trial", "seed", "attempt", "images", "metrics", "signals", "seconds"),
-    "notice": ("trial", "seed", "attempt", "text"),
-    "pick": ("top", "seeds", "finalists"),
-    "perturb": ("of", "factor", "choices", "seeds", "neighbours", "left"),
-    "neighbour": ("trial", "of", "parameter", "was", "value", "point", "spec"),
-    "run_ended": ("trial", "seed", "attempt", "reason", "evidence"),
-}
 
 Line = dict[str, Any]
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -127,29 +111,42 @@ def _renewed(path: Path, whole: int) -> str | None:
 def read(path: Path, offset: int = 0, limit: int | None = None) -> tuple[list[Line], int]:
     """The whole lines from byte `offset` on, at most `limit`, and the offset after them: a reader's cursor.
 
-    Raises InputError for a line that is not JSON (a torn last line is not a whole one) or of a newer format.
+    Raises InputError, naming the line, what is wrong with it and what to do, for one that is damaged, lost, there
+    twice or out of its place (a torn last line is not a whole one), and for a newer format.
     """
     lines = list(itertools.islice(_lines(path, offset), limit))
     return [line for line, _ in lines], lines[-1][1] if lines else offset
 
 
 def _lines(path: Path, offset: int) -> Iterator[tuple[Line, int]]:
+    sequence = Sequence(whole=offset == 0)
     with path.open("rb") as file:
         file.seek(offset)
-        for raw in file:
+        for number, raw in enumerate(file):
             if not raw.endswith(b"\n"):
                 return
+            line, wrong = decoded(path, raw)
+            wrong = wrong or sequence.fault(line)
+            if wrong:
+                at = f"line {number + 1} (byte {offset})" if sequence.whole else f"the line at byte {offset}"
+                raise InputError(f"{path}: {at}: {wrong}; see: {command('doctor', path.parent)}")
+            sequence.add(line)
             offset += len(raw)
-            try:
-                line = _decode(json.loads(raw))
-                version = int(line["v"])
-            except (ValueError, TypeError, KeyError):
-                raise InputError(f"{path}: the line that ends at byte {offset} is damaged: {raw[:60]!r}") from None
-            if version > FORMAT:
-                raise InputError(
-                    f"{path}: written in format {version}; this gansweep reads up to {FORMAT}, install a newer one"
-                )
             yield line, offset
+
+
+def decoded(path: Path, raw: bytes) -> tuple[Line, str | None]:
+    """A line of the record, and what is wrong with it by itself. Raises InputError for one of a newer format."""
+    try:
+        line = _decode(json.loads(raw))
+    except (ValueError, RecursionError):
+        return {}, f"it is not JSON: {raw[:60]!r}"
+    try:
+        return line, fault(line)
+    except NewerFormat as error:
+        raise InputError(
+            f"{path}: written in format {error}; this gansweep reads up to {FORMAT}, install a newer one"
+        ) from None
 
 
 def dumps(value: Any, indent: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,7 +62,7 @@ def after_run(sweep: Sweep) -> list[str]:
 def after_pick(sweep: Sweep) -> list[str]:
     """What to type after a pick."""
     return _commands(
-        (f"train {sweep.folder / BEST}", "train it; the evidence is in its comments"),
+        (f"train {shlex.quote(str(sweep.folder / BEST))}", "train it; the evidence is in its comments"),
         (f"ui {sweep.name}{option(sweep.folder)}", "compare the seeds in MLflow"),
     )
 

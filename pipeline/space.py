@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.dialects import instead
 from pipeline.distributions import KINDS, Distribution, distribution, quoted, show
 from pipeline.errors import InputError, one_of
 from pipeline.spec import yaml
@@ -140,6 +141,9 @@ def options(value: Any) -> dict[str, Any] | None:
 
 def _parse(value: Any, name: str, branch: tuple[tuple[str, str], ...], source: str) -> _Node:
     where = f"{source}: {dotted(name)}"
+    own = dotted(name).rpartition(".")[2] == "options"  # hyperparameters of the user's own, under any name
+    if not own and (written := instead(value)) is not None:
+        raise InputError(f"{where}: found {show(value)}; valid here: {dotted(name).rpartition('.')[2]}: {written}")
     if is_distribution(value):
         kind, body = next(iter(value.items()))
         parameter = Parameter(name, distribution(kind, body, where), branch)

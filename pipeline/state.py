@@ -42,6 +42,7 @@ class SweepState:
     busy: float = 0.0  # seconds of runs under way, all attempts, that ended
     under_way: dict[tuple[int, int], float] = field(default_factory=dict)  # when the attempts began that have not
     lines: int = 0
+    repaired: list[str] = field(default_factory=list)  # the files that a damaged record is kept as
     folder: Path | None = field(default=None, compare=False)  # of the sweep, where that is known
 
     @classmethod
@@ -57,7 +58,8 @@ class SweepState:
         if event == "driver":  # one that died took its attempts with it
             self._end_attempts(self.updated if line["state"] == "started" else now)
         if event == "sweep":
-            self.name, self.space, self.spec, self.seed = line["name"], line["space"], line["spec"], line["seed"]
+            self.name = self.folder.name if self.folder else line["name"]  # a folder may have another name by now
+            self.space, self.spec, self.seed = line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
         elif event == "driver":
             picks = line.get("doing") == "pick"
@@ -84,6 +86,8 @@ class SweepState:
             number = line["trial"]
             seeds = self.spec.get("search", {}).get("seeds", 1)
             self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now, seeds, seeds)
+        elif event == "repaired":
+            self.repaired.append(line["damaged"])
         elif event == "promoted":
             self.trials[line["trial"]].seeds = line["seeds"]
         else:

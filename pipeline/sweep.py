@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials
+from pipeline.home import BEST, EVENTS, begun, command, existing, folder_of, free_name, has_trials, name_of, share
 from pipeline.record import Line, Record, read
 from pipeline.runs import Runner
 from pipeline.spec.base import parse
 from pipeline.spec.load import SweepFile, from_tree, load
 from pipeline.spec.trial import DataSpec, EvaluationSpec
 from pipeline.state import SweepState
+from pipeline.tracking.credentials import public
+from pipeline.tracking.location import asked, default_uri, of_home, settled
 
 if TYPE_CHECKING:
     import pandas
@@ -71,9 +73,14 @@ class Sweep:
         """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch. looking: it is
         not to be run, and its name may be taken."""
         file = load(str(space), overrides, trials=trials, seed=seed)
-        folder = folder_of(file.name if name is None else name, storage or home)
+        folder = folder_of(name_of(file.name) if name is None else name, storage or home)
+        if name is None and folder.name != file.name:
+            file = replace(file, notices=(*file.notices, f"the sweep is named {folder.name} (another: --name)"))
+        share(folder.parent)
         if launch.get("data_root"):  # a resume may come from another working folder
-            launch["data_root"] = str(Path(launch["data_root"]).absolute())
+            launch["data_root"] = str(Path(launch["data_root"]).expanduser().absolute())
+        uri, named_by = asked(launch.get("tracking_uri"))
+        launch["tracking_uri"] = settled(uri, folder.parent, named_by) if uri else None
         sweep = cls(folder, file, Launch(**launch), uuid.uuid4().hex)
         if not looking:
             sweep.check_new()
@@ -100,11 +107,14 @@ class Sweep:
     def open(cls, name: str, *, home: str | Path | None = None, **launch: Any) -> Sweep:
         """A sweep that is there, as its record has it; `launch`: fields of Launch to change."""
         folder = existing(name, home)
+        share(folder.parent)
         lines, _ = read(folder / EVENTS)
         first = lines[0]
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         changed = {key: value for key, value in launch.items() if value is not None}
+        if uri := changed.get("tracking_uri"):
+            changed["tracking_uri"] = settled(uri, folder.parent)
         return cls(
             folder,
             from_tree(first["space"], first["source"]),
@@ -122,9 +132,9 @@ class Sweep:
 
     @property
     def tracking_uri(self) -> str:
-        from pipeline.tracking.tracker import default_uri
-
-        return self.launch.tracking_uri or default_uri(self.folder.parent)
+        """What it sends to, without user and password."""
+        uri, home = self.launch.tracking_uri, self.folder.parent
+        return public(of_home(uri, home)) if uri else default_uri(home)
 
     @property
     def cache(self) -> Path:

@@ -87,7 +87,7 @@ def test_a_cluster_that_is_named_and_does_not_answer(taken: int, monkeypatch: py
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     found = doctor._cluster()
     assert found.state == "missing"
-    assert "unset it" in found.said
+    assert "unset RAY_ADDRESS" in found.said
     monkeypatch.delenv("RAY_ADDRESS")
     assert doctor._cluster().state == "ok"
 

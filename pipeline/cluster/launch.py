@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.environment import LOCAL, Address, settle
+from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
+from pipeline.home import share
 from pipeline.runs import Runner
 
 PATIENCE = 10.0  # seconds in which a cluster must answer
@@ -31,12 +34,28 @@ PINS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # one thread a run: two gain noth
 for pin in PINS:
     os.environ.setdefault(pin, "1")
 
+settle()
+
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
+from ray.job_config import JobConfig  # noqa: E402
 
 from pipeline.cluster.scheduling import Decisions, Interruption, Jobs  # noqa: E402
 from pipeline.cluster.trainable import Run  # noqa: E402
 from pipeline.cluster.watch import Watch  # noqa: E402
+
+
+class Alone(JobConfig):
+    """A job whose workers look for modules where they are installed alone: Ray puts the driver's working folder before
+    all others, and somebody may have a pipeline.py there, or a torch.py."""
+
+    @property
+    def _py_driver_sys_path(self) -> list[str]:
+        return []  # a new one each time: what Ray adds to it is not there when it is read
+
+    @_py_driver_sys_path.setter
+    def _py_driver_sys_path(self, value: list[str]) -> None:
+        pass
 
 
 def cpus() -> int:
@@ -52,14 +71,22 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
     Raises Unreachable where the cluster does not answer or has no GPU that was asked for.
     """
     logging.getLogger("ray").setLevel(logging.WARNING)
-    if address:
-        _check_listens(address)
+    named = address_of(address)
+    if named.cluster:
+        _check_listens(named)
     try:
-        if address:
+        if named.cluster:
             pinned = {"env_vars": {name: os.environ[name] for name in PINS}}  # a local Ray's workers inherit them
-            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, runtime_env=pinned)
+            ray.init(
+                address=named.cluster,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                job_config=Alone(runtime_env=pinned),
+            )
         else:
             ray.init(
+                address=LOCAL,  # whatever RAY_ADDRESS says, and whoever has a Ray here
+                job_config=Alone(),
                 num_cpus=cpus(),
                 include_dashboard=False,
                 log_to_driver=False,
@@ -67,8 +94,10 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
                 object_store_memory=OBJECT_STORE,
             )
     except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
-        where = f"the cluster at {address}" if address else "Ray on this machine"
-        raise Unreachable(f"{where} cannot be reached: {str(error).strip().splitlines()[0]}") from None
+        where = f"the cluster at {named.said}" if named.cluster else "Ray on this machine"
+        said = str(error).strip().splitlines()[0].removesuffix(".")
+        way_out = f"; {named.way_out}" if named.cluster else ""
+        raise Unreachable(f"{where} cannot be reached: {said}{way_out}") from None
     watch = Watch(abandon)
     try:
         have = ray.cluster_resources().get("GPU", 0)
@@ -83,17 +112,19 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
         watch.over()
 
 
-def _check_listens(address: str) -> None:
+def _check_listens(named: Address) -> None:
     """Ray itself tries for minutes where nobody listens. Raises InputError for what is no address."""
-    if address in ("auto", "local"):
+    address = str(named.cluster)
+    if address == "auto":
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
-        raise InputError(f'--address: found "{address}"; valid: auto, HOST:PORT or ray://HOST:PORT')
+        raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local, HOST:PORT or ray://HOST:PORT')
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
     except OSError as error:
-        raise Unreachable(f"the cluster at {address} cannot be reached: {error.strerror or error}") from None
+        said = error.strerror or error
+        raise Unreachable(f"the cluster at {named.said} cannot be reached: {said}; {named.way_out}") from None
 
 
 def slots(gpus_per_trial: float) -> int:
@@ -140,6 +171,7 @@ def _prepare(
     from pipeline.training.preflight import preflight
 
     plugin.pin(code)
+    share(Path(cache).parent)
     try:
         places = Path(cache), Path(root) if root else None
         found = prepare_here(parse(DataSpec, data, "data"), samples, *places)

@@ -14,6 +14,7 @@ from ray import tune
 
 from pipeline import plugin
 from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
+from pipeline.home import share
 from pipeline.measurement import Measurement
 from pipeline.runs import Job
 from pipeline.spec.base import parse
@@ -31,6 +32,7 @@ class Run(tune.Trainable):
         self._job = Job(**json.loads(config["job"]))
         self._cache, self._root = Path(config["cache"]), Path(config["root"]) if config["root"] else None
         plugin.pin(json.loads(config["code"]))
+        share(self._cache.parent)
         self._measurements: Iterator[Measurement] | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

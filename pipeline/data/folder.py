@@ -28,6 +28,7 @@ PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "
     f"{part}{domain}" for part in ("train", "test", "val") for domain in "ab"
 }
 SAID = ("class_names", "notes", "found", "origin", "left_out")  # what is told of the images
+FOREIGN = (".heic", ".heif", ".jxl", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".svg")
 NAMED = 3  # unreadable files
 HIDDEN = "hidden"
 
@@ -123,15 +124,16 @@ def _listing(path: Path) -> Listing:
     listing, root = Listing(), path
     try:
         flat, folders = _entries(root, listing.left_out)
-        classes = {folder.name: images for folder in folders if (images := sorted(_below(folder, listing.left_out)))}
+        around = tuple(_identity(each) for each in (path, *path.parents))
+        below = {folder.name: sorted(_below(folder, listing.left_out, around)) for folder in folders}
+        classes = {name: images for name, images in below.items() if images}
         while not flat and len(classes) == 1:
             [(name, inner)] = classes.items()
             if any(image.parent == root / name for image in inner):
                 break
             root = root / name
-            listing.notes.append(
-                f"all images are in {plain(str(root.relative_to(path)))}, whose folders are the classes"
-            )
+            where = plain(str(root.relative_to(path)))
+            listing.notes = [f"all images are in {where}, whose folders are the classes"]
             folders, classes = _entries(root, Counter())[1], {}
             for image in inner:
                 classes.setdefault(image.relative_to(root).parts[0], []).append(image)
@@ -141,7 +143,10 @@ def _listing(path: Path) -> Listing:
         raise InputError(f"{path}: found both images and subfolders of images ({min(classes)}); {VALID}")
     if not flat and not classes:
         there = listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()])
-        raise InputError(f"{path}: found no images{f' but {there}' if there else ''}; {VALID}")
+        raise InputError(f"{path}: found no images{f', but {there}' if there else ''}; {VALID}")
+    foreign = [f"{listing.left_out[ending]:,} {ending}" for ending in FOREIGN if listing.left_out[ending]]
+    if foreign:
+        listing.notes.append(f"{listed(foreign)} are pictures that cannot be read here; convert them to PNG or JPEG")
     empty = sorted(plain(folder.name) for folder in folders if folder.name not in classes)
     if empty:
         listing.notes.append(f"no image is in {listed(empty)}: no class")
@@ -160,17 +165,21 @@ def _listing(path: Path) -> Listing:
     return listing
 
 
-def _below(folder: Path, left_out: Counter[str], within: tuple[tuple[int, int], ...] = ()) -> Iterator[Path]:
-    """The images of a folder and of all below it; a link to a folder that it is in is not followed."""
+def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
-    itself = (status.st_dev, status.st_ino)
-    if itself in within:
+    return status.st_dev, status.st_ino
+
+
+def _below(folder: Path, left_out: Counter[str], around: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    """The images of a folder and of all below it; a link to a folder that it is in (`around`) is not followed."""
+    itself = _identity(folder)
+    if itself in around:
         left_out["links to a folder around them"] += 1
         return
     images, folders = _entries(folder, left_out)
     yield from images
     for each in folders:
-        yield from _below(each, left_out, (*within, itself))
+        yield from _below(each, left_out, (*around, itself))
 
 
 def _entries(folder: Path, left_out: Counter[str]) -> tuple[list[Path], list[Path]]:

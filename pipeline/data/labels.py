@@ -28,13 +28,14 @@ class Labels:
 
 
 def numbered(source: str, given: Any, count: int) -> Labels:
-    """The labels of `count` samples that a user's function (named `source`) gave. Raises InputError."""
+    """The labels of `count` samples that a user's function (named `source`, for what is refused) gave. Raises
+    InputError."""
     values = _array(source, given)
     notes = []
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     elif values.ndim == 2 and values.shape[0] == count and _one_hot(values):
-        notes.append(f"{source}: its labels are one-hot, of {values.shape[1]} classes")
+        notes.append(f"its labels are one-hot, of {values.shape[1]} classes")
         whole = torch.from_numpy(values.astype(np.float64).argmax(1))
         if len(np.unique(whole)) == values.shape[1]:
             return Labels(whole, (), tuple(notes))
@@ -45,19 +46,19 @@ def numbered(source: str, given: Any, count: int) -> Labels:
         names = in_order([str(name) for name in np.unique(values)])
         if "" in names:
             raise InputError(f"{source}: found {int((values == '').sum()):,} empty labels; {VALID}")
-        notes.append(f"{source}: its labels are text: {_became(names)}")
+        notes.append(f"its labels are text: {_became(names)}")
     elif values.dtype.kind == "b":
         names = [str(name) for name in np.unique(values)]
-        notes.append(f"{source}: its labels are true or false: {_became(names)}")
+        notes.append(f"its labels are true or false: {_became(names)}")
     else:
         values = _whole(source, values)
         found = np.unique(values)
         if np.array_equal(found, np.arange(len(found))):
             return Labels(torch.from_numpy(values.astype(np.int64)), (), tuple(notes))
         names = [str(value) for value in found.tolist()]
-        notes.append(f"{source}: its labels are not 0, 1, 2 ... without a gap, so they are numbered: {_became(names)}")
+        notes.append(f"its labels are not 0, 1, 2 ... without a gap, so they are numbered: {_became(names)}")
     if len(names) > count // 2:
-        notes.append(f"{source}: {len(names):,} classes of {count:,} samples: are they ids or measurements?")
+        notes.append(f"{len(names):,} classes of {count:,} samples: are they ids or measurements?")
     at = {name: label for label, name in enumerate(names)}
     labels = torch.tensor([at[str(value)] for value in values.tolist()], dtype=torch.int64)
     return Labels(labels, tuple(names), tuple(notes))
@@ -89,7 +90,10 @@ def _array(source: str, given: Any) -> Array:
 def _kind(value: Any) -> str:
     """The key of KINDS that a single label belongs to, or else the name of its class."""
     kinds: dict[str, Any] = {"bool": (bool, np.bool_), "text": str, "int": numbers.Integral, "float": numbers.Real}
-    return next((name for name, kind in kinds.items() if isinstance(value, kind)), type(value).__name__)
+    return next(
+        (name for name, kind in kinds.items() if isinstance(value, kind)),
+        "None" if value is None else type(value).__name__,
+    )
 
 
 def _one_hot(values: Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,17 +44,24 @@ class Picture:
 
 
 @functools.cache
-def endings() -> frozenset[str]:
-    """Those of the files that Pillow reads here, in lower case and with their dot."""
+def formats() -> list[str]:
+    """Those that Pillow reads here, the usual ones first."""
+    Image.preinit()
     Image.init()
-    readable = (Image.OPEN.keys() | OPENED_AS_OTHERS) - TRAPS
+    return [kind for kind in Image.ID if kind in Image.OPEN and kind not in TRAPS]
+
+
+@functools.cache
+def endings() -> frozenset[str]:
+    """Of the files that are read, in lower case and with their dot."""
+    readable = {*formats(), *OPENED_AS_OTHERS}
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in readable)
 
 
 def read(file: Path, resolution: int) -> Picture:
     """The short side is resized to the resolution with antialias and the centre cropped. Raises Unreadable."""
     try:
-        with Image.open(file) as opened:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=formats()) as opened:
             turned = _orientation(opened) > 1  # a TIFF is turned as it is loaded, and says no more that it was
             opened.load()
             turned = turned or _orientation(opened) > 1
@@ -78,9 +86,8 @@ def levelled(pictures: Sequence[Picture]) -> list[str]:
     notes = []
     levels = [picture.level for picture in pictures if picture.level is not None]
     if levels:
-        dark = (
-            f"; none is above {max(levels):.1%} of white: as dark as a viewer shows them" if max(levels) < 0.1 else ""
-        )
+        shown = f"; none is above {max(levels):.1%} of white: as dark as a viewer shows them"
+        dark = shown if max(levels) < DARK else ""
         notes.append(f"{_files(len(levels))} of 16 bits a pixel, scaled to 8{dark}")
     for kind in (INTEGERS, FLOATS):
         deep = [picture for picture in pictures if picture.deep == kind]

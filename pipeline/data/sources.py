@@ -94,26 +94,27 @@ def _function(spec: DataSpec) -> Source:
         samples = torch.as_tensor(samples).cpu()
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f'"{spec.name}": returned {_described(made)}; valid: a tensor, or (tensor, labels)') from None
-    numbered = None if labels is None else labels_of(f'"{spec.name}"', labels, len(samples) if samples.dim() else 0)
-    notes = (*_range_notes(spec.name, samples), *(numbered.notes if numbered else ()))
-    names = numbered.names if numbered else ()
-    return Source(
-        _as_samples(spec.name, samples), numbered.labels if numbered else None, notes=notes, class_names=names
-    )
+    notes, source = _range_notes(samples), Source(_as_samples(spec.name, samples))
+    if labels is not None:
+        found = labels_of(f'"{spec.name}"', labels, len(source.samples))
+        notes += found.notes
+        source = replace(source, labels=found.labels, class_names=found.names)
+    return replace(source, notes=tuple(f"{shown(spec.name)}: {note}" for note in notes))
 
 
-def _range_notes(name: str, samples: Tensor) -> tuple[str, ...]:
+def _range_notes(samples: Tensor) -> tuple[str, ...]:
     """Of images whose values look as if white were 1."""
-    if samples.dim() != 4 or not samples.numel():
+    of_images = samples.dim() == 4 and (samples.is_floating_point() or samples.dtype == torch.uint8)
+    if not of_images or not samples.numel():
         return ()
     low, high = float(samples.min()), float(samples.max())
     if samples.is_floating_point() and 0 <= low <= high <= 1:
         return (
-            f"{shown(name)}: its float images are in [0, 1], and -1 is black: what is 0 is taken for mid-grey; "
+            "its float images are in [0, 1], and -1 is black: what is 0 is taken for mid-grey; "
             "2 * x - 1 brings them to [-1, 1]",
         )
     if samples.dtype == torch.uint8 and high <= 1:
-        return (f"{shown(name)}: its uint8 images have no value above {high:g}, and 255 is white: all is nearly black",)
+        return (f"its uint8 images have no value above {high:g}, and 255 is white: all is nearly black",)
     return ()
 
 

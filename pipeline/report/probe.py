@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.children import python
 from pipeline.errors import InputError
 from pipeline.spec.trial import TrialSpec
 
@@ -35,7 +36,7 @@ def probe(
         "root": root,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.report.probe"],
+        python("-m", "pipeline.report.probe"),
         input=json.dumps(order),
         capture_output=True,
         text=True,

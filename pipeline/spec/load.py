@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.catalogue import lookup
+from pipeline.dialects import whole_file
 from pipeline.distributions import show
 from pipeline.errors import InputError, one_of
 from pipeline.health.rules import DEFAULT_RULES
@@ -146,6 +147,11 @@ def _placed(tree: Any) -> Any:
 
 def _check_keys(tree: Mapping[str, Any], source: str) -> None:
     known = (*OTHER_KEYS, *SWEEP_KEYS, *TRIAL_KEYS)
+    if (other := whole_file(tree)) is not None:
+        raise InputError(
+            f"{source}: is {other}; valid: a space of gansweep, in which a range stands where the value would: "
+            "optimiser: {lr_g: {log: [1e-5, 1e-2]}} (see README.md, and gansweep spaces)"
+        )
     for key in tree:
         if key not in known:
             raise InputError(f'{source}: unknown key "{key}", {one_of(key, known)}')

@@ -1,4 +1,5 @@
-"""YAML as people expect it: 2e-4 is a number, only true and false are booleans, a key twice is an error."""
+"""YAML as people expect it: 2e-4 is a number and 3e3 a whole one, only true and false are booleans, a key twice is an
+error, << takes over the keys of another mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +11,12 @@ import yaml
 
 from pipeline.errors import InputError
 
+MERGE = "<<"
 MAX_NODES = 50_000  # with every alias written out
+
+
+class _Merged(dict[str, Any]):
+    """What a merge key brought."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -121,8 +127,8 @@ def _value(node: yaml.Node, source: str) -> Any:
                 raise InputError(f"{where}: found a list or mapping as a key; valid: text")
             if key.value in tree:
                 raise InputError(f'{source}: line {_line(key)}: found the key "{key.value}" twice; valid: once')
-            tree[key.value] = _value(part, source)
-        return tree
+            tree[key.value] = _merged(part, source) if _is_merge(key) else _value(part, source)
+        return _taken_over(tree)
     if isinstance(node, yaml.ScalarNode):
         try:
             return _SCALARS[kind](node.value)
@@ -133,13 +139,43 @@ def _value(node: yaml.Node, source: str) -> Any:
     raise InputError(f"{where}: found the tag {node.tag.replace('tag:yaml.org,2002:', '!!')}; valid: no tags")
 
 
+def _is_merge(key: yaml.ScalarNode) -> bool:
+    return bool(key.value == MERGE and key.style is None)  # in quotes it is a key as any other
+
+
+def _merged(node: yaml.Node, source: str) -> _Merged:
+    """What a merge key brings: a mapping, or several of which the first has the word."""
+    found = _value(node, source)
+    mappings = found if isinstance(found, list) else [found]
+    if not all(isinstance(each, dict) for each in mappings):
+        raise InputError(f"{source}: line {_line(node)}: found {MERGE} with something else; valid: mappings, as *alias")
+    brought: dict[str, Any] = {}
+    for each in reversed(mappings):
+        brought |= each
+    return _Merged(brought)
+
+
+def _taken_over(tree: dict[str, Any]) -> dict[str, Any]:
+    """The mapping with what its merge key brings; its own keys have the word."""
+    brought = tree.get(MERGE)
+    if not isinstance(brought, _Merged):
+        return tree
+    return {**brought, **{key: value for key, value in tree.items() if key != MERGE}}
+
+
+def _float(text: str) -> float | int:
+    """3e3 is as whole as 3000: it may stand where a whole number must."""
+    value = float(text)
+    return int(value) if "e" in text.lower() and value.is_integer() and abs(value) < 2**53 else value
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError(text)
     return text.lower() == "true"
 
 
-_SCALARS: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": _boolean, "null": lambda text: None}
+_SCALARS: dict[str, Any] = {"str": str, "int": int, "float": _float, "bool": _boolean, "null": lambda text: None}
 
 
 def _line(node: yaml.Node) -> int:

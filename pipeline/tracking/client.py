@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.tracking.content import View
+from pipeline.tracking.credentials import redact, to_mlflow
 from pipeline.tracking.files import Upload
 from pipeline.tracking.location import artifact_root, database
+from pipeline.tracking.moved import relocate
 from pipeline.tracking.projection import PICK, SWEEP, Key, Point
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ QUIET = {
 def connect(uri: str) -> MlflowClient:
     """A client of the tracker; makes the SQLite database where there is none. Takes seconds: it imports mlflow."""
     os.environ.update(QUIET)
+    to_mlflow()
     for name in ("mlflow", "alembic"):  # no handler of ours: Python's own last resort would print to the screen
         logging.getLogger(name).addHandler(logging.NullHandler())
     logging.captureWarnings(True)
@@ -52,6 +55,7 @@ def connect(uri: str) -> MlflowClient:
     with locked(file.with_name(f"{file.name}.lock")):  # two that make it at once would break it for good
         from mlflow import MlflowClient
 
+        relocate(file)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
@@ -73,7 +77,8 @@ class Runs:
     """The MLflow runs of one sweep, found by their tags."""
 
     def __init__(self, uri: str, name: str, sweep: str, experiment: str | None = None) -> None:
-        """sweep: its identity; experiment: the id that it had, in case somebody renamed it."""
+        """sweep: its identity; experiment: the id that it had, in case somebody renamed it. An experiment of another
+        sweep of this name is left to that one."""
         self.client = connect(uri)
         self.name, self.sweep = name, sweep
         self.experiment = self._experiment(uri, experiment)
@@ -113,7 +118,7 @@ class Runs:
                 location = None if root is None else (root / name).as_uri()
                 tags = {"gansweep.id": self.sweep, "mlflow.experimentKind": "custom_model_development"}
                 return str(self.client.create_experiment(name, location, tags))
-            if found.lifecycle_stage == "active":
+            if found.lifecycle_stage == "active" and found.tags.get("gansweep.id", self.sweep) == self.sweep:
                 return str(found.experiment_id)
         raise RuntimeError(f"the experiments {self.name} and {name} were deleted; restore one with mlflow experiments")
 
@@ -209,4 +214,4 @@ def _user() -> str:
 def one_line(error: BaseException) -> str:
     """What went wrong, for a status line."""
     text: Any = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+    return redact(f"{type(error).__name__}: {text[0][:300]}") if text else type(error).__name__

@@ -10,7 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.children import python
 from pipeline.errors import GansweepError
+from pipeline.tracking.credentials import without
 
 PATIENCE = 300.0  # seconds
 METADATA = {
@@ -30,8 +32,8 @@ def packed(checkpoint: Path, folder: Path) -> Path:
         return folder
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "pipeline.tracking.packing", str(checkpoint), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = python("-m", "pipeline.tracking.packing", str(checkpoint), str(folder))
+    environment = {**without(), "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     try:
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE

@@ -1,13 +1,15 @@
 """The tracker in a process of its own: MLflow takes neither time nor memory of the driver, and cannot bring it down.
 
-python -m pipeline.tracking.process FOLDER URI SESSION: told on standard input when to close, in seconds; it ends with
-whoever started it. What it has to say (`error`, a line of JSON a change) is on standard output.
+python -m pipeline.tracking.process FOLDER: told on standard input what to send to, a line of JSON with what nobody else
+is to see, and then when to close, in seconds; it ends with whoever started it. What it has to say (`error`, a line of
+JSON a change) is on standard output.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import select
 import subprocess
@@ -17,6 +19,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+from pipeline.children import python
+from pipeline.tracking.credentials import Redacting, held, hold, without
 from pipeline.tracking.location import database
 from pipeline.tracking.memory import backlog
 from pipeline.tracking.tracker import POLL, SLOWEST, Tracker
@@ -66,15 +70,18 @@ class TrackerProcess:
         return self.backlog()
 
     def _spawn(self) -> None:
-        command = [sys.executable, "-m", "pipeline.tracking.process", str(self.folder.absolute()), self.uri]
-        command.append(self.session)
         self._process = subprocess.Popen(
-            command,
+            python("-m", "pipeline.tracking.process", str(self.folder.absolute())),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=without(),
             start_new_session=True,  # a Ctrl-C is the driver's to answer
         )
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it is gone, which _keep() finds
+            self._process.stdin.write(json.dumps({"uri": self.uri, "session": self.session, "held": held()}) + "\n")
+            self._process.stdin.flush()
 
     def _keep(self) -> None:
         wait = POLL
@@ -94,9 +101,11 @@ class TrackerProcess:
             self._spawn()
 
 
-def follow(folder: Path, uri: str, session: str, told: IO[str], said: IO[str]) -> None:
-    """Sends until `told` names the seconds that are left, or ends."""
-    tracker = Tracker(folder, uri, session)
+def follow(folder: Path, told: IO[str], said: IO[str]) -> None:
+    """Sends to what the first line of `told` says, until a second one names the seconds that are left, or it ends."""
+    asked = json.loads(told.readline())
+    hold(asked["held"])
+    tracker = Tracker(folder, asked["uri"], asked["session"])
     tracker.start()
     error = None
     while True:
@@ -118,6 +127,9 @@ if __name__ == "__main__":
     # What others print goes to the log with standard error, not into the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    logged = logging.StreamHandler()
+    logged.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(logged)
     with contextlib.suppress(BrokenPipeError):
-        follow(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.stdin, answers)
+        follow(Path(sys.argv[1]), sys.stdin, answers)
     os._exit(0)  # a thread in the middle of a call holds up nothing: a call made again changes nothing

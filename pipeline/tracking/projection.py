@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline import front
 from pipeline.record import Line
@@ -30,9 +31,19 @@ class Point:
     step: int
 
 
-def identity(line: Line) -> str:
-    """What tells this sweep from another of the same name: a hash of its first line."""
-    return hashlib.sha256(f"{line['name']} {line['seed']} {line['time']!r}".encode()).hexdigest()[:16]
+def identity(lines: Sequence[Line]) -> str:
+    """What tells this sweep from another of the same name: a hash of its first line, and of a copy (see begin.py) what
+    it was given when it went on by itself."""
+    given = [line["identity"] for line in lines if line["event"] == "driver" and line.get("identity")]
+    first = lines[0]
+    own = hashlib.sha256(f"{first['name']} {first['seed']} {first['time']!r}".encode()).hexdigest()[:16]
+    return str(given[-1]) if given else own
+
+
+def title(lines: Sequence[Line], folder: Path) -> str:
+    """The name that MLflow shows: the one that it was begun with, of a copy that of its own folder."""
+    copied = any(line["event"] == "driver" and line.get("identity") for line in lines)
+    return folder.name if copied else str(lines[0]["name"])
 
 
 def key_of(trial: Trial, seed: int) -> Key:
@@ -56,7 +67,7 @@ def keys(state: SweepState) -> Iterator[Key]:
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
     """Folds `line` into `state`; the points it adds, and the runs whose view it changed."""
     event = line["event"]
-    if event in ("sweep", "prepared"):
+    if event in ("sweep", "prepared", "repaired"):
         state.apply(line)
         return {}, {SWEEP}
     if event in ("pick", "perturb", "neighbour"):

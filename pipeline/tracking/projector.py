@@ -11,7 +11,7 @@ from pipeline.tracking.client import Runs
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
 from pipeline.tracking.picked import view
-from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys
+from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys, title
 from pipeline.tracking.words import leaderboard
 
 BATCH = 200  # lines sent at a time
@@ -23,16 +23,20 @@ class Projector:
     def __init__(self, folder: Path, uri: str) -> None:
         """Connects and finds what is there; where runs are gone that were sent, all is sent again."""
         self.folder, self.record = folder, folder / RECORD
-        first = record.read(self.record, limit=1)[0][0]
+        lines, _ = record.read(self.record)
+        sweep, name = identity(lines), title(lines, folder)
         self.memory = Memory.of(folder, uri)
-        self.runs = Runs(uri, first["name"], identity(first), self.memory.experiment)
+        if self.memory.sweep not in ("", sweep):
+            self.memory = Memory(uri, sweep)
+        self.runs = Runs(uri, name, sweep, self.memory.experiment)
         there = set(self.runs.ids.values())
         known = self.memory.parent in there and set(self.memory.runs.values()) <= there
-        if not known or self.memory.sweep != identity(first):
-            self.memory = Memory(uri, identity(first))
+        if not known or self.memory.sweep != sweep:
+            self.memory = Memory(uri, sweep)
         self.memory.experiment = self.runs.experiment
         sent = lines_between(folder, 0, self.memory.cursor)
-        self.state = SweepState.fold(record.read(self.record, limit=sent)[0])
+        self.state = SweepState.fold(lines[:sent])
+        self.name = name
 
     def unsent(self) -> int:
         """Lines that are not sent, or whose files are not."""
@@ -57,6 +61,7 @@ class Projector:
         return bool(lines)
 
     def _send(self, touched: set[Key], points: dict[Key, list[Point]], alive: bool = True) -> None:
+        self.state.name = self.state.name and self.name
         for key in keys(self.state):  # parents first
             if key in touched:
                 self.runs.send(key, view(self.state, key, alive), points.get(key, []))

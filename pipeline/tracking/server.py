@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -14,8 +12,10 @@ from typing import Any
 
 import psutil
 
+from pipeline.children import python
 from pipeline.errors import InputError, Unreachable
 from pipeline.tracking.client import QUIET, connect, locked
+from pipeline.tracking.credentials import without
 from pipeline.tracking.location import artifact_root, check, database
 from pipeline.tracking.memory import Memory
 from pipeline.tracking.views import page
@@ -61,13 +61,13 @@ def _running(home: Path, uri: str) -> int | None:
 def _start(home: Path, uri: str) -> int:
     connect(uri)  # makes the database, which two would break if they did it at once
     port = _free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = python("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     command += ["--backend-store-uri", uri, "--artifacts-destination", str(artifact_root(uri))]
     with (home / "ui.log").open("ab") as log:
         process = subprocess.Popen(
             command,
             cwd=home,
-            env={**os.environ, **SERVER},
+            env={**without(), **SERVER},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

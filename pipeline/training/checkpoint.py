@@ -27,7 +27,7 @@ def find(path: Path) -> Path:
             damaged.append(f"{newest}: damaged (its hash is not the one in its name)")
             continue
         try:
-            best = _plain(newest)["state"]["best"]
+            best = plain(newest)["state"]["best"]
             found = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
         except Exception:  # whatever a file that is no checkpoint makes of it
             damaged.append(f"{newest}: cannot be read, or is no checkpoint of gansweep")
@@ -45,7 +45,7 @@ def file_hash(path: Path) -> str:
         raise InputError(f"{path}: {error.strerror}") from None
 
 
-def _plain(path: Path) -> dict[str, Any]:
+def plain(path: Path) -> dict[str, Any]:
     """The plain values of a checkpoint that is whole; tensors are left out."""
     with zipfile.ZipFile(path) as archive:
         entry = next(entry for entry in archive.infolist() if entry.filename.endswith("/data.pkl"))

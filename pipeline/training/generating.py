@@ -191,6 +191,7 @@ def _label(known: list[Class], text: str) -> int:
     names = [each.name for each in known if each.samples]
     in_a_row = names == [str(at) for at in range(len(names))]
     valid = f"0 to {names[-1]}" if in_a_row else listed(names, VALID)
+    valid += " (--class list shows them)" if len(names) > VALID and not in_a_row else ""
     if found is None:
         raise InputError(f"--class: found {text}; valid: {valid}, or all")
     if not found.samples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 import yaml
 
 from pipeline.data.said import what_was_read
-from pipeline.errors import GansweepError, InputError, within
+from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context, verdict
 from pipeline.metrics.catalogue import check_objective, known
@@ -40,7 +41,7 @@ def train(
 ) -> None:
     """Trains to the budget under the file's health rules, a line an evaluation; goes on where it stopped when the
     same folder has checkpoints of the same spec. Raises GansweepError where the run does not end well."""
-    from pipeline.home import home_of
+    from pipeline.home import home_of, share
 
     changes = [*overrides, *([f"budget.images={budget}"] if budget else [])]
     spec, sweep, notices = load_trial(path, changes)
@@ -48,6 +49,8 @@ def train(
     for notice in notices:
         say(f"note: {notice}")
     folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
+    _writable(folder)
+    share(home_of(home))
     cache, metric = home_of(home) / "cache", sweep.objective
     with within(path):
         data = prepared_data(spec, cache, root)
@@ -82,6 +85,7 @@ def train(
     result = {
         "folder": str(folder),
         "seed": seed,
+        "data": data,
         "end_reason": done.end_reason,
         "evidence": done.evidence,
         "images": done.images,
@@ -123,6 +127,16 @@ def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
         path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
     return claim
+
+
+def _writable(folder: Path) -> None:
+    """Before data and features are prepared, which may take long; where nothing is made, nothing is left."""
+    at = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=at):
+            pass
+    except OSError as error:
+        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from None
 
 
 def say(line: str) -> None:

@@ -56,6 +56,11 @@ def test_points(tmp_path: Path) -> None:
         ("def make(resolution): return torch.full((200, 1, 8, 8), 3.0)", r"found float images in \[3, 3\]"),
         ("def make(resolution): return torch.full((200, 2), float('nan'))", "not finite"),
         ("def make(resolution): return torch.zeros(200, 8, 8)", r"float32 tensor of shape \(200, 8, 8\)"),
+        (
+            "import numpy\ndef make(resolution): return numpy.zeros((200, 1, 8, 8), 'uint16')",
+            "returned a uint16 tensor",
+        ),
+        ("def make(resolution): return torch.zeros(200, 1, 8, 8, dtype=torch.cfloat)", "returned a complex64 tensor"),
         ("def make(resolution): return 'images'", "returned a str"),
         ("def make(resolution): return torch.zeros(200, 2), torch.zeros(3)", r"labels of shape \(3,\)"),
         ("def make(resolution): return torch.zeros(20, 2)", "found 20 samples"),

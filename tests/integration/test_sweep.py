@@ -54,6 +54,8 @@ def test_the_screen_has_the_leaderboard_and_nothing_of_the_frameworks(whole: Fin
     assert whole.done.out.count("\n") == 1
     err = whole.done.err
     assert NOISE.search(err) is None, err
+    read = "data: digits: 1,797 images, grey, 8 x 8; classes 0 178, 1 182"
+    assert 0 <= err.find(read) < err.index("trial 0: "), err
     table = err[err.index("whole: fid") :]
     rows = [line.split() for line in table.splitlines()]
     assert {str(number) for number in range(TRIALS)} <= {row[0] for row in rows if row}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from pipeline.tracking.card import Exported, card, exported
 from tests.picking.test_verdict import picked
 
 
-def said(state: SweepState, data: str = "digits") -> str:
-    state.prepared = {"data": {"name": data, "kind": "image", "fingerprint": "ab12"}, "floor": {"fid": 11.0}}
+def said(state: SweepState, data: str = "digits", **more: Any) -> str:
+    facts = {"name": data, "kind": "image", "fingerprint": "ab12", **more}
+    state.prepared = {"data": facts, "floor": {"fid": 11.0}}
     found = verdict(state)
     run = next(run for run in state.trials[found.best.trial].confirmations.values() if run.healthy)
     chosen = Exported(run, 100, Path("checkpoints/images-1.pt"))
@@ -49,6 +51,15 @@ def test_data_come_with_their_licence_and_without_their_folder(data: str, parts:
     text = said(picked("fid", [(20.0, [24.0, 26.0, 25.0])]), data)
     assert all(part in text for part in parts), text
     assert "somebody" not in text
+
+
+def test_the_card_says_what_was_read() -> None:
+    state = picked("fid", [(20.0, [24.0, 26.0, 25.0])])
+    read = "photos: 120 of 400 files, grey, 16 x 16; classes cat 60, dog 60; left out: 280 .heic"
+    notes = ["2 files turned upright as EXIF says"]
+    text = said(state, "imagefolder:/home/somebody/photos", read=read, notes=notes, class_names=["cat", "dog"])
+    for line in (f"- data: {read}", f"- note: {notes[0]}", "- names of the classes, by number: cat, dog"):
+        assert f"\n{line}\n" in text
 
 
 def test_the_seed_in_the_middle_is_the_one_that_is_exported(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from pipeline.data.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.spec.trial import TrialSpec
 from pipeline.training.generating import Wanted, generate
@@ -21,7 +23,10 @@ from tests.conformance.test_training import data
 CLASSES = 10
 
 
-def checkpoint(folder: Path, conditional: bool, **changes: Any) -> Path:
+PETS = ("cat", "dog", "emu", "fox", "gnu")
+
+
+def checkpoint(folder: Path, conditional: bool, dataset: Dataset | None = None, **changes: Any) -> Path:
     """A few steps of a game on the digits."""
     tree: dict[str, Any] = {
         "data": {"name": "digits"},
@@ -37,12 +42,28 @@ def checkpoint(folder: Path, conditional: bool, **changes: Any) -> Path:
         "memory_format": "contiguous",
     }
     spec = TrialSpec.model_validate(tree | changes)
-    state = initial(spec, data("digits"), seed=1)
+    state = initial(spec, dataset or data("digits"), seed=1)
     for _ in range(3):
         step(state, state.batches.next(state.randomness), state.randomness)
     content = {"state": state.tensors(), "spec": spec.model_dump(mode="json"), "shape": list(state.shape)}
     store = Store(folder)
     return folder / store.save(state.images, content)
+
+
+def of_classes(names: tuple[str, ...], missing: tuple[int, ...] = ()) -> Dataset:
+    """The digits, as if of as many classes; of some no training sample."""
+    digits = data("digits")
+    assert digits.train_labels is not None
+    labels = torch.arange(len(digits.train_labels)) % max(len(names), 5)
+    for label in missing:
+        labels = torch.where(labels == label, (label + 1) % 5, labels)
+    return replace(digits, train_labels=labels, classes=max(len(names), 5), class_names=names)
+
+
+def labels_of(path: Path, wanted: Wanted, out: Path) -> list[int]:
+    generate(path, wanted, 0, out / "x.npz")
+    found: list[int] = np.load(out / "x.npz")["labels"].tolist()
+    return found
 
 
 def samples(path: Path, wanted: Wanted, out: Path, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -138,6 +159,73 @@ def test_as_many_as_asked_for_and_the_arrays_have_the_classes(
     one = Image.open(tmp_path / "x.png")
     generate(path, Wanted(columns, columns=columns), 0, tmp_path / "row.png")
     assert one.size[0] == width == Image.open(tmp_path / "row.png").size[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "number"),
+    [
+        (PETS, "cat", 0),
+        (PETS, "gnu", 4),
+        (PETS, "3", 3),
+        (("2019", "2020", "2021", "2022", "2023"), "2021", 2),
+        (("1", "2", "3", "4", "5"), "1", 0),  # the name goes before the number
+        (("-1", "0", "1", "2", "3"), "-1", 0),
+        ((), "4", 4),  # an older checkpoint
+    ],
+)
+def test_a_class_has_a_name(names: tuple[str, ...], label: str, number: int, tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, True, of_classes(names))
+    assert labels_of(path, Wanted(4, label=label), tmp_path) == [number] * 4
+    assert np.load(tmp_path / "x.npz")["labels"].tolist() == [number] * 4
+    assert tuple(np.load(tmp_path / "x.npz").get("class_names", ())) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "missing", "label", "line"),
+    [
+        (PETS, (), "bird", "found bird; valid: cat, dog, emu, fox, gnu, or all"),
+        (PETS, (), "5", "found 5; valid: cat, dog"),
+        (PETS, (2,), "emu", "found emu, of which no training sample was; valid: cat, dog, fox, gnu, or all"),
+        (PETS, (2,), "2", "found 2, of which no training sample was"),
+        ((), (1, 2), "1", "found 1, of which no training sample was; valid: 0, 3, 4, or all"),
+        (("2019", "2020", "2021", "2022", "2023"), (), "0", "found 0; valid: 2019, 2020"),
+        (tuple(f"n{at}" for at in range(30)), (), "x", "n19 and 10 more (--class list shows them), or all"),
+    ],
+)
+def test_a_class_that_is_not_there_is_refused_by_name(
+    names: tuple[str, ...], missing: tuple[int, ...], label: str, line: str, tmp_path: Path
+) -> None:
+    path = checkpoint(tmp_path, True, of_classes(names, missing))
+    with pytest.raises(InputError) as raised:
+        generate(path, Wanted(label=label), 0, tmp_path / "x.png")
+    assert line in str(raised.value)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_classes_are_listed_with_their_training_samples(tmp_path: Path) -> None:
+    dataset = of_classes(PETS, missing=(2,))
+    path = checkpoint(tmp_path, True, dataset)
+    lines = generate(path, Wanted(label="list"), 0, tmp_path / "x.png").splitlines()
+    assert [line.split()[0] for line in lines] == list(PETS)
+    assert lines[2] == "emu  (0 training samples)"
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_row_of_each_class_that_was_trained_has_its_name(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, True, of_classes(PETS, missing=(2,)))
+    assert labels_of(path, Wanted(label="all", columns=3), tmp_path) == [0] * 3 + [1] * 3 + [3] * 3 + [4] * 3
+    plain = checkpoint(tmp_path / "plain", True, of_classes((), missing=(2,)))
+    sizes = {}
+    for name, of in (("named", path), ("numbered", plain)):
+        generate(of, Wanted(label="all", columns=3), 0, tmp_path / f"{name}.png")
+        sizes[name] = Image.open(tmp_path / f"{name}.png").size
+    assert sizes["named"][1] == sizes["numbered"][1]
+    margin = sizes["named"][0] - sizes["numbered"][0]
+    assert margin > 10
+    letters = np.asarray(Image.open(tmp_path / "named.png").convert("L"))[:, :margin]
+    rows = np.array_split(letters, 4)
+    assert all((row < 100).any() for row in rows)  # black on white beside each row
+    assert len({row[: len(rows[-1])].tobytes() for row in rows}) == 4
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
