@@ -34,7 +34,7 @@ VERBS = {
     "sync": "--home --tracking-uri",
     "ui": "--home --tracking-uri",
     "train": "--seed --budget --set --data-root -o --out --home --json",
-    "generate": "-n --columns --class --truncation --interpolate --seed -o --out",
+    "generate": "-n --columns --class --truncation --trust-code --interpolate --seed -o --out",
     "spaces": "",
     "conform": "--as --set",
     "doctor": "--home --data-root --json",

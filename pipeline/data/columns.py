@@ -60,12 +60,16 @@ def note(name: str, columns: Columns) -> str:
     clauses = [f"{shown(name)}: {count} standardised for training and measuring, samples come in their own units"]
     if len(spreads) > 1:
         low, high = min(spreads), max(spreads)
-        clauses.append(f"spreads from {low:.3g} to {high:.3g} ({high / low:,.3g} times)")
+        clauses.append(f"spreads from {_number(low)} to {_number(high)} ({_number(high / low)} times)")
     elif spreads:
-        clauses.append(f"spread {spreads[0]:.3g}")
+        clauses.append(f"spread {_number(spreads[0])}")
     if columns.constant:
         clauses.append(f"constant in the training part, so only centred: column {_numbers(columns.constant)} (from 0)")
     return "; ".join(clauses)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 1e3 <= value < 1e9 else f"{value:.3g}"
 
 
 def _numbers(columns: Sequence[int]) -> str:

@@ -52,13 +52,14 @@ def pack(checkpoint: Path, folder: Path) -> None:
 
     from pipeline.training.exporting import export
     from pipeline.training.gansweep_generator import Generator
-    from pipeline.training.trust import its_own
+    from pipeline.training.trust import recorded
 
     scratch, part = folder.with_name(f".{folder.name}"), folder.with_name(f".{folder.name}.part")
     for each in (scratch, part):
         shutil.rmtree(each, ignore_errors=True)
     data = scratch / "generator"
-    example = export(checkpoint, data, trust=its_own(checkpoint))  # the sweep ran it
+    home = folder.absolute().parents[2]  # of the sweep whose model it is: it ran this code, which older records lack
+    example = export(checkpoint, data, trust=not recorded(checkpoint), home=home)
     generator = Generator(data)
     taken: Any = example if len(example) > 1 else example["latent"]
     mlflow.pyfunc.save_model(

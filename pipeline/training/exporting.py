@@ -24,12 +24,13 @@ EXAMPLES = 4
 Inputs = dict[str, np.ndarray[Any, Any]]
 
 
-def export(checkpoint: Path, folder: Path, *, trust: bool = False) -> Inputs:
+def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | None = None) -> Inputs:
     """Writes program and facts of the checkpoint's averaged generator into `folder`; a few inputs as an example.
+    trust, home: as trained() has them.
 
     Raises DamagedCheckpoint, and whatever torch does for a game of the user's own that cannot be exported.
     """
-    found = trained(checkpoint, trust=trust)
+    found = trained(checkpoint, trust=trust, home=home)
     spec, game, shape = found.spec, found.game, found.shape
     game.generator.requires_grad_(False)
     classes = len(game.classes) if isinstance(game, AdversarialGame) else 0

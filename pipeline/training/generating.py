@@ -68,7 +68,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
     if wanted.label == "list":
         return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
-    _check_count(found, wanted, out)
+    _check_count(found, wanted, len(classes))
     with own_code(file, spec):
         inputs, columns = _inputs(game, spec, wanted, classes, randomness)
         _check_picture(found.shape, len(inputs), columns, out)
@@ -100,14 +100,18 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
     return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
 
 
-def _check_count(found: Trained, wanted: Wanted, out: Path) -> None:
+def _check_count(found: Trained, wanted: Wanted, classes: int) -> None:
     """Before anything is drawn, which is what would fill the memory first."""
-    each = found.spec.latent.size + len(found.game.classes if isinstance(found.game, AdversarialGame) else ())
-    most = VALUES // (each + math.prod(found.shape))
-    if wanted.count is not None and wanted.count > most:
-        raise InputError(f"-n: found {wanted.count:,}; valid: at most {most:,} at a time, others with another --seed")
-    if wanted.columns is not None and wanted.columns > PIXELS:
-        raise InputError(f"--columns: found {wanted.columns:,}; valid: what a picture can have")
+    condition = len(found.game.classes) if isinstance(found.game, AdversarialGame) else 0
+    most = VALUES // (found.spec.latent.size + condition + math.prod(found.shape))
+    option, count = "-n", wanted.count
+    if count is None and wanted.label == "all":
+        option, count = "--columns", (wanted.columns or 0) * classes
+    if count is not None and count > most:
+        shown = f"{count:,}" if option == "-n" else f"{wanted.columns:,} for each of {classes} classes"
+        raise InputError(
+            f"{option}: found {shown}; valid: at most {most:,} samples at a time, others with another --seed"
+        )
 
 
 def _check_picture(shape: tuple[int, ...], count: int, columns: int, out: Path) -> None:

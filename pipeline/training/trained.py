@@ -25,7 +25,6 @@ class Trained:
     """shape: of one sample; images: that it was trained on; class_names: none where classes are numbers, as in older
     checkpoints; centre, scale: of a standardised table. The generator is the averaged one, on the CPU."""
 
-    path: Path
     spec: TrialSpec
     game: Game
     shape: tuple[int, ...]
@@ -39,9 +38,10 @@ class Trained:
         return own_units(samples, self.centre, self.scale)
 
 
-def trained(checkpoint: Path, *, trust: bool = False) -> Trained:
-    """trust: code that the checkpoint names may be run, wherever it is from. Raises DamagedCheckpoint, and InputError
-    in one line for code without it, weights that are not finite or not those of its spec."""
+def trained(checkpoint: Path, *, trust: bool = False, home: Path | None = None) -> Trained:
+    """trust: code that the checkpoint names may be run, wherever it is from. home: whose sweeps' code may be run, if it
+    is what they were trained with; home_of() unless given. Raises DamagedCheckpoint, and InputError in one line for
+    code that may not be run, weights that are not finite or not those of its spec."""
     saved = reading.read(checkpoint, ("ema", "discriminator"))
     spec, shape, classes = saved.spec, reading.sample_shape(saved), reading.counts(saved)
     images, names = saved.state.get("images"), saved.state.get("class_names", [])
@@ -52,14 +52,14 @@ def trained(checkpoint: Path, *, trust: bool = False) -> Trained:
     centre, scale = reading.units(saved, shape[0] if len(shape) == 1 else 0)
     reading.finite(saved, "ema")
     if not trust:
-        check_code(checkpoint, spec, home_of())
+        check_code(checkpoint, spec, home or home_of())
     if not code(spec):
         reading.check_sizes(saved)
     with own_code(checkpoint, spec):
         game = games.build(spec, shape, seed=0, classes=classes)
         reading.fits(saved, "ema", game.generator)
         game.generator.load_state_dict(saved.weights["ema"])
-    return Trained(checkpoint, spec, game, shape, images, tuple(names), centre, scale)
+    return Trained(spec, game, shape, images, tuple(names), centre, scale)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline import plugin
-from pipeline.errors import GansweepError, InputError
+from pipeline.errors import GansweepError, InputError, within
 from pipeline.home import EVENTS, begun
 from pipeline.record import read
 from pipeline.spec.trial import TrialSpec
@@ -23,38 +23,30 @@ def check_code(checkpoint: Path, spec: TrialSpec, home: Path) -> None:
     """Raises InputError for code that a checkpoint names, unless it is of a sweep in `home` that was trained with that
     very text: then it was the user's own wish."""
     named = code(spec)
-    if named and not (home.resolve() in checkpoint.resolve().parents and trained_with(checkpoint, named)):
-        raise InputError(
-            f"{checkpoint}: names code, which would be run here: {', '.join(named)}; where you trust both, add "
-            "--trust-code"
-        )
-
-
-def trained_with(checkpoint: Path, named: list[str]) -> bool:
-    """Whether the record of the sweep that a checkpoint is in has these files with the texts that they have now."""
-    with suppress(GansweepError):
-        recorded = _recorded(checkpoint)
+    if not named:
+        return
+    known = recorded(checkpoint) if home.resolve() in checkpoint.resolve().parents else {}
+    paths = dict.fromkeys(name.rpartition(":")[0] for name in named)
+    with within(str(checkpoint)):
         now = plugin.fingerprints(plugin.sources(named))
-        return all(recorded.get(path) == text for path, text in now.items())
-    return False
+    if all(known.get(path) == text for path, text in now.items()):
+        return
+    changed = " and is not what it was trained with" if known.keys() & paths.keys() else ""
+    raise InputError(
+        f"{checkpoint}: names code, which would be run here{changed}: {', '.join(named)}; where you trust both, add "
+        "--trust-code"
+    )
 
 
-def its_own(checkpoint: Path) -> bool:
-    """Whether a sweep that exports its own checkpoint may run what that names: not where the text has changed since.
-    Records of before texts were kept have none."""
+def recorded(checkpoint: Path) -> dict[str, str]:
+    """The fingerprints of its code that the record of a checkpoint's sweep has, by the paths of the files; none in a
+    record of before they were kept, and where there is no sweep."""
     with suppress(GansweepError):
-        recorded = _recorded(checkpoint)
-        return all(
-            plugin.fingerprints(plugin.sources([f"{path}:_"])).get(path) == was for path, was in recorded.items()
-        )
-    return False
-
-
-def _recorded(checkpoint: Path) -> dict[str, str]:
-    """The fingerprints of its code that the record of a checkpoint's sweep has, by the paths of the files."""
-    folder = _sweep(checkpoint.resolve())
-    lines = read(folder / EVENTS)[0] if folder else []
-    return {path: text for line in lines if line["event"] == "prepared" for path, text in line.get("code", {}).items()}
+        folder = _sweep(checkpoint.resolve())
+        lines = read(folder / EVENTS)[0] if folder else []
+        prepared = [line.get("code", {}) for line in lines if line["event"] == "prepared"]
+        return {path: text for code in prepared for path, text in code.items()}
+    return {}
 
 
 def _sweep(checkpoint: Path) -> Path | None:

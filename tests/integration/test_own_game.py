@@ -37,7 +37,7 @@ class Gone:
         return nullcontext()
 
     def say(self, text: str) -> None:
-        raise AssertionError(text)
+        assert text.startswith("data: digits: ")
 
 
 @pytest.mark.slow

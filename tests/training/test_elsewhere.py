@@ -24,8 +24,8 @@ from pipeline.training.exporting import export
 from pipeline.training.generating import PIXELS, VALUES, Wanted, generate
 from pipeline.training.state import initial
 from pipeline.training.store import Store, load
-from pipeline.training.trust import its_own
 from tests.conformance.test_training import data
+from tests.training import toy
 from tests.training.test_exporting import OWN
 from tests.training.test_generating import checkpoint
 
@@ -197,15 +197,16 @@ def test_samples_that_are_not_finite_are_no_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "name", "line"),
     [
-        (Wanted(10**12), "x.npz", r"-n: found 1,000,000,000,000; valid: at most [\d,]+ at a time"),
+        (Wanted(10**12), "x.npz", r"-n: found 1,000,000,000,000; valid: at most [\d,]+ samples at a time"),
         (Wanted(10**30), "x.png", r"-n: found 1,0.*; valid: at most"),
         (Wanted(VALUES), "x.png", r"valid: at most"),
-        (Wanted(64, columns=10**9), "x.png", r"--columns: found 1,000,000,000"),
+        (Wanted(64, columns=10**9), "x.png", r"a picture of 10,000,000,000 x 10 pixels; valid: one"),
+        (Wanted(label="all", columns=10**9), "x.npz", r"--columns: found 1,000,000,000 for each of 10 classes; valid"),
         (Wanted(4, columns=PIXELS), "x.png", r"a picture of [\d,]+ x 10 pixels; valid: one of at most"),
     ],
 )
 def test_more_than_a_machine_has_is_refused(tmp_path: Path, wanted: Wanted, name: str, line: str) -> None:
-    path = checkpoint(tmp_path, conditional=False)
+    path = checkpoint(tmp_path, conditional=wanted.label is not None)
     with pytest.raises(InputError, match=line):
         generate(path, wanted, 0, tmp_path / name)
 
@@ -267,6 +268,39 @@ def test_code_that_a_checkpoint_names_is_run_with_consent_alone(tmp_path: Path, 
     assert np.load(tmp_path / "x.npz")["samples"].shape == (4, 1, 8, 8)
 
 
+@pytest.mark.parametrize("part", ["an objective", "a term"])
+def test_to_start_from_one_runs_nothing_that_it_names(tmp_path: Path, part: str) -> None:
+    path, ran = own(tmp_path, part)
+    tree = load_spec() | {"game": {}, "init_from": {"path": str(path)}}
+    state = initial(TrialSpec.model_validate(tree), data("digits"), seed=2)
+    assert torch.equal(*(next(iter(side.values())) for side in (load(path)["state"]["ema"], state.ema.state_dict())))
+    assert not ran.exists()
+
+
+UNFIT = {
+    "no measurement": (drop("measurement"), r"has no measurement, so nothing can go on from it"),
+    "no state": (drop("state"), r"has no state, so nothing can go on"),
+    "no optimiser": (drop("state", "optimiser_g"), r"nothing can go on from its state \(KeyError: 'optimiser_g'\)"),
+    "of other shapes": (put({}, "state", "generator"), r"nothing can go on from its state \(RuntimeError: Error"),
+    "text for a number": (put("x", "state", "batches"), r"nothing can go on from its state \(TypeError"),
+    "a spec of text": (put("x", "spec"), r"has no spec, so nothing can go on"),
+}
+
+
+@pytest.mark.parametrize(("change", "line"), UNFIT.values(), ids=UNFIT)
+def test_a_run_does_not_go_on_from_what_is_not_whole(
+    tmp_path: Path, change: Callable[[Content], None], line: str
+) -> None:
+    first = next(toy.run(tmp_path))
+    content = load(tmp_path / str(first.checkpoint))
+    change(content)
+    path = tmp_path / Store(tmp_path).save(first.images, content)
+    with pytest.raises(InputError, match=line) as error:
+        next(toy.run(tmp_path))
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
 def test_data_and_metrics_that_it_names_are_not_run_at_all(tmp_path: Path) -> None:
     metric = {"name": f"{tmp_path}/gone.py:metric", "minimise": True}
     path = checkpoint(tmp_path, False, evaluation={"every": 320, "metrics": {"mine": metric}})
@@ -283,17 +317,16 @@ def test_a_sweep_of_this_home_may_run_what_it_was_trained_with(
     record.append("sweep", name="mine", space={}, source="x", spec={}, seed=0, versions={})
     record.append("prepared", data={}, features="x", floor={}, floor_spread={}, code=plugin.fingerprints(sources))
     record.close()
-    assert its_own(path)  # a pick exports it
+    export(path, tmp_path / "out", home=tmp_path / "home")  # as its pick does
+    ran.unlink()
     monkeypatch.setenv("GANSWEEP_HOME", str(tmp_path / "other"))
     with pytest.raises(InputError, match="--trust-code"):
         generate(path, Wanted(4), 0, tmp_path / "x.png")
     monkeypatch.setenv("GANSWEEP_HOME", str(tmp_path / "home"))
     generate(path, Wanted(4), 0, tmp_path / "x.png")
-    ran.unlink()
     ran.with_suffix(".py").write_text(ran.with_suffix(".py").read_text() + "# edited\n")
-    with pytest.raises(InputError, match="--trust-code"):
+    with pytest.raises(InputError, match=r"is not what it was trained with: .*mine\.py:.*--trust-code"):
         generate(path, Wanted(4), 0, tmp_path / "x.png")
-    assert not its_own(path)
     assert not ran.exists()
 
 
