@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
-from pipeline.environment import LOCAL, Address, settle
+from pipeline.environment import LOCAL, Address, answers, settle, temporary
 from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.home import share
@@ -75,6 +75,7 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
     named = address_of(address)
     if named.cluster:
         _check_listens(named)
+    own_folder = None if named.cluster else str(temporary()[0])
     try:
         if named.cluster:
             pinned = {"env_vars": {name: os.environ[name] for name in PINS}}  # a local Ray's workers inherit them
@@ -93,8 +94,9 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
                 log_to_driver=False,
                 logging_level=logging.WARNING,
                 object_store_memory=OBJECT_STORE,
+                _temp_dir=own_folder,
             )
-    except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # of OSErrors: no answer, no room, no right
         where = f"the cluster at {named.said}" if named.cluster else "Ray on this machine"
         said = str(error).strip().splitlines()[0].removesuffix(".")
         way_out = f"; {named.way_out}" if named.cluster else ""
@@ -121,11 +123,8 @@ def _check_listens(named: Address) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local, HOST:PORT or ray://HOST:PORT')
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except OSError as error:
-        said = error.strerror or error
-        raise Unreachable(f"the cluster at {named.said} cannot be reached: {said}; {named.way_out}") from None
+    if said := answers(host.strip("[]"), int(port), PATIENCE):
+        raise Unreachable(f"the cluster at {named.said} cannot be reached: {said}; {named.way_out}")
 
 
 def slots(gpus_per_trial: float) -> int:
