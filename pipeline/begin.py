@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import sweep_yaml
+from pipeline import places, sweep_yaml
 from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.home import EVENTS, begun, command
@@ -54,7 +55,7 @@ def begin(
     known = next((line for line in reversed(lines) if line["event"] == "prepared"), None)
     if known is not None:
         check_units(known, prepared, sweep.name)
-    changed = [] if known is None else changes(known, prepared)
+    changed = [] if known is None else changes(known, prepared, launch.moved)
     if changed and not accept:
         raise InputError(
             f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
@@ -108,8 +109,9 @@ def check_units(known: Line, prepared: dict[str, Any], name: str) -> None:
         )
 
 
-def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
-    """What is not as it was when the sweep was started, in words."""
+def changes(known: Line, prepared: dict[str, Any], moved: Mapping[str, str]) -> list[str]:
+    """What is not as it was when the sweep was started, in words. moved: names of what is elsewhere by now."""
+    files = {places.file_of(was): places.file_of(now) for was, now in moved.items()}
     found = []
     data = known["data"]
     if data["fingerprint"] != prepared["data"]["fingerprint"]:
@@ -123,7 +125,7 @@ def changes(known: Line, prepared: dict[str, Any]) -> list[str]:
             f"(now {prepared['features']})"
         )
     for path, before in known.get("code", {}).items():
-        now = prepared["code"].get(path)
+        now = prepared["code"].get(path) or prepared["code"].get(files.get(path, path))
         if now != before:
             found.append(f"{path} is not the code it was started with ({before}, now {now})")
     return found

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.options import GpuHours, Home, Json, MaxTime, Name, seconds
+from pipeline.options import DataPlace, DataRoot, GpuHours, Home, Json, MaxTime, Name, seconds
 from pipeline.record import dumps
 
 
@@ -25,6 +25,8 @@ def pick(
     perturb_choices: Annotated[bool, typer.Option("--perturb-choices", help="Its choices too.")] = False,
     max_time: MaxTime = None,
     gpu_hours: GpuHours = None,
+    data: DataPlace = None,
+    data_root: DataRoot = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +43,9 @@ def pick(
     from pipeline.sweep import Sweep
 
     wanted = asked(perturb, perturb_choices)
-    sweep = Sweep.open(name, home=home, max_time=seconds(max_time), gpu_hours=gpu_hours)
+    root = str(data_root) if data_root else None
+    limits = {"max_time": seconds(max_time), "gpu_hours": gpu_hours}
+    sweep = Sweep.open(name, home=home, data=data, data_root=root, **limits)
     top, seeds = sweep.asked_of_pick(top, seeds)
     sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
 

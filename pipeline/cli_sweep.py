@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.options import GpuHours, Home, Json, MaxTime, Name, Overrides, Space, Tracking, Trials, seconds
+from pipeline.options import (
+    DataPlace,
+    DataRoot,
+    GpuHours,
+    Home,
+    Json,
+    MaxTime,
+    Name,
+    Overrides,
+    Space,
+    Tracking,
+    Trials,
+    seconds,
+)
 from pipeline.record import dumps
 
 
@@ -69,6 +82,8 @@ def resume(
     max_time: MaxTime = None,
     gpu_hours: GpuHours = None,
     concurrency: Annotated[int | None, typer.Option(min=1)] = None,
+    data: DataPlace = None,
+    data_root: DataRoot = None,
     home: Home = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option()] = None,
@@ -84,6 +99,8 @@ def resume(
         Sweep.open(
             name,
             home=home,
+            data=data,
+            data_root=str(data_root) if data_root else None,
             trials=trials,
             max_time=seconds(max_time),
             gpu_hours=gpu_hours,

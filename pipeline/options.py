@@ -12,6 +12,8 @@ from pipeline.errors import InputError
 Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 Home = Annotated[Path | None, typer.Option(help="Where sweeps are; else GANSWEEP_HOME, else ./sweeps.")]
+DataPlace = Annotated[str | None, typer.Option("--data", help="Where the sweep's data are now: imagefolder:PATH.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Where downloaded data sets are or go.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Tracking = Annotated[str | None, typer.Option(help="MLflow's tracking URI; default sqlite:///HOME/mlflow.db.")]
 GpuHours = Annotated[

@@ -13,6 +13,7 @@ from pipeline.deadline import hung
 from pipeline.health.rules import DEFAULT_RULES, Context, verdict
 from pipeline.lock import Fence
 from pipeline.measurement import Measurement
+from pipeline.places import placed
 from pipeline.record import Line, Record
 from pipeline.results import Run
 from pipeline.spec.load import SweepFile
@@ -56,8 +57,9 @@ class Runner(ABC):
         self.notices: list[str] = []  # what a user should be told, for whoever watches
         self._folder, self._record, self._file = folder, record, file
         self._live: dict[tuple[int, int], Job] = {}
-        starts = [line["session"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
-        self._session: str = starts[-1] if starts else ""
+        starts = [line for line in lines if line["event"] == "driver" and line["state"] == "started"]
+        self._session: str = starts[-1]["session"] if starts else ""
+        self._moved: dict[str, str] = starts[-1].get("launch", {}).get("moved", {}) if starts else {}
         record.listen(self.state.apply)
 
     @abstractmethod
@@ -83,7 +85,7 @@ class Runner(ABC):
         return Job(
             number,
             seed,
-            self.state.configuration(number).spec,
+            placed(self.state.configuration(number).spec, self._moved),
             self._file.sweep.objective,
             str(run_folder(self._folder, number, seed)),
             replicate,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import places
 from pipeline.drive import Watcher, drive
 from pipeline.driver import Driver
 from pipeline.errors import InputError, NoHealthyTrial
@@ -45,6 +46,7 @@ class Launch:
     trials: int | None = None
     max_time: float | None = None
     gpu_hours: float | None = None
+    moved: dict[str, str] = field(default_factory=dict)  # data and code that are elsewhere now, by their former names
 
 
 @dataclass(frozen=True)
@@ -104,21 +106,28 @@ class Sweep:
             )
 
     @classmethod
-    def open(cls, name: str, *, home: str | Path | None = None, **launch: Any) -> Sweep:
-        """A sweep that is there, as its record has it; `launch`: fields of Launch to change."""
+    def open(cls, name: str, *, home: str | Path | None = None, data: str | None = None, **launch: Any) -> Sweep:
+        """A sweep that is there, as its record has it; `launch`: fields of Launch to change. data: where its data are
+        now. What was moved along with its home is found by itself."""
         folder = existing(name, home)
         share(folder.parent)
         lines, _ = read(folder / EVENTS)
         first = lines[0]
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
+        was = [Path(line["place"]["folder"]) for line in lines if line["event"] == "driver" and "place" in line]
+        names = before.moved | (places.moved(first["space"], was[-1], folder.absolute()) if was else {})
+        if data is not None:
+            names = names | places.renamed(str(first["space"]["data"]["name"]), data)
         changed = {key: value for key, value in launch.items() if value is not None}
         if uri := changed.get("tracking_uri"):
             changed["tracking_uri"] = settled(uri, folder.parent)
+        if root := changed.get("data_root"):
+            changed["data_root"] = str(Path(root).expanduser().absolute())
         return cls(
             folder,
-            from_tree(first["space"], first["source"]),
-            replace(before, **{"max_time": None, "gpu_hours": None, **changed}),
+            from_tree(places.placed(first["space"], names), first["source"]),
+            replace(before, **{"max_time": None, "gpu_hours": None, **changed, "moved": names}),
         )
 
     @property

@@ -27,8 +27,9 @@ SPACE = {
 VERBS = {
     "run": "--name --trials --concurrency --max-time --gpu-hours --data --data-root --set --seed --home "
     "--storage --tracking-uri --address --gpus-per-trial --dry-run --json",
-    "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --home --tracking-uri --address --json",
-    "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --home --json",
+    "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
+    "--address --json",
+    "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
     "stop": "--home",
     "status": "--home --json",
     "sync": "--home --tracking-uri",
@@ -37,7 +38,7 @@ VERBS = {
     "generate": "-n --columns --class --truncation --trust-code --interpolate --seed -o --out",
     "spaces": "",
     "conform": "--as --set",
-    "doctor": "--home --data-root --json",
+    "doctor": "--home --data-root --repair --json",
 }
 
 
@@ -277,7 +278,7 @@ def test_a_damaged_record_is_one_line_that_names_its_byte(call: Call, sweep: Pat
     whole = path.read_bytes()
     path.write_bytes(whole + b"{\n" + whole)
     line = call(verb, "clothes").line()
-    assert f"byte {len(whole) + 2} is damaged" in line
+    assert f"line 2 (byte {len(whole)}): it is not JSON" in line
     assert str(path) in line
 
 

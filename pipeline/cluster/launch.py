@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from ray import tune  # noqa: E402
 from ray.job_config import JobConfig  # noqa: E402
 
 from pipeline.cluster.scheduling import Decisions, Interruption, Jobs  # noqa: E402
+from pipeline.cluster.sessions import kept  # noqa: E402
 from pipeline.cluster.trainable import Run  # noqa: E402
 from pipeline.cluster.watch import Watch  # noqa: E402
 
@@ -75,7 +76,8 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
     named = address_of(address)
     if named.cluster:
         _check_listens(named)
-    own_folder = None if named.cluster else str(temporary()[0])
+    temporary_folder = None if named.cluster else str(temporary()[0])
+    folder: Path | None = None  # of a Ray of our own
     try:
         if named.cluster:
             pinned = {"env_vars": {name: os.environ[name] for name in PINS}}  # a local Ray's workers inherit them
@@ -86,7 +88,7 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
                 job_config=Alone(runtime_env=pinned),
             )
         else:
-            ray.init(
+            started: Any = ray.init(
                 address=LOCAL,  # whatever RAY_ADDRESS says, and whoever has a Ray here
                 job_config=Alone(),
                 num_cpus=cpus(),
@@ -94,21 +96,29 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
                 log_to_driver=False,
                 logging_level=logging.WARNING,
                 object_store_memory=OBJECT_STORE,
-                _temp_dir=own_folder,
+                _temp_dir=temporary_folder,
             )
+            folder = Path(started.address_info["session_dir"])
     except (OSError, RuntimeError, ValueError) as error:  # of OSErrors: no answer, no room, no right
         where = f"the cluster at {named.said}" if named.cluster else "Ray on this machine"
         said = str(error).strip().splitlines()[0].removesuffix(".")
         way_out = f"; {named.way_out}" if named.cluster else ""
         raise Unreachable(f"{where} cannot be reached: {said}{way_out}") from None
+    session: AbstractContextManager[None] = kept(folder) if folder else nullcontext()
     watch = Watch(abandon)
-    try:
+    with session, _shut_down(watch):
         have = ray.cluster_resources().get("GPU", 0)
         if gpus_per_trial > have:
             raise Unreachable(
                 f"--gpus-per-trial {gpus_per_trial}: the cluster has {have:g} GPUs; leave it out to train on CPUs"
             )
         yield watch
+
+
+@contextmanager
+def _shut_down(watch: Watch) -> Iterator[None]:
+    try:
+        yield
     finally:
         watch.leave()
         ray.shutdown()

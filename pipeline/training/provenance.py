@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.catalogue import KNOWN
 from pipeline.data.dataset import Dataset
 from pipeline.data.said import shown
 from pipeline.errors import InputError
@@ -15,7 +16,7 @@ from pipeline.training.state import TrainingState
 
 SHOWN = 3  # keys that a line names
 PARTS = ("spec", "state", "measurement")
-PLACES = ("data.name", "init_from.path")  # may have moved; what is there has a fingerprint or a hash of its own
+PLACES = ("data.name", "init_from.path")  # may have moved
 
 
 def check_whole(path: Path, content: dict[str, Any]) -> None:
@@ -68,7 +69,10 @@ def check_units(path: Path, content: dict[str, Any], dataset: Dataset) -> None:
 
 
 def _placed(key: str, value: Any) -> Any:
-    """A value without the folder that it is in, where it is a place."""
-    if isinstance(value, str) and (key in PLACES or is_own(value)):
-        return Path(value.removeprefix("imagefolder:")).name
-    return value
+    """A value without where it is, for what is a place: what is there has a fingerprint or a hash of its own, and the
+    user's own code its name in a file."""
+    if not isinstance(value, str) or not (key in PLACES or is_own(value)):
+        return value
+    if key == "data.name":
+        return value if value in KNOWN else "a place"
+    return Path(value).name
