@@ -103,6 +103,10 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
         where = f"the cluster at {named.said}" if named.cluster else "Ray on this machine"
         said = str(error).strip().splitlines()[0].removesuffix(".")
         way_out = f"; {named.way_out}" if named.cluster else ""
+        if named.cluster and "RAY_AUTH_MODE" not in os.environ:  # Ray offers its token where it is told to alone
+            way_out = (
+                f"; if it wants a token: RAY_AUTH_MODE=token in the environment, else {way_out.removeprefix('; ')}"
+            )
         raise Unreachable(f"{where} cannot be reached: {said}{way_out}") from None
     session: AbstractContextManager[None] = kept(folder) if folder else nullcontext()
     watch = Watch(abandon)
