@@ -16,7 +16,7 @@ import psutil
 
 from pipeline.children import python
 from pipeline.data.catalogue import KNOWN
-from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_problem, temporary
+from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_problem, temporary, writable
 from pipeline.errors import GansweepError, Unreachable
 from pipeline.home import home_of
 
@@ -166,9 +166,9 @@ def _listening(port: int) -> str:
 
 
 def _folder(home: Path) -> Finding:
+    if not writable(home):
+        return Finding("home", "missing", f"{home} cannot be written; choose another with --home or GANSWEEP_HOME")
     at = next(path for path in (home.absolute(), *home.absolute().parents) if path.exists())
-    if not os.access(at, os.W_OK):
-        return Finding("home", "missing", f"{at} cannot be written; choose another with --home or GANSWEEP_HOME")
     free = shutil.disk_usage(at).free
     said = f"{home}, {free / SPACE:.1f} GiB free"
     return Finding(

@@ -67,10 +67,10 @@ def home_problem() -> str | None:
         home = Path.home()
     except RuntimeError:
         return "there is no HOME, and the user has no folder"
-    return None if _writable(home) else f"HOME is {home}, which cannot be written"
+    return None if writable(home) else f"HOME is {home}, which cannot be written"
 
 
-def _writable(folder: Path) -> bool:
+def writable(folder: Path) -> bool:
     """Whether there is such a folder that this user may write to, or could be made; nothing is made."""
     try:
         at = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
@@ -103,7 +103,7 @@ def _temporary_problem(folder: Path) -> str | None:
     room = LONGEST_SOCKET - len(SOCKET) - len("/ray/")
     if len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
         return f"is too long for Ray's sockets (at most {room} bytes)"
-    if not _writable(folder):
+    if not writable(folder):
         return "cannot be written"
     at = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(at).free

@@ -81,9 +81,7 @@ def test_a_port_that_is_taken_by_whom_and_what_to_use(taken: int, monkeypatch: p
     assert "--port 5001" in found.said
 
 
-def test_a_cluster_that_is_named_and_does_not_answer(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken}")
-    assert doctor._cluster().state == "ok"
+def test_a_cluster_that_is_named_and_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     found = doctor._cluster()
     assert found.state == "missing"

@@ -87,6 +87,13 @@ def test_who_listens_at_an_address_and_is_no_ray_is_told_from_one(reply: bytes |
         assert environment.answers("127.0.0.1", port, 0.3) == said
 
 
+def test_doctor_says_who_answers_and_that_a_sweep_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00") as port:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        found = doctor._cluster()
+    assert (found.state, f"127.0.0.1:{port} (RAY_ADDRESS) answers" in found.said) == ("ok", True)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nobody", "http://127.0.0.1", ":6379", "127.0.0.1:99999999", "7:"])
 def test_an_address_without_a_ray_is_missing_and_the_variable_and_the_way_out_are_named(
     address: str, monkeypatch: pytest.MonkeyPatch
@@ -175,6 +182,34 @@ def test_a_home_that_can_be_written_keeps_rays_token(tmp_path: Path, monkeypatch
     assert "RAY_AUTH_TOKEN" not in os.environ
     assert doctor._user_folder().state == "ok"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", ["/proc/sweeps", "/proc", "/dev/null", "/dev/null/sweeps"])
+def test_a_home_of_sweeps_that_cannot_be_written_is_missing_and_the_way_out_is_named(home: str) -> None:
+    found = doctor._folder(Path(home))
+    assert (found.state, found.said) == (
+        "missing",
+        f"{home} cannot be written; choose another with --home or GANSWEEP_HOME",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants root, to be somebody else")
+def test_another_users_folder_is_no_home_and_no_traceback(tmp_path: Path) -> None:
+    """Somebody who may not look into the folder, with their HOME there too."""
+    closed = Path(f"/tmp/gansweep-closed-{os.getpid()}")
+    closed.mkdir(mode=0o700)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setuid(44444)
+            os.environ.update(HOME=str(closed / "me"), TMPDIR=str(closed / "tmp"))
+            found = [doctor._folder(closed / "sweeps"), doctor._user_folder(), doctor._temporary()]
+            os._exit(0 if [each.state for each in found] == ["missing", "note", "note"] else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    closed.rmdir()
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 SHADOWS = ("pipeline", "torch", "ray", "mlflow", "random", "json")
