@@ -38,7 +38,8 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     out, err = os.dup(1), os.dup(2)
-    console, stdout = Console(file=os.fdopen(os.dup(err), "w")), os.fdopen(os.dup(out), "w")
+    shown, stdout = (os.fdopen(os.dup(each), "w", errors="replace") for each in (err, out))
+    console = Console(file=shown)
     with path.open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -49,9 +50,12 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
         yield console, stdout
     finally:
         logging.getLogger().removeHandler(handler)
-        for stream in (sys.stdout, sys.stderr, console.file, stdout):
-            with suppress(OSError):  # the log's disk is full
-                stream.flush()
+        with suppress(OSError):  # the log's disk is full
+            sys.stdout.flush()
+            sys.stderr.flush()
+        for stream in (shown, stdout):
+            with suppress(OSError):
+                stream.close()
         os.dup2(out, 1)
         os.dup2(err, 2)
         for descriptor in (out, err):

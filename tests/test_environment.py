@@ -228,6 +228,14 @@ def test_a_module_in_the_working_folder_is_not_taken_for_one_of_ours(name: str, 
         assert str(tmp_path) not in done.stdout
 
 
+@pytest.mark.parametrize("given", ["error", "error::DeprecationWarning", "always", ""])
+def test_what_is_wanted_of_warnings_does_not_end_a_process_of_ours(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", given)
+    warn = "import warnings; warnings.warn('old', DeprecationWarning); print('went on')"
+    done = subprocess.run(python("-c", warn), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
 def test_rays_workers_look_where_things_are_installed_alone(tmp_path: Path) -> None:
     """What Ray puts into a job's configuration for its workers, as its own code adds it."""
     look = (
