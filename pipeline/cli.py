@@ -3,6 +3,7 @@ quick."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -77,6 +78,9 @@ for verb in (run, resume, status, pick, stop, sync, ui, train, generate, conform
 def main() -> None:
     """The entry point: errors of ours are one line and their exit code; no traceback."""
     sys.argv[1:] = map(_expanded, sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):  # None where it was closed
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no dashes gets question marks
     guarded(app)()
 
 
@@ -110,6 +114,12 @@ def guarded(command: Callable[..., Any]) -> Callable[[], None]:
             print("interrupted", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:
+            sys.exit(1)
+        except OSError as error:
+            where = error.filename or "what it prints or reads"
+            print(f"gansweep: {where}: {error.strerror or error}", file=sys.stderr)
+            if error.filename is None:  # what is left to print would fail once more at the exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             sys.exit(1)
 
     return call

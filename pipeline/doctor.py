@@ -16,8 +16,8 @@ import psutil
 
 from pipeline.children import python
 from pipeline.data.catalogue import KNOWN
-from pipeline.environment import address, home_problem
-from pipeline.errors import GansweepError
+from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_problem, temporary
+from pipeline.errors import GansweepError, Unreachable
 from pipeline.home import home_of
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
@@ -43,7 +43,7 @@ class Finding:
 def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
     """Prints a line a finding; 3 where something is missing that every sweep needs, else 0."""
     place = home_of(home)
-    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _user_folder(), _cluster(), *_ports()]
+    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _user_folder(), _temporary(), _cluster(), *_ports()]
     findings += [_folder(place), _tracker(place), *_data(data_root)]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
@@ -114,10 +114,10 @@ def _cluster() -> Finding:
     host, _, port = named.cluster.removeprefix("ray://").rpartition(":")
     if named.cluster == "auto":
         return Finding("cluster", "note", f"{named.said}: whichever Ray runs on this machine")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5.0).close()
-    except (OSError, ValueError, OverflowError) as error:
-        return Finding("cluster", "missing", f"nobody answers at {named.said} ({error}); {named.way_out}")
+    if not host or not port.isdigit() or int(port) > 65535:
+        return Finding("cluster", "missing", f"{named.said} is no address; valid: auto, local or HOST:PORT")
+    if problem := answers(host.strip("[]"), int(port), patience=5.0):
+        return Finding("cluster", "missing", f"{named.said} cannot be reached: {problem}; {named.way_out}")
     return Finding("cluster", "ok", f"{named.said} answers, and is what a sweep uses")
 
 
@@ -126,6 +126,17 @@ def _user_folder() -> Finding:
     if problem is None:
         return Finding("HOME", "ok", f"{Path.home()}, where Ray keeps its token")
     return Finding("HOME", "note", f"{problem}; a sweep's Ray has a token of its own then (or name one: {TOKEN})")
+
+
+def _temporary() -> Finding:
+    """Where a Ray of our own would be: looked for as a sweep does."""
+    try:
+        folder, why = temporary()
+    except Unreachable as error:
+        return Finding("temporary", "missing", str(error))
+    if why is not None:
+        return Finding("temporary", "note", f"{why}; a sweep's Ray uses {folder} then (or name one: {RAY_TMPDIR})")
+    return Finding("temporary", "ok", f"{folder}, where a sweep's Ray keeps {SESSION // 2**20} MiB or more")
 
 
 def _ports() -> list[Finding]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
-from pipeline.environment import LOCAL, Address, settle
+from pipeline.environment import LOCAL, Address, answers, settle, temporary
 from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.home import share
@@ -76,6 +76,7 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
     named = address_of(address)
     if named.cluster:
         _check_listens(named)
+    temporary_folder = None if named.cluster else str(temporary()[0])
     folder: Path | None = None  # of a Ray of our own
     try:
         if named.cluster:
@@ -95,12 +96,17 @@ def connected(address: str | None, gpus_per_trial: float, abandon: Callable[[], 
                 log_to_driver=False,
                 logging_level=logging.WARNING,
                 object_store_memory=OBJECT_STORE,
+                _temp_dir=temporary_folder,
             )
             folder = Path(started.address_info["session_dir"])
-    except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # of OSErrors: no answer, no room, no right
         where = f"the cluster at {named.said}" if named.cluster else "Ray on this machine"
         said = str(error).strip().splitlines()[0].removesuffix(".")
         way_out = f"; {named.way_out}" if named.cluster else ""
+        if named.cluster and "RAY_AUTH_MODE" not in os.environ:  # Ray offers its token where it is told to alone
+            way_out = (
+                f"; if it wants a token: RAY_AUTH_MODE=token in the environment, else {way_out.removeprefix('; ')}"
+            )
         raise Unreachable(f"{where} cannot be reached: {said}{way_out}") from None
     session: AbstractContextManager[None] = kept(folder) if folder else nullcontext()
     watch = Watch(abandon)
@@ -131,11 +137,8 @@ def _check_listens(named: Address) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local, HOST:PORT or ray://HOST:PORT')
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except OSError as error:
-        said = error.strerror or error
-        raise Unreachable(f"the cluster at {named.said} cannot be reached: {said}; {named.way_out}") from None
+    if said := answers(host.strip("[]"), int(port), PATIENCE):
+        raise Unreachable(f"the cluster at {named.said} cannot be reached: {said}; {named.way_out}")
 
 
 def slots(gpus_per_trial: float) -> int:
