@@ -116,7 +116,8 @@ class Sweep:
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         was = [Path(line["place"]["folder"]) for line in lines if line["event"] == "driver" and "place" in line]
-        names = before.moved | (places.moved(first["space"], was[-1], folder.absolute()) if was else {})
+        there = {name: now for name, now in before.moved.items() if Path(places.file_of(now)).exists()}
+        names = (places.moved(first["space"], was[0], folder.absolute()) if was else {}) | there
         if data is not None:
             names = names | places.renamed(str(first["space"]["data"]["name"]), data)
         changed = {key: value for key, value in launch.items() if value is not None}
