@@ -116,7 +116,10 @@ class Sweep:
         starts = [line["launch"] for line in lines if line["event"] == "driver" and line["state"] == "started"]
         before = Launch(**starts[-1]) if starts else Launch()
         was = [Path(line["place"]["folder"]) for line in lines if line["event"] == "driver" and "place" in line]
-        names = before.moved | (places.moved(first["space"], was[-1], folder.absolute()) if was else {})
+        there = {name: now for name, now in before.moved.items() if Path(places.file_of(now)).exists()}
+        named = {"space": first["space"], "root": before.data_root}
+        names = (places.moved(named, was[0], folder.absolute()) if was else {}) | there
+        before = replace(before, data_root=names.get(str(before.data_root), before.data_root))
         if data is not None:
             names = names | places.renamed(str(first["space"]["data"]["name"]), data)
         changed = {key: value for key, value in launch.items() if value is not None}

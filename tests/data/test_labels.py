@@ -76,9 +76,12 @@ def test_the_names_come_with_the_data(tmp_path: Path) -> None:
     )
     assert (data.classes, data.class_names) == (3, ("cat", "dog", "emu"))
     assert data.read == "mine.py:make: 300 points, 2 values each; classes cat 100, dog 100, emu 100"
-    assert len(data.notes) == 1
+    assert data.notes[0] == "mine.py:make: its labels are text: cat, dog, emu became the classes 0 to 2"
     assert data.train_labels is not None
-    assert torch.equal(data.train_labels, data.train[:, 0].long() % 3)
+    assert data.centre is not None
+    assert data.scale is not None
+    own = (data.train[:, 0].double() * data.scale[0] + data.centre[0]).round().long()
+    assert torch.equal(data.train_labels, own % 3)
 
 
 @pytest.mark.parametrize(
