@@ -1,9 +1,10 @@
-"""What pyproject.toml cannot say: the presets of search_spaces/ travel inside the package `pipeline`."""
+"""What pyproject.toml cannot say: the presets of search_spaces/ travel inside the package `pipeline`, and the command's
+entry is installed under a name of its own."""
 
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["pipeline", "pipeline.*"]), "pipeline.search_spaces"],
-    package_dir={"pipeline.search_spaces": "search_spaces"},
+    packages=[*find_packages(include=["pipeline", "pipeline.*"]), "pipeline.search_spaces", "gansweep"],
+    package_dir={"pipeline.search_spaces": "search_spaces", "gansweep": "pipeline/launcher"},
     package_data={"pipeline.search_spaces": ["*.yaml"], "pipeline": ["py.typed"]},
 )

@@ -304,3 +304,22 @@ def test_output_that_cannot_be_written_is_one_line(sweep: Path) -> None:
         done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1
     assert done.stderr.decode() == "gansweep: what it prints or reads: No space left on device\n"
+
+
+@pytest.mark.parametrize("shadow", ["pipeline.py", "pipeline/__init__.py", "pipeline/cli.py"])
+@pytest.mark.parametrize("text", ["STEPS = 1\n", "raise RuntimeError('not this one')\n", "import sys; sys.exit(7)\n"])
+def test_a_pipeline_on_the_pythonpath_is_not_taken_for_ours(shadow: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / shadow).parent.mkdir(exist_ok=True)
+    (tmp_path / shadow).write_text(text)
+    launcher = ROOT / "pipeline" / "launcher" / "__init__.py"  # is `gansweep` where it is installed
+    code = f"import runpy; runpy.run_path({str(launcher)!r})['main']()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "spaces"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "digits" in done.stdout
