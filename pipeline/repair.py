@@ -86,11 +86,13 @@ def repair(folder: Path) -> list[str]:
         dropped = [*found.faults, *said]
         lines.append({"v": FORMAT, "time": moment, "event": "repaired", "dropped": dropped, "damaged": aside.name})
         lock.fence.check()
-        _write(folder / EVENTS, lines)
+        # The record last: a repair that ends before it is done again, one that ends after it is whole.
         for number in aside_trials:
             if (trial := folder / "trials" / str(number)).exists():
                 trial.rename(_free(trial.with_name(f"{number}.damaged")))
+                durable.sync_folder(trial.parent)
         (folder / "tracking.json").unlink(missing_ok=True)  # its bytes are others: all is sent again, nothing doubles
+        _write(folder / EVENTS, lines)
         return [*said, f"the damaged record is kept as {aside.name}"]
     finally:
         lock.release()
