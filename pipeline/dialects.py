@@ -58,10 +58,11 @@ def instead(value: Any) -> str | None:
         if keys & {"values", "value"} and keys <= WANDB:
             return _written("choice", value["values"]) if "values" in keys else show(value["value"])
         if {"min", "max"} <= keys <= WANDB:
-            ends, kind = [value["min"], value["max"]], str(value.get("distribution", ""))
-            return _ranged(
-                kind, *(_exponentials(ends) if kind in ("log_uniform", "q_log_uniform") else ends), value.get("q")
-            )
+            kind = str(value.get("distribution", ""))
+            low, high = value["min"], value["max"]
+            if kind in ("log_uniform", "q_log_uniform"):
+                low, high = _exponentials([low, high])
+            return _ranged(kind, low, high, value.get("q"))
         if {"low", "high"} <= keys <= OPTUNA:
             kind = "log" if value.get("log") is True else str(value.get("type", ""))
             return _ranged(kind, value["low"], value["high"], value.get("step", value.get("q")))
@@ -135,7 +136,7 @@ def _called(word: str, inside: str, text: str) -> str | None:
     if text.startswith("hp.") and "loguniform" in word:
         body = _exponentials(body[:2])  # hyperopt gives the logarithms
     if len(body) >= 2 and (named.get("log") is True or "step" in named):
-        return _ranged("log" if named.get("log") is True else word, *body[:2], named.get("step"))
+        return _ranged("log" if named.get("log") is True else word, body[0], body[1], named.get("step"))
     return _written(word.removeprefix("suggest_"), body)
 
 
