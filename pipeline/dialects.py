@@ -58,7 +58,11 @@ def instead(value: Any) -> str | None:
         if keys & {"values", "value"} and keys <= WANDB:
             return _written("choice", value["values"]) if "values" in keys else show(value["value"])
         if {"min", "max"} <= keys <= WANDB:
-            return _ranged(str(value.get("distribution", "")), value["min"], value["max"], value.get("q"))
+            kind = str(value.get("distribution", ""))
+            low, high = value["min"], value["max"]
+            if kind in ("log_uniform", "q_log_uniform"):
+                low, high = _exponentials([low, high])
+            return _ranged(kind, low, high, value.get("q"))
         if {"low", "high"} <= keys <= OPTUNA:
             kind = "log" if value.get("log") is True else str(value.get("type", ""))
             return _ranged(kind, value["low"], value["high"], value.get("step", value.get("q")))
@@ -75,7 +79,7 @@ def whole_file(tree: Mapping[str, Any]) -> str | None:
 
 
 def _katib(kind: str, space: Mapping[str, Any]) -> str | None:
-    if "list" in space:
+    if isinstance(space.get("list"), list):
         return _written("choice", [_value(each) for each in space["list"]])
     if not {"min", "max"} <= set(space):
         return None
@@ -91,6 +95,8 @@ def _ranged(word: str, low: Any, high: Any, step: Any = None) -> str | None:
     if step is not None and kind != "log":
         return f"{{steps: {show([low, high, step])}}}"
     if kind in ("log", "log_int"):
+        if low <= 0:
+            return None  # no line with these numbers would do
         return f"{{{'log_int' if whole else 'log'}: {show([low, high])}}}"
     return f"{{{'int' if whole or kind == 'int' else 'uniform'}: {show([low, high])}}}"
 
@@ -100,6 +106,8 @@ def _written(word: str, body: Any) -> str | None:
     if kind is None or not isinstance(body, Sequence) or isinstance(body, str):
         return None
     if kind == "choice":
+        if not body:
+            return None
         return f"{{choice: {show(list(body))}}}"
     if len(body) < 2:
         return None
@@ -112,10 +120,11 @@ def _called(word: str, inside: str, text: str) -> str | None:
         return None
     try:
         call = ast.parse(f"f({inside})", mode="eval").body
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call):
+            return None
         body = [ast.literal_eval(each) for each in call.args]
         named = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-    except (ValueError, SyntaxError, AssertionError):
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         plain = [part.strip() for part in inside.split(",")]  # Hydra's choice(a, b)
         return _written(word, plain) if _plain(word) == "choice" else None
     if body and isinstance(body[0], str) and len(body) > 1 and _plain(word.removeprefix("suggest_")) != "choice":
@@ -124,11 +133,18 @@ def _called(word: str, inside: str, text: str) -> str | None:
         body = body[1:]
     if len(body) == 1 and isinstance(body[0], list | tuple):
         body = list(body[0])
-    if text.startswith("hp.log") and len(body) == 2 and all(map(is_number, body)):
-        body = [float(f"{math.exp(end):.3g}") for end in body]  # hyperopt gives the logarithms
-    if named.get("log") is True and len(body) >= 2:
-        return _ranged("log", *body[:2])
+    if text.startswith("hp.") and "loguniform" in word:
+        body = _exponentials(body[:2])  # hyperopt gives the logarithms
+    if len(body) >= 2 and (named.get("log") is True or "step" in named):
+        return _ranged("log" if named.get("log") is True else word, body[0], body[1], named.get("step"))
     return _written(word.removeprefix("suggest_"), body)
+
+
+def _exponentials(ends: list[Any]) -> list[Any]:
+    """The ends of a range whose logarithms these are; [None, None] where there is no such number."""
+    if not all(is_number(end) and abs(end) < 700 for end in ends):
+        return [None, None]
+    return [float(f"{math.exp(end):.3g}") for end in ends]
 
 
 def _value(text: Any) -> Any:

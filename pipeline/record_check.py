@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,9 @@ Kind = tuple[str, Callable[[Any], bool]]
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, float) or abs(value) <= sys.float_info.max  # a longer one is no float's
 
 
 def _whole(value: Any) -> bool:
@@ -87,6 +90,8 @@ def fault(line: Any) -> str | None:
             return f"{event} lacks {name}"
         if not holds(line[name]):
             return f"{name} of {event} is {str(line[name])[:40]!r}; valid: {valid}"
+    if event == "trial" and line["trial"] >= line["n"]:  # they are counted from 0, a line each, after the sweep's
+        return f"trial is {line['trial']}, with {line['n']} lines before it"
     return None
 
 

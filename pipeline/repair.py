@@ -62,8 +62,12 @@ def examine(folder: Path) -> Examined:
         byte += len(raw) + 1
     there = {line["trial"] for line in found.lines if line["event"] == "trial"}
     neighbours = {line["trial"] for line in found.lines if line["event"] == "neighbour"}
-    named = {line["trial"] for line in found.lines if line["event"] in OF_A_TRIAL} - there - neighbours
-    found.lost = named | (set(range(max(there, default=-1))) - there)
+    # A line that names a trial which cannot have been, even were each fault a lost trial, is damaged and not its trial.
+    known, most = there | neighbours, len(there) + len(found.faults)
+    stray = [line for line in found.lines if line["event"] in OF_A_TRIAL and line["trial"] not in known]
+    named = {line["trial"] for line in stray if line["trial"] < most}
+    found.lines = [line for line in found.lines if line not in stray or line["trial"] in named]
+    found.lost = set(range(max(there | named, default=-1) + 1)) - there
     return found
 
 
@@ -86,11 +90,13 @@ def repair(folder: Path) -> list[str]:
         dropped = [*found.faults, *said]
         lines.append({"v": FORMAT, "time": moment, "event": "repaired", "dropped": dropped, "damaged": aside.name})
         lock.fence.check()
-        _write(folder / EVENTS, lines)
+        # The record last: a repair that ends before it is done again, one that ends after it is whole.
         for number in aside_trials:
             if (trial := folder / "trials" / str(number)).exists():
                 trial.rename(_free(trial.with_name(f"{number}.damaged")))
+                durable.sync_folder(trial.parent)
         (folder / "tracking.json").unlink(missing_ok=True)  # its bytes are others: all is sent again, nothing doubles
+        _write(folder / EVENTS, lines)
         return [*said, f"the damaged record is kept as {aside.name}"]
     finally:
         lock.release()

@@ -41,6 +41,10 @@ def edited(folder: Path, tree: dict[str, Any]) -> list[str]:
         return []
     said = [f"{key} {there.get(key)}, was {was.get(key)}" for key in changed[:3]]
     more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
-    asked = " ".join(f"{OPTIONS[key]} {there[key]}" for key in changed if key in OPTIONS and there.get(key) is not None)
+    asked = " ".join(
+        f"{OPTIONS[key]} {shlex.quote(str(there[key]))}"
+        for key in changed
+        if key in OPTIONS and there.get(key) is not None
+    )
     way = f"{command('resume', folder)} {asked}" if asked and all(key in OPTIONS for key in changed) else another
     return [f"{path} was edited ({', '.join(said)}{more}), which changes nothing: the record decides; {way}"]

@@ -169,3 +169,27 @@ def test_a_torn_last_line_is_no_damage(whole: list[bytes], tmp_path: Path) -> No
         file.write(b'{"v": 1, "n": 99')
     assert len(read(folder / "events.jsonl")[0]) == len(whole)
     assert (examine(folder).faults, examine(folder).torn) == ([], 16)
+
+
+@pytest.mark.parametrize("change", [{"time": 10**400}, {"trial": 10**12}])
+def test_a_number_beyond_all_others_is_a_fault_of_its_line(
+    change: dict[str, int], whole: list[bytes], tmp_path: Path
+) -> None:
+    at = next(number for number, raw in enumerate(whole) if json.loads(raw)["event"] == "trial")
+    folder = damaged(tmp_path / "one", _changed(lambda line: line.update(change))(list(whole), at))
+    with pytest.raises(InputError, match=rf"line {at + 1} "):
+        read(folder / "events.jsonl")
+    repair(folder)
+    assert examine(folder).faults == []
+
+
+@pytest.mark.parametrize("trial", [500, 999_999, 1_000_007, 10**12])
+def test_a_measurement_of_a_trial_that_never_was_is_left_out(trial: int, whole: list[bytes], tmp_path: Path) -> None:
+    at = next(number for number, raw in enumerate(whole) if json.loads(raw)["event"] == "measurement")
+    folder = damaged(tmp_path / "one", _changed(lambda line: line.update(trial=trial))(list(whole), at))
+    with pytest.raises(InputError, match=f"of trial {trial}, of which there is no line"):
+        read(folder / "events.jsonl")
+    repair(folder)
+    lines, _ = read(folder / "events.jsonl")
+    kept = [json.loads(raw) for number, raw in enumerate(whole) if number != at]
+    assert [{**line, "n": 0} for line in lines[:-1]] == [{**line, "n": 0} for line in kept]

@@ -136,3 +136,27 @@ def test_a_number_that_is_not_whole_is_refused_where_one_must_be(written: str, t
     (tmp_path / "mine.yaml").write_text(BASE.replace("images: 30000", f"images: {written}"))
     with pytest.raises(InputError, match=r"budget\.images: found .*; valid: an integer"):
         load(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{parameterType: double, feasibleSpace: {list: 5}}",
+        "\"hp.loguniform('lr', 0, 1000)\"",
+        '"tune.choice({[]: 1})"',
+        "{low: -1, high: 2, log: true}",
+        '"tune.choice([])"',
+    ],
+)
+def test_what_no_line_can_stand_for_is_refused_in_one_line(written: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"mine\.yaml: optimiser\.lr_g: ") as error:
+        space(tmp_path, f"optimiser: {{lr_g: {written}}}\n")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "written", ["{min: -9, max: -2, distribution: log_uniform}", "\"hp.qloguniform('lr', -9, -2, 1)\""]
+)
+def test_ends_given_as_logarithms_are_brought_back(written: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"valid here: lr_g: \{log: \[0\.000123, 0\.135\]\}"):
+        space(tmp_path, f"optimiser: {{lr_g: {written}}}\n")
