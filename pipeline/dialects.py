@@ -33,6 +33,7 @@ KINDS = {
     "constant": "value",
     "discrete": "choice",
 }
+EXCLUSIVE = ("randint", "lograndint")  # whose upper end is not drawn, in Ray, NNI and hyperopt
 WANDB = {"min", "max", "values", "value", "distribution", "q", "probabilities", "mu", "sigma"}
 OPTUNA = {"low", "high", "log", "step", "type", "q", "base", "name"}
 KATIB = {"feasibleSpace", "parameterType", "name"}
@@ -111,7 +112,10 @@ def _written(word: str, body: Any) -> str | None:
         return f"{{choice: {show(list(body))}}}"
     if len(body) < 2:
         return None
-    return _ranged(word, *body[:3])
+    low, high, *step = body[:3]
+    if _plain(word) in EXCLUSIVE and is_integer(high):
+        high -= 1
+    return _ranged(word, low, high, *step)
 
 
 def _called(word: str, inside: str, text: str) -> str | None:

@@ -113,6 +113,8 @@ class Sequence:
             return f"its number is {line['n']} in place of {expected}: what was between is lost"
         if self.whole and (line["event"] == "sweep") != (line["n"] == 0):
             return "the first line, and no other, is that of the sweep"
+        if self.whole and line["event"] == "trial" and line["trial"] in self.trials:
+            return f"trial {line['trial']} is proposed twice"
         if self.whole and line["event"] in OF_A_TRIAL and line["trial"] not in self.trials:
             return f"it is of trial {line['trial']}, of which there is no line before it"
         return None

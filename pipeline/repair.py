@@ -53,7 +53,8 @@ def examine(folder: Path) -> Examined:
         line, wrong = decoded(path, raw)
         if not wrong:
             wrong = sequence.fault(line)
-            if line["n"] not in seen:  # out of its place, and whole
+            again = line["event"] == "trial" and line["trial"] in sequence.trials
+            if line["n"] not in seen and not again:  # out of its place, and whole
                 found.lines.append(line)
             sequence.add(line)
             seen.add(line["n"])

@@ -55,7 +55,7 @@ def gone(pids: list[int], folder: Path, within: float) -> bool:
     return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_ten_seconds_after_a_driver_was_killed_nothing_is_left(session: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", DRIVER, session, "wait"], stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -110,7 +110,7 @@ def test_a_damaged_record_is_said_and_repaired_at_every_line(way: str, whole: li
 
 @pytest.mark.parametrize("way", ["missing", "not JSON", "an unknown event"])
 def test_a_repaired_sweep_is_gone_on_with(way: str, whole: list[bytes], tmp_path: Path) -> None:
-    for at in range(len(whole) - 1):
+    for at in range(0, len(whole) - 1, 2):
         folder = damaged(tmp_path / f"at-{at}", WAYS[way](list(whole), at))
         repair(folder)
         state = FakeTune(folder, plan={key: MIXED[key] for key in (1, 2)}, trials=3).go()
@@ -161,6 +161,19 @@ def test_what_cannot_be_repaired_is_said_and_left(whole: list[bytes], tmp_path: 
         repair(folder)
     assert {path.name for path in folder.iterdir()} <= {"events.jsonl", ".driver.guard"}
     assert (folder / "events.jsonl").read_bytes() == before
+
+
+def test_a_trial_that_is_proposed_twice_is_damage(whole: list[bytes], tmp_path: Path) -> None:
+    last = json.loads(whole[-1])
+    trial = next(line for raw in whole if (line := json.loads(raw))["event"] == "trial")
+    other = {**trial, "n": last["n"] + 1, "time": last["time"] + 1, "point": {"optimiser.lr_g": 1e-3}}
+    folder = damaged(tmp_path / "one", [*whole, json.dumps(other).encode()])
+    with pytest.raises(InputError, match=f"trial {trial['trial']} is proposed twice"):
+        read(folder / "events.jsonl")
+    repair(folder)
+    again = [line for line in read(folder / "events.jsonl")[0] if line["event"] == "trial"]
+    assert again[0]["point"] == trial["point"]
+    assert len(again) == sum(json.loads(raw)["event"] == "trial" for raw in whole)
 
 
 def test_a_torn_last_line_is_no_damage(whole: list[bytes], tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_what_another_program_writes_gets_the_line_to_write(written: str, instea
 
 @pytest.mark.parametrize(
     "written",
-    ["{min: 8, max: 64}", "{distribution: int_uniform, min: 8, max: 64}", "{_type: randint, _value: [8, 64]}"],
+    ["{min: 8, max: 64}", "{distribution: int_uniform, min: 8, max: 64}", "{_type: randint, _value: [8, 65]}"],
 )
 def test_whole_numbers_stay_whole(written: str, tmp_path: Path) -> None:
     text = BASE.replace("generator: {network: dcgan, width: 16}", f"generator: {{network: dcgan, width: {written}}}")
