@@ -111,10 +111,10 @@ def test_an_older_sweep_is_told_why_it_cannot_go_on(name: str) -> None:
     """Not with --accept-changes either: its values and its checkpoints are of other units."""
     now = {**evaluator(name).summary(), "code": {}}
     check_units(now, now, "mine")
-    assert changes(now, now) == []
+    assert changes(now, now, {}) == []
     before = {**now, "data": {**now["data"], "fingerprint": now["data"]["unstandardised"]}}
     with pytest.raises(InputError, match=r"mine: the columns of people.py:rows are standardised now, and were not"):
         check_units(before, now, "mine")
     changed = {**now, "data": {**now["data"], "fingerprint": "0" * 16}}
     check_units(changed, now, "mine")
-    assert len(changes(changed, now)) == 1
+    assert len(changes(changed, now, {})) == 1
