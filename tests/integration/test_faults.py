@@ -195,10 +195,11 @@ def workers(running: Running) -> list[psutil.Process]:
 def battered(home: Path, whole: Finished) -> tuple[Done, str]:
     """Its first run's worker is killed in the middle; its second run finds a file where a folder must be."""
     name = "battered"
+    running = Running(home, "run", *SWEEP, "--trials", "3", "--name", name, "--json")
+    running.until(name, lambda lines: measured(lines, trial=0, times=1))
     run = home / name / "trials" / "1" / f"seed-{run_seed(SEED, 0)}"
     run.mkdir(parents=True)
     (run / "samples").write_text("in the way")
-    running = Running(home, "run", *SWEEP, "--trials", "3", "--name", name, "--json")
     running.until(name, lambda lines: measured(lines, trial=0, times=2))
     (worker,) = workers(running)
     worker.kill()
