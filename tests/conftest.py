@@ -38,8 +38,8 @@ def _one_torch_thread() -> Iterator[None]:
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """The folder of a sweep called clothes that has begun, in the home tmp_path / "home"."""
-    from pipeline.record import Record
-    from pipeline.spec.load import load
+    from pipeline.record.log import Record
+    from pipeline.space.load import load
 
     folder = tmp_path / "home" / "clothes"
     folder.mkdir(parents=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
+from pipeline.drivers.driver import SCRATCH, Runner
 from pipeline.environment import LOCAL, Address, answers, settle, temporary
 from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
-from pipeline.home import share
-from pipeline.runs import SCRATCH, Runner
+from pipeline.record.home import share
 
 PATIENCE = 10.0  # seconds in which a cluster must answer
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
@@ -190,10 +190,10 @@ def _prepare(
     hung_file: str,
 ) -> dict[str, Any]:
     from pipeline import plugin
+    from pipeline.conformance.preflight import preflight
     from pipeline.metrics.evaluator import prepare as prepare_here
-    from pipeline.spec.base import parse
-    from pipeline.spec.trial import DataSpec, TrialSpec
-    from pipeline.training.preflight import preflight
+    from pipeline.schema.base import parse
+    from pipeline.schema.trial import DataSpec, TrialSpec
 
     plugin.pin(code)
     share(Path(cache).parent)

@@ -15,8 +15,8 @@ from ray.tune.search import Searcher
 
 from pipeline.cluster.trainable import REPORT
 from pipeline.deadline import VARIABLE
-from pipeline.measurement import Measurement
-from pipeline.runs import Job, Runner
+from pipeline.drivers.driver import Job, Runner
+from pipeline.record.measurement import Measurement
 
 
 class Jobs(Searcher):

@@ -15,12 +15,12 @@ from ray import tune
 
 from pipeline import plugin
 from pipeline.deadline import VARIABLE, bounded, deadline
+from pipeline.drivers.driver import Job, hung_file
 from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
-from pipeline.home import share
-from pipeline.measurement import Measurement
-from pipeline.runs import Job, hung_file
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec
+from pipeline.record.home import share
+from pipeline.record.measurement import Measurement
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec
 
 FAULTS = (OUT_OF_MEMORY, DISK_FULL, SUPERSEDED)
 REPORT = "gansweep"  # the one key of a result; its value is JSON, which Tune passes through untouched

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psutil
 import ray
 
+from pipeline.drivers.driver import Runner
 from pipeline.faults import CLUSTER_LOST
-from pipeline.runs import Runner
 
 LOOK = 1.0  # seconds
 GRACE = 5.0  # seconds in which Tune and Ray may end by themselves once Ray is gone

@@ -15,7 +15,7 @@ from pipeline.data import columns, mixtures, sources, stacks
 from pipeline.data.cache import Entry, cached
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
 HELD_OUT = 10_000  # at most, for validation and for test each

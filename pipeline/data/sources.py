@@ -13,9 +13,9 @@ from torch import Tensor
 from pipeline.data import folder, official
 from pipeline.data.labels import numbered as labels_of
 from pipeline.data.said import shown
-from pipeline.errors import InputError
-from pipeline.plugin import last_line, resolve
-from pipeline.spec.trial import DataSpec
+from pipeline.errors import InputError, one_line
+from pipeline.plugin import resolve
+from pipeline.schema.trial import DataSpec
 
 SLUG = 180  # characters: the longest name of a file in the cache has 73 more, and 255 are a file's most
 
@@ -88,7 +88,7 @@ def _function(spec: DataSpec) -> Source:
     try:
         made = function(spec.resolution)
     except (Exception, SystemExit) as error:
-        raise InputError(f'"{spec.name}" failed: {last_line(error)}') from error
+        raise InputError(f'"{spec.name}" failed: {one_line(error, -1)}') from error
     samples, labels = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     try:
         samples = torch.as_tensor(samples).cpu()

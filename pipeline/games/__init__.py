@@ -8,7 +8,7 @@ from pipeline import plugin
 from pipeline.errors import InputError
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import PROTOCOL, Game
-from pipeline.spec.trial import TrialSpec
+from pipeline.schema.trial import TrialSpec
 
 GAMES: dict[str, Callable[[TrialSpec, tuple[int, ...], int, Sequence[int]], Game]] = {"adversarial": AdversarialGame}
 

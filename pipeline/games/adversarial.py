@@ -16,9 +16,9 @@ from pipeline.games.game import Auxiliary, Losses, Network, Turn
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.objectives import OBJECTIVES, Objective
 from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking, own_term
+from pipeline.schema.base import OWN
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.base import OWN
-from pipeline.spec.trial import TrialSpec
 
 Judge = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 COUPLED = {"batch", "spectral", "conditional_batch"}  # norms that change buffers in a forward pass

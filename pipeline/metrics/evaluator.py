@@ -24,7 +24,7 @@ from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
 from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
 from pipeline.metrics.modes import label_metrics, mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
-from pipeline.spec.trial import DataSpec, OwnMetricSpec
+from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
 IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
 POINT_SAMPLES = 2500  # as PacGAN

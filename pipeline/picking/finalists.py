@@ -8,12 +8,12 @@ from typing import Any
 
 from scipy import stats
 
-from pipeline.distributions import Choice
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.front import best_trials
-from pipeline.results import Trial, failed_most
-from pipeline.space import Space
-from pipeline.state import SweepState
+from pipeline.record.front import best_trials
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial, failed_most
+from pipeline.space.distributions import Choice
+from pipeline.space.tree import Space
 
 
 @dataclass(frozen=True)

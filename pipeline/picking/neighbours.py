@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.picking.driver import neighbours_wanted
 from pipeline.picking.moves import Move, moves
+from pipeline.picking.standing import neighbours_wanted
 from pipeline.picking.verdict import standing
-from pipeline.record import Record
-from pipeline.spec.base import fingerprint
-from pipeline.spec.load import SweepFile
-from pipeline.spec.trial import resolve
-from pipeline.state import NEIGHBOURS, SweepState
+from pipeline.record.log import Record
+from pipeline.record.state import NEIGHBOURS, SweepState
+from pipeline.schema.base import fingerprint
+from pipeline.schema.trial import resolve
+from pipeline.space.load import SweepFile
 
 SEEDS = 3  # of the winner's at most, the first ones: paired, few seeds tell what breaks
 

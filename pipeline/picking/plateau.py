@@ -7,14 +7,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pipeline.distributions import is_number
-from pipeline.picking.driver import FRESH, confirmed_score
 from pipeline.picking.intervals import Interval, Scale, estimates, share_interval
+from pipeline.picking.standing import FRESH, confirmed_score
 from pipeline.picking.verdict import Difference, difference, standing
-from pipeline.results import Trial
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial
 from pipeline.seeds import run_seed
-from pipeline.space import dotted
-from pipeline.state import SweepState
+from pipeline.space.distributions import is_number
+from pipeline.space.tree import dotted
 
 Found = Literal["holds", "better", "worse", "breaks"]
 

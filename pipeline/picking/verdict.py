@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
-from pipeline.front import front, minimises, objectives, value
-from pipeline.picking.driver import FRESH, confirmed_score, race, scale_of
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
     Outcomes,
@@ -20,9 +18,11 @@ from pipeline.picking.ranking import (
     scores,
     within_noise,
 )
-from pipeline.results import Run, failed_most, median
+from pipeline.picking.standing import FRESH, confirmed_score, race, scale_of
+from pipeline.record.front import front, minimises, objectives, value
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, failed_most, median
 from pipeline.seeds import derive
-from pipeline.state import SweepState
 
 
 @dataclass(frozen=True)

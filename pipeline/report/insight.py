@@ -9,14 +9,13 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.distributions import Choice, Distribution, Int, Log, LogInt
 from pipeline.errors import InputError
-from pipeline.picking.moves import replaced
-from pipeline.space import Parameter, Space, dotted
-from pipeline.spec.base import parse
-from pipeline.spec.load import from_tree
-from pipeline.spec.trial import TrialSpec
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec
+from pipeline.space.distributions import Choice, Distribution, Int, Log, LogInt
+from pipeline.space.load import from_tree
+from pipeline.space.tree import Parameter, Space, dotted, replaced
 
 EDGE = 0.05  # of a range, on its own scale
 SHOWN = 4  # parameters

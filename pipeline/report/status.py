@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import lock
-from pipeline.front import best_trials, objectives
-from pipeline.results import Run, Trial, median
-from pipeline.state import SweepState
+from pipeline.record import lock
+from pipeline.record.front import best_trials, objectives
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, Trial, median
 
 RunIds = Mapping[tuple[int, int | None], str]
 

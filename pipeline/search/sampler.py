@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import optuna
 
-from pipeline.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
-from pipeline.record import Line
+from pipeline.record.log import Line
+from pipeline.record.state import SweepState
+from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
 from pipeline.search.trials import Trials
-from pipeline.space import Parameter, Point, Space
-from pipeline.spec.sweep import ObjectiveSpec, SearchSpec
-from pipeline.state import SweepState
+from pipeline.space.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
+from pipeline.space.tree import Parameter, Point, Space
 
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
 

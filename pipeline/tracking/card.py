@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.catalogue import lookup
 from pipeline.data.said import what_was_read
 from pipeline.errors import InputError
-from pipeline.picking.driver import confirmed_score
 from pipeline.picking.plateau import plateau
+from pipeline.picking.standing import confirmed_score
 from pipeline.picking.verdict import Verdict
-from pipeline.picking.words import conclusions, robustness, span
-from pipeline.results import Run
-from pipeline.state import SweepState
-from pipeline.tracking.words import evidence_line, number
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
+from pipeline.report.markdown import evidence_line, number
+from pipeline.report.verdict import conclusions, robustness, span
+from pipeline.schema.datasets import lookup
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.results import HEALTH_REASONS, Run, Trial
-from pipeline.spec.base import flatten
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
+from pipeline.record.trials import HEALTH_REASONS, Run, Trial
+from pipeline.report.markdown import describe, evidence_line, leaderboard, outcome
+from pipeline.schema.base import flatten
 from pipeline.tracking.projection import SWEEP, Key, milliseconds
-from pipeline.tracking.words import describe, evidence_line, leaderboard, outcome
 
 RESULTS = ("completed", "rung", *HEALTH_REASONS)  # ends that say something of the configuration
 

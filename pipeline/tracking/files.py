@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.picking.best import best_yaml
-from pipeline.record import Line
-from pipeline.results import Run
-from pipeline.spec import yaml
-from pipeline.state import SweepState
+from pipeline.record.log import Line
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
+from pipeline.report.best_yaml import best_yaml
+from pipeline.space import yaml
 from pipeline.tracking.projection import PICK, SWEEP, Key, key_of, milliseconds
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, standing
-from pipeline.picking.words import conclusions, robustness, span
-from pipeline.results import Run
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
+from pipeline.report.markdown import number
+from pipeline.report.verdict import conclusions, robustness, span
 from pipeline.tracking import content
 from pipeline.tracking.content import View, cut, run_status, run_tags, text
 from pipeline.tracking.projection import PICK, SWEEP, Key, milliseconds
-from pipeline.tracking.words import number
 
 
 def view(state: SweepState, key: Key, alive: bool = True) -> View:

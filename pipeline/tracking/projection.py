@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import front
-from pipeline.record import Line
-from pipeline.results import Run, Trial
-from pipeline.state import SweepState
+from pipeline.record import front
+from pipeline.record.log import Line
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, Trial
 
 Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from pipeline.data.dataset import Dataset
-from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import known
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.metrics.samples import plotted, save_grid
-from pipeline.results import TAIL
+from pipeline.record.measurement import Measurement
+from pipeline.record.trials import TAIL
+from pipeline.schema.metrics import known
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import TrialSpec
 from pipeline.training.overfitting import overfitting
 from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from pipeline import games
 from pipeline.errors import InputError, within
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.store import DamagedCheckpoint, load
 
 SHOWN = 3  # weights that a line names

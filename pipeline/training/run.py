@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from pipeline.measurement import Measurement
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, EvaluationSpec, TrialSpec
+from pipeline.record.measurement import Measurement
+from pipeline.schema.trial import DataSpec, EvaluationSpec, TrialSpec
 from pipeline.training.loop import training
 from pipeline.training.store import Store
 

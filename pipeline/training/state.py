@@ -13,8 +13,8 @@ from pipeline import games
 from pipeline.data.batches import Batches
 from pipeline.data.dataset import Dataset
 from pipeline.games.game import Auxiliary, Game, Losses
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import TrialSpec
 from pipeline.training.transfer import freeze, start_from
 
 # What a step measures of each side; a window sums them up between two evaluations, on the device.

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.data.batches import Batch
 from pipeline.games.game import Turn
-from pipeline.spec.parts import GradientClippingSpec
+from pipeline.schema.parts import GradientClippingSpec
 from pipeline.training.state import TrainingState
 
 EMA_RAMP_UP = 0.05  # of the images so far (Karras et al. 2020)

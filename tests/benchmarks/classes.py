@@ -20,10 +20,10 @@ from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.games import latent
 from pipeline.games.adversarial import AdversarialGame
-from pipeline.spec.trial import TrialSpec
-from pipeline.training.checkpoint import find
+from pipeline.sampling.trained import trained
+from pipeline.schema.checkpoint import find
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.loop import sample
-from pipeline.training.trained import trained
 
 SEED, BATCH, CHUNK = 77, 128, 500
 

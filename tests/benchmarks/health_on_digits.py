@@ -19,10 +19,10 @@ from typing import Any
 for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[pin] = "1"
 
-from pipeline.home import EVENTS  # noqa: E402
-from pipeline.results import HEALTH_REASONS, Run  # noqa: E402
-from pipeline.state import SweepState  # noqa: E402
-from pipeline.sweep import Sweep  # noqa: E402
+from pipeline.record.home import EVENTS  # noqa: E402
+from pipeline.record.state import SweepState  # noqa: E402
+from pipeline.record.trials import HEALTH_REASONS, Run  # noqa: E402
+from pipeline.sweeps.sweep import Sweep  # noqa: E402
 
 
 def main() -> None:
@@ -63,8 +63,8 @@ def _stopped(run: Run) -> bool:
 
 def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     """The run again with no rule to stop it; its tail is None where it could not be trained to the end."""
-    from pipeline.spec.base import parse
-    from pipeline.spec.trial import TrialSpec
+    from pipeline.schema.base import parse
+    from pipeline.schema.trial import TrialSpec
     from pipeline.training.run import run
     from pipeline.training.store import Store
 

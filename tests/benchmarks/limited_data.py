@@ -18,9 +18,9 @@ from pathlib import Path
 
 import torch
 
-from pipeline.results import tail
-from pipeline.spec.load import load_trial
-from pipeline.spec.trial import resolve
+from pipeline.record.trials import tail
+from pipeline.schema.trial import resolve
+from pipeline.space.load import load_trial
 from pipeline.training.run import run
 from pipeline.training.store import Store
 

@@ -23,8 +23,8 @@ import torch
 
 from pipeline.data.dataset import load
 from pipeline.metrics.modes import mode_metrics, reverse_kl_noise_floor
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import DataSpec, TrialSpec
 from pipeline.training.loop import sample
 from pipeline.training.state import initial
 from pipeline.training.step import step

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.picking.driver import confirmed_score, scale_of
 from pipeline.picking.intervals import share_interval
 from pipeline.picking.racing import plan
 from pipeline.picking.ranking import Outcome, ranking, score_estimates, scores
-from pipeline.record import read
-from pipeline.state import SweepState
+from pipeline.picking.standing import confirmed_score, scale_of
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
 
 FINALISTS = 8
 

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.spec.load import load_trial
-from pipeline.spec.trial import resolve
+from pipeline.schema.trial import resolve
+from pipeline.space.load import load_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATIONS = {"digits": 6, "fashion_mnist": 4}  # the first one warms up and is left out

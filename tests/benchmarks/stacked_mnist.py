@@ -28,8 +28,8 @@ from pipeline.data.dataset import Dataset, load
 from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.features import Extractor, open_extractor
 from pipeline.metrics.modes import label_metrics, reverse_kl_noise_floor
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import DataSpec, TrialSpec
 from pipeline.training.loop import sample
 from pipeline.training.state import initial
 from pipeline.training.step import step

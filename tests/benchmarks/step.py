@@ -24,8 +24,8 @@ from torch.nn.functional import softplus
 
 from pipeline import games
 from pipeline.data.dataset import Dataset
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import TrialSpec
 from pipeline.training.loop import _train_until
 from pipeline.training.state import initial
 

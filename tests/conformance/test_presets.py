@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from pipeline.data.dataset import Dataset
-from pipeline.distributions import Choice
-from pipeline.space import Parameter
-from pipeline.spec.base import parse
-from pipeline.spec.load import load, presets
-from pipeline.spec.trial import TrialSpec, resolve
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec, resolve
+from pipeline.space.distributions import Choice
+from pipeline.space.load import load, presets
+from pipeline.space.tree import Parameter
 from pipeline.training.state import initial
 from pipeline.training.step import step
 from tests.conformance.test_training import copied, data

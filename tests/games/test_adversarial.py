@@ -10,8 +10,8 @@ from pipeline import games
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Turn
 from pipeline.games.objectives import OBJECTIVES
-from pipeline.spec.game import SMOOTHED
-from pipeline.spec.trial import TrialSpec
+from pipeline.schema.game import SMOOTHED
+from pipeline.schema.trial import TrialSpec
 
 POINTS: dict[str, Any] = {
     "data": {"name": "ring8"},

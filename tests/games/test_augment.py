@@ -14,8 +14,8 @@ from pipeline.data.dataset import load
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.augment import TRANSFORMS, ada, advance_ada, diffaugment, instance_noise
 from pipeline.games.game import Turn
-from pipeline.spec.parts import AdaSpec, DiffAugmentSpec
-from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.schema.parts import AdaSpec, DiffAugmentSpec
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.state import initial
 
 EVERY: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = TRANSFORMS | {

@@ -12,7 +12,7 @@ from pipeline.data.batches import Batch
 from pipeline.errors import InputError
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import ConditionalBatchNorm
-from pipeline.spec.trial import TrialSpec
+from pipeline.schema.trial import TrialSpec
 from tests.games.test_adversarial import IMAGES, make, seeded, turn
 
 KINDS = ("concatenation", "projection", "auxiliary_classifier")

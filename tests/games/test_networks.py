@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.games.networks import FAMILIES, build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS, Maxout
-from pipeline.spec.networks import (
+from pipeline.schema.networks import (
     Activation,
     DcganDiscriminatorSpec,
     DcganSpec,

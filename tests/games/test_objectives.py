@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from pipeline.games.objectives import OBJECTIVES
-from pipeline.spec import game as specs
-from pipeline.spec.game import SMOOTHED
+from pipeline.schema import game as specs
+from pipeline.schema.game import SMOOTHED
 
 REAL = torch.tensor([-3.0, -1.0, -0.2, 0.0, 0.7, 1.0, 4.0], dtype=torch.float64)
 FAKE = torch.tensor([2.5, 1.0, -1.0, 0.3, 0.0, -4.0, -0.6], dtype=torch.float64)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.conform import TOY, conform
+from pipeline.conformance.checks import TOY, conform
+from pipeline.conformance.preflight import preflight
+from pipeline.conformance.probe import probe
 from pipeline.errors import InputError
-from pipeline.report.probe import probe
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec, resolve
-from pipeline.training.preflight import preflight
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec, resolve
 from tests.conformance.test_training import data
 
 ROOT = Path(__file__).resolve().parents[2]

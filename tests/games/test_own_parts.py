@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.conform import KINDS, TOY, conform
+from pipeline.conformance.checks import KINDS, TOY, conform
+from pipeline.conformance.preflight import preflight
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.base import parse
-from pipeline.spec.load import load, load_trial
-from pipeline.spec.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.schema.base import parse
+from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.space.load import load, load_trial
 from pipeline.training.loop import training
-from pipeline.training.preflight import preflight
 from pipeline.training.state import initial
 from pipeline.training.store import Store
 from tests.conformance.test_training import OWN, data

@@ -51,7 +51,7 @@ def test_instance_noise_decays_to_nothing_over_its_share_of_the_budget() -> None
 
 
 def trained(steps: int, **changes: Any) -> Any:
-    from pipeline.spec.trial import TrialSpec
+    from pipeline.schema.trial import TrialSpec
 
     tree = POINTS | {"device": "cpu", "precision": "fp32", "memory_format": "contiguous", "batch_size": 16} | changes
     state = initial(TrialSpec.model_validate(tree), data(tree["data"]["name"]), seed=1)
@@ -140,7 +140,7 @@ def test_minibatch_discrimination_is_the_papers() -> None:
 
 def test_a_game_needs_pixels_to_augment() -> None:
     from pipeline.errors import InputError
-    from pipeline.spec.trial import TrialSpec
+    from pipeline.schema.trial import TrialSpec
 
     tree = POINTS | {"data": {"name": "mine.py:points"}, "augmentation": {"ada": {}}}
     with pytest.raises(InputError, match=r"augmentation.ada: found it; .* is points, valid: without it"):

@@ -8,9 +8,10 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.health.rules import Context, End, replay, verdict
-from pipeline.measurement import Measurement
-from pipeline.spec.base import parse
-from pipeline.spec.sweep import RuleSpec, SweepSpec
+from pipeline.record.measurement import Measurement
+from pipeline.schema.base import parse
+from pipeline.schema.health import RuleSpec
+from pipeline.schema.sweep import SweepSpec
 
 BUDGET = 20_000
 FID = Context("fid", minimise=True, floor=15.0, floor_spread=4.0)

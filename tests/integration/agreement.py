@@ -9,11 +9,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from pipeline.record import read
-from pipeline.results import Run
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
 from pipeline.search.sampler import Sampler
-from pipeline.spec.load import from_tree
-from pipeline.state import SweepState
+from pipeline.space.load import from_tree
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 
 Points = Counter[tuple[str, int, float]]

@@ -17,9 +17,9 @@ from typing import Any
 
 import psutil
 
-from pipeline.record import Line, read
-from pipeline.results import HEALTH_REASONS
-from pipeline.state import SweepState
+from pipeline.record.log import Line, read
+from pipeline.record.state import SweepState
+from pipeline.record.trials import HEALTH_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300.0  # seconds; only a test that fails waits that long

@@ -19,11 +19,12 @@ from typing import Any
 
 import psutil
 
-from pipeline import cli, drive
+from pipeline.cli import main
 from pipeline.cluster import launch
-from pipeline.measurement import Measurement
-from pipeline.record import Line, Record
-from pipeline.runs import Job
+from pipeline.drivers.driver import Job
+from pipeline.record.log import Line, Record
+from pipeline.record.measurement import Measurement
+from pipeline.sweeps import session
 from pipeline.training.store import Store
 
 PLACES = [place.split("@") for place in sys.argv[1].split(",")]
@@ -85,7 +86,7 @@ def crashing() -> type[launch.Run]:
 
 if __name__ == "__main__":
     made: Any = functools.partial(Record, hook=at_line)
-    drive.Record = made  # type: ignore[misc]
+    session.Record = made  # type: ignore[misc]
     launch.Run = crashing()  # type: ignore[misc]
     sys.argv[1:] = sys.argv[2:]
-    cli.main()
+    main.main()

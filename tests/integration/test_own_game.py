@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.runs import Runner
+from pipeline.drivers.driver import Runner
 from tests.games.test_own import example
 
 SPACE = """

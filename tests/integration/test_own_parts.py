@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sweep import Sweep
+from pipeline.sweeps.sweep import Sweep
 from tests.conformance.test_training import OWN
 from tests.games.test_own_parts import SPACE
 from tests.integration.command import events, gansweep

@@ -12,9 +12,9 @@ from torch import Tensor
 from pipeline.data import mixtures
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
-from pipeline.metrics.catalogue import measured_on
 from pipeline.metrics.evaluator import Evaluator, prepare
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.metrics import measured_on
+from pipeline.schema.trial import DataSpec
 
 DIGITS, RING = DataSpec(name="digits"), DataSpec(name="ring8")
 

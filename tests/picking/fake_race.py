@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.measurement import Measurement
-from pipeline.picking.driver import PickDriver
+from pipeline.drivers.driver import Job
+from pipeline.drivers.pick import PickDriver
 from pipeline.picking.finalists import finalists
 from pipeline.picking.neighbours import Perturbation, begin
-from pipeline.record import Line, Record, read
-from pipeline.runs import Job
-from pipeline.spec.load import SweepFile
-from pipeline.state import SweepState
-from tests.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
+from pipeline.record.log import Line, Record, read
+from pipeline.record.measurement import Measurement
+from pipeline.record.state import SweepState
+from pipeline.space.load import SweepFile
+from tests.drivers.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
 
 FILE = sweep_file(rungs={"enabled": False})
 Score = Callable[[Job], float | None]  # None: it collapses

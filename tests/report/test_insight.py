@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.record.state import SweepState
 from pipeline.report.insight import edges, insight
 from pipeline.search.importance import importances
-from pipeline.spec.load import from_tree
-from pipeline.state import SweepState
-from tests.fake_tune import TREE
+from pipeline.space.load import from_tree
+from tests.drivers.fake_tune import TREE
 
 SPACE = {
     "optimiser": {"lr_g": {"log": [1e-5, 1e-2]}, "lr_d": {"log": [1e-5, 1e-2]}, "beta1": {"uniform": [0, 0.9]}},

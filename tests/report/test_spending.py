@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.record.state import SweepState
 from pipeline.report.spending import spending, spent
-from pipeline.state import SweepState
 
 START = 1000.0
 KEY = {"seed": 7, "attempt": 1}

@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 import pipeline
-from pipeline.record import read
-from pipeline.results import END_REASONS, HEALTH_REASONS
+from pipeline.record.log import read
+from pipeline.record.trials import END_REASONS, HEALTH_REASONS
 from pipeline.search.sampler import Outcome
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.picking.verdict import verdict
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
 from pipeline.tracking.card import Exported, card, exported
 from tests.picking.test_verdict import picked
 

@@ -14,19 +14,19 @@ import pytest
 import torch
 
 from pipeline import games
+from pipeline.drivers.driver import Job
 from pipeline.errors import Unreachable
-from pipeline.measurement import Measurement
 from pipeline.picking.verdict import verdict
-from pipeline.record import read
-from pipeline.runs import Job
-from pipeline.spec.trial import TrialSpec
-from pipeline.state import SweepState
+from pipeline.record.log import read
+from pipeline.record.measurement import Measurement
+from pipeline.record.state import SweepState
+from pipeline.schema.trial import TrialSpec
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 from pipeline.training.loop import sample
 from pipeline.training.store import load
 from tests.picking.fake_race import FakeRace, noisy, searched
+from tests.sampling.test_generating import checkpoint
 from tests.tracking.reading import mlflow_client
-from tests.training.test_generating import checkpoint
 
 pytestmark = pytest.mark.slow
 

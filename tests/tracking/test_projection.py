@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.record import read
+from pipeline.record.log import read
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 from tests.tracking.reading import mlflow_client, points_in, runs_in
 from tests.tracking.realistic import BUDGET, EVERY, SEED, Sweep

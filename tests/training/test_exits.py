@@ -11,13 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli.main import app
 from pipeline.data.dataset import load
 from pipeline.errors import GansweepError, InputError
 from pipeline.faults import classify
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, OwnMetricSpec
-from tests.training.test_exporting import OWN
+from pipeline.schema.trial import DataSpec, OwnMetricSpec
+from tests.sampling.test_exporting import OWN
 
 TREE: dict[str, Any] = {
     "data": {"name": "digits"},

@@ -13,9 +13,9 @@ from PIL import Image
 from torch import nn
 
 from pipeline.games.latent import draw
-from pipeline.measurement import Measurement
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, LatentSpec
+from pipeline.record.measurement import Measurement
+from pipeline.schema.trial import DataSpec, LatentSpec
 from pipeline.training.loop import sample, training
 from pipeline.training.state import DISCRIMINATOR_MEASURES, GENERATOR_MEASURES, initial
 from pipeline.training.store import Store

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.games.game import Losses
-from pipeline.spec.trial import TrialSpec, resolve
+from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step, win_rate
 from tests.training.toy import BATCH, evaluator, spec

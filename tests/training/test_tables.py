@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.begin import changes, check_units
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, OwnMetricSpec, TrialSpec
-from pipeline.training.exporting import export
-from pipeline.training.gansweep_generator import Generator
-from pipeline.training.generating import Wanted, generate
+from pipeline.sampling.exporting import export
+from pipeline.sampling.gansweep_generator import Generator
+from pipeline.sampling.generating import Wanted, generate
+from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec
+from pipeline.sweeps.start import changes, check_units
 from pipeline.training.loop import training
 from pipeline.training.store import Store, load
 from tests.training import toy

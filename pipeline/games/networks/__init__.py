@@ -1,4 +1,4 @@
-"""The network families; a new one is a file here, its spec in spec/networks.py, and a line in FAMILIES."""
+"""The network families; a new one is a file here, its spec in schema/networks.py, and a line in FAMILIES."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.games.networks.dcgan import DcganDiscriminator, DcganGenerator
 from pipeline.games.networks.layers import initialise, wrap_spectral
 from pipeline.games.networks.mlp import MlpDiscriminator, MlpGenerator
 from pipeline.games.networks.own import own_network
-from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
+from pipeline.schema.networks import DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
 
 FAMILIES: dict[str, tuple[Any, Any]] = {
     "mlp": (MlpGenerator, MlpDiscriminator),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import activation, dropout, norm_2d, split, through
-from pipeline.spec.networks import DcganDiscriminatorSpec, DcganSpec, stages
+from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec, stages
 
 
 class DcganGenerator(nn.Module):

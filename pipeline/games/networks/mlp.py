@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import dropout, hidden_1d, split, through
-from pipeline.spec.networks import MlpDiscriminatorSpec, MlpSpec
+from pipeline.schema.networks import MlpDiscriminatorSpec, MlpSpec
 
 
 class MlpGenerator(nn.Module):
