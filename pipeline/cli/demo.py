@@ -23,7 +23,7 @@ def arguments() -> list[str]:
         except InputError as error:  # a damaged one: another name is taken
             print(f"demo: {error}", file=sys.stderr)
             continue
-        if sweep_state(sweep.state, sweep.folder) in ("interrupted", "failed"):
+        if sweep_state(sweep.state(), sweep.folder) in ("interrupted", "failed"):
             return ["resume", name]
     running = [name for name in ours if lock.holder(home_of() / name)]
     if running:

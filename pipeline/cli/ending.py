@@ -15,6 +15,7 @@ from pipeline.cli.terminal import logged_to
 from pipeline.errors import GansweepError, one_line
 from pipeline.record.home import BEST, LOG, begun, command, option
 from pipeline.record.log import dumps
+from pipeline.record.state import SweepState
 from pipeline.sweeps.sweep import Sweep
 
 
@@ -68,9 +69,9 @@ def interrupted(sweep: Sweep, again: str) -> str:
     return f"interrupted; go on with: {command(again, sweep.folder)}"
 
 
-def after_run(sweep: Sweep) -> list[str]:
+def after_run(sweep: Sweep, state: SweepState) -> list[str]:
     """What to type after a search."""
-    home, trials = option(sweep.folder), 2 * len(sweep.state.trials)
+    home, trials = option(sweep.folder), 2 * len(state.trials)
     return _commands(
         (f"pick {sweep.name}{home}", "confirm the best on fresh seeds: one seed may have been luck"),
         (f"ui {sweep.name}{home}", "compare the trials in MLflow"),

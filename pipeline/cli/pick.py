@@ -46,18 +46,19 @@ def pick(
     root = str(data_root) if data_root else None
     limits = {"max_time": seconds(max_time), "gpu_hours": gpu_hours}
     sweep = Sweep.open(name, home=home, data=data, data_root=root, **limits)
-    top, seeds = sweep.asked_of_pick(top, seeds)
-    sweep.finalists(top, seeds)  # what is wrong with the input is one line and nothing else
+    before = sweep.state()
+    top, seeds = sweep.asked_of_pick(top, seeds, before)
+    sweep.finalists(top, seeds, before)  # what is wrong with the input is one line and nothing else
 
     def so_far() -> dict[str, Any]:
-        found = standing(sweep.state)
+        found = standing(sweep.state())
         return found.document() if found else {}
 
     with documented(as_json, so_far), at_work(sweep, verb(wanted)) as (console, stdout):
         watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
         found = sweep.pick(top, seeds, watch, wanted)
         console.print(table(found, console.width))
-        state = sweep.state
+        state = sweep.state()
         lines, around = conclusions(found, state), plateau(state) if wanted else None
         if around is not None:
             console.print(neighbours(around, console.width))

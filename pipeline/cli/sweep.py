@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,10 @@ from pipeline.cli.options import (
     seconds,
 )
 from pipeline.record.log import dumps
+
+if TYPE_CHECKING:
+    from pipeline.record.state import SweepState
+    from pipeline.sweeps.sweep import Sweep
 
 
 def run(
@@ -113,7 +117,7 @@ def resume(
     )
 
 
-def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
+def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.cli.ending import after_run, at_work, documented, not_sent
     from pipeline.cli.terminal import Progress
@@ -123,7 +127,7 @@ def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
     from pipeline.report.summary import summary
     from pipeline.report.tables import leaderboard
 
-    so_far = documented(as_json, lambda: document(sweep) if begun(sweep.folder) else {})
+    so_far = documented(as_json, lambda: document(sweep, sweep.state()) if begun(sweep.folder) else {})
     with so_far, at_work(sweep, "resume") as (console, stdout):
         state = sweep.run(Progress(console), accept_changes)
         console.print(leaderboard(state, console.width))
@@ -133,19 +137,20 @@ def drive(sweep: Any, as_json: bool, accept_changes: bool = False) -> None:
             spending(state),
             *insight(state, best.number if best else None),
             *not_sent(sweep),
-            *after_run(sweep),
+            *after_run(sweep, state),
         ]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
-            print(dumps(document(sweep)), file=stdout)
+            print(dumps(document(sweep, state)), file=stdout)
 
 
-def document(sweep: Any) -> dict[str, Any]:
+def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
+    """What --json prints of a sweep."""
     from pipeline.report.status import status_document
     from pipeline.tracking.memory import backlog
     from pipeline.tracking.tracker import run_ids
 
-    return status_document(sweep.state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri))
+    return status_document(state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri))
 
 
 def status(
@@ -166,11 +171,11 @@ def status(
         sweeps, damaged = [], []
         for each in names(home):
             try:
-                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state))
+                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state()))
             except InputError as error:  # the others are shown all the same
                 damaged.append({"name": each, "state": "damaged", "error": str(error)})
         if as_json:
-            print(dumps([*(document(sweep) for sweep, _ in sweeps), *damaged]))
+            print(dumps([*(document(sweep, state) for sweep, state in sweeps), *damaged]))
         else:
             Console().print(overview([(state, sweep_state(state, sweep.folder)) for sweep, state in sweeps]))
         if damaged:
@@ -179,8 +184,9 @@ def status(
             raise failure
         return
     sweep = Sweep.open(name, home=home)
+    state = sweep.state()
     if as_json:
-        print(dumps(document(sweep)))
+        print(dumps(document(sweep, state)))
         return
     from pipeline.picking.plateau import plateau
     from pipeline.picking.verdict import standing
@@ -190,16 +196,16 @@ def status(
     from pipeline.report.verdict import conclusions, robustness
 
     console = Console()
-    console.print(leaderboard(sweep.state, console.width, rows=50))
-    console.print(f"state: {sweep_state(sweep.state, sweep.folder)}", highlight=False)
-    best = sweep.state.best_trial
-    for line in [*summary(sweep.state), *insight(sweep.state, best.number if best else None)]:
+    console.print(leaderboard(state, console.width, rows=50))
+    console.print(f"state: {sweep_state(state, sweep.folder)}", highlight=False)
+    best = state.best_trial
+    for line in [*summary(state), *insight(state, best.number if best else None)]:
         console.print(line, highlight=False, soft_wrap=True)
-    if (found := standing(sweep.state)) is not None:
+    if (found := standing(state)) is not None:
         console.print()
         console.print(table(found, console.width))
-        around = plateau(sweep.state)
-        for line in [*conclusions(found, sweep.state), *(robustness(around) if around else [])]:
+        around = plateau(state)
+        for line in [*conclusions(found, state), *(robustness(around) if around else [])]:
             console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -211,7 +217,7 @@ def stop(name: Name, home: Home = None) -> None:
     from pipeline.sweeps.sweep import Sweep
 
     sweep = Sweep.open(name, home=home)
-    folder, verb = sweep.folder, "pick" if sweep.state.picker.get("state") == "started" else "resume"
+    folder, verb = sweep.folder, "pick" if sweep.state().picker.get("state") == "started" else "resume"
     if lock.holder(folder) is None:
         raise InputError(f"{name} is not running; its state: {command('status', folder)}")
     (folder / STOP).write_text("")

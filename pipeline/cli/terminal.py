@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
 
 from pipeline.errors import Unreachable
-from pipeline.record.state import SweepState
+from pipeline.record.state import Follower, SweepState
 from pipeline.record.trials import Run
 from pipeline.report.numbers import kimg, number
 from pipeline.report.tables import render
@@ -63,44 +63,43 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
 
 
 class Progress:
-    """A watcher of the driver (see sweep.Watcher): a live view on a terminal, else a line for each run's end. `view`:
-    makes the live view of driver, seconds and backlog; `runs`: those of the state whose end is said."""
+    """A watcher (see sweeps/session.py): a live view on a terminal, else a line for each run's end. `view`: makes the
+    live view of a state, seconds and backlog; `runs`: those of the state whose end is said."""
 
     def __init__(
         self,
         console: Console,
-        view: Callable[[Any, float, int], Group] | None = None,
+        view: Callable[[SweepState, float, int], Group] = render,
         runs: Callable[[SweepState], list[Run]] = lambda state: state.runs,
     ) -> None:
-        self._console, self._runs = console, runs
-        self._view = view or (lambda driver, seconds, lines: render(driver.state, driver.trials, seconds, lines))
+        self._console, self._runs, self._view = console, runs, view
 
     @contextmanager
-    def __call__(self, driver: Any, backlog: Callable[[], int]) -> Iterator[None]:
+    def __call__(self, sweep: Follower, backlog: Callable[[], int]) -> Iterator[None]:
         over = threading.Event()
         began = time.monotonic()
 
         def view() -> Group:
-            return self._view(driver, time.monotonic() - began, backlog())
+            return self._view(sweep.state(), time.monotonic() - began, backlog())
 
         def loop() -> None:
             said: set[tuple[int, int]] = set()
             if not self._console.is_terminal:
-                said = {(run.trial, run.seed) for run in self._runs(driver.state) if run.end_reason}
+                said = {(run.trial, run.seed) for run in self._runs(sweep.state()) if run.end_reason}
             with (
                 Live(view(), console=self._console, refresh_per_second=4, transient=True)
                 if (self._console.is_terminal)
                 else _nothing() as live
             ):
                 while not over.wait(REFRESH):
-                    self._say_notices(driver)
+                    self._say_notices(sweep)
                     if live is not None:
                         live.update(view())
                     else:
-                        self._say_ends(driver.state, said)
-            self._say_notices(driver)
+                        self._say_ends(sweep.state(), said)
+            self._say_notices(sweep)
             if not self._console.is_terminal:
-                self._say_ends(driver.state, said)
+                self._say_ends(sweep.state(), said)
 
         thread = threading.Thread(target=loop, name="progress", daemon=True)
         thread.start()
@@ -113,9 +112,9 @@ class Progress:
     def say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def _say_notices(self, driver: Any) -> None:
-        while driver.notices:
-            self.say(f"note: {driver.notices.pop(0)}")
+    def _say_notices(self, sweep: Follower) -> None:
+        for text in sweep.notices():
+            self.say(f"note: {text}")
 
     def _say_ends(self, state: SweepState, said: set[tuple[int, int]]) -> None:
         for run in self._runs(state):

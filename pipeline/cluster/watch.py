@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 import ray
 
-from pipeline.drivers.driver import Runner
+from pipeline.drivers.driver import Driver
 from pipeline.faults import CLUSTER_LOST
 
 LOOK = 1.0  # seconds
@@ -27,7 +27,7 @@ class Watch:
     """
 
     def __init__(self, abandon: Callable[[], None]) -> None:
-        self.driver: Runner | None = None
+        self.driver: Driver | None = None
         self._abandon = abandon
         self._over = threading.Event()
         self._lost = False

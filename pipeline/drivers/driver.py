@@ -46,21 +46,35 @@ class Job:
             Fence(sweep_folder(Path(self.folder)), self.session).check()
 
 
-class Runner(ABC):
-    """Abstract. Made anew at each start from the record alone; Ray's hooks (cluster/) call its methods, one at a
-    time. A subclass says which run is next and what becomes of one that is well."""
+@dataclass(frozen=True)
+class Assignment:
+    """What a session (sweeps/session.py) hands to its driver."""
 
-    def __init__(self, folder: Path, record: Record, lines: list[Line], file: SweepFile) -> None:
-        """`lines`: what the record held when it was opened."""
-        self.state = SweepState.fold(lines, folder)
+    folder: Path  # the sweep's, absolute
+    record: Record  # open for writing
+    lines: list[Line]  # what it holds
+    file: SweepFile
+    slots: int  # runs at a time
+
+
+class Driver(ABC):
+    """Abstract. Made anew at each start from the record alone; Ray's hooks (cluster/) call its methods, one at a
+    time. A subclass says which run is next and what becomes of one that is well.
+
+    All of it belongs to the thread that Ray's hooks run in. Another thread may set `stopping`, and reads the sweep
+    from a Follower of its own (record/state.py), never from `state`.
+    """
+
+    def __init__(self, given: Assignment) -> None:
+        lines = given.lines
+        self.state = SweepState.fold(lines, given.folder)
         self.stopping: str | None = None
-        self.notices: list[str] = []  # what a user should be told, for whoever watches
-        self._folder, self._record, self._file = folder, record, file
+        self._folder, self._record, self._file, self._slots = given.folder, given.record, given.file, given.slots
         self._live: dict[tuple[int, int], Job] = {}
         starts = [line for line in lines if line["event"] == "driver" and line["state"] == "started"]
         self._session: str = starts[-1]["session"] if starts else ""
         self._moved: dict[str, str] = starts[-1].get("launch", {}).get("moved", {}) if starts else {}
-        record.listen(self.state.apply)
+        given.record.listen(self.state.apply)
 
     @abstractmethod
     def next_job(self) -> Job | None:
@@ -107,7 +121,6 @@ class Runner(ABC):
         run = self._run(job)
         for text in measurement.notices:
             self._record.append("notice", **_key(run), text=text)
-            self.notices.append(f"trial {run.trial}: {text}")
         if measurement.images > run.images:
             found = {name: value for name, value in measurement.as_dict().items() if name != "notices"}
             self._record.append("measurement", **_key(run), **found)

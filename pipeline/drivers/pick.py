@@ -3,49 +3,71 @@ its winner, where they were asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from pipeline.drivers.driver import Job, Runner
-from pipeline.picking.standing import FRESH, _has_ended, neighbours_wanted, race
-from pipeline.record.log import Line, Record
+from pipeline.drivers.driver import Assignment, Driver, Job
+from pipeline.picking import neighbours
+from pipeline.picking.finalists import Finalist
+from pipeline.picking.standing import FRESH, has_ended, neighbours_wanted, race
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Run
 from pipeline.seeds import run_seed
-from pipeline.space.load import SweepFile
 
 
-class PickDriver(Runner):
-    """The race (picking/racing.py) over Ray: health rules on, no rungs, and nobody but the record learns of it.
+@dataclass(frozen=True)
+class PickOrder:
+    """What a pick is to do."""
 
-    `then` is called once, when the race is over: it writes down which neighbours are wanted (picking/neighbours.py)
-    and says whether there are any.
-    """
+    top: int  # finalists by score that were asked for
+    seeds: int  # fresh ones, for those that can still win
+    finalists: tuple[Finalist, ...]
+    perturb: neighbours.Perturbation | None = None  # the winner's neighbours too
 
-    def __init__(
-        self,
-        folder: Path,
-        record: Record,
-        lines: list[Line],
-        file: SweepFile,
-        *,
-        concurrency: int,
-        finalists: Sequence[int],
-        seeds: int,
-        then: Callable[[SweepState], bool] | None = None,
-    ) -> None:
-        super().__init__(folder, record, lines, file)
-        self._concurrency, self._finalists, self._seeds = concurrency, finalists, seeds
-        self._then, self._with_neighbours = then, False
-        self.plan = race(self.state, finalists, seeds)
+    @property
+    def numbers(self) -> list[int]:
+        """The finalists' trials."""
+        return [finalist.trial for finalist in self.finalists]
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Its line in the record."""
+        why = {str(finalist.trial): list(finalist.why) for finalist in self.finalists}
+        return {"top": self.top, "seeds": self.seeds, "finalists": why}
+
+    def begun(self, state: SweepState) -> bool:
+        """Whether it is what the sweep's last pick was to do."""
+        return {key: state.pick.get(key) for key in self.line} == self.line
+
+    def done(self, state: SweepState) -> bool:
+        """Whether all of it is in the record."""
+        if not self.begun(state) or race(state, self.numbers, self.seeds).wanted:
+            return False
+        if state.picker.get("state") != "finished":
+            return False
+        return self.perturb is None or neighbours.done(state, self.perturb)
+
+
+class PickDriver(Driver):
+    """The race (picking/racing.py) over Ray: health rules on, no rungs, and nobody but the record learns of it. Once it
+    is over, and neighbours are wanted, it writes down which, and trains them."""
+
+    def __init__(self, given: Assignment, order: PickOrder) -> None:
+        super().__init__(given)
+        self._order = order
+        if not order.begun(self.state):
+            self._record.append("pick", **order.line)
+        self._with_neighbours = False
+        self._plan = race(self.state, order.numbers, order.seeds)
         self._go_over()
 
     def next_job(self) -> Job | None:
-        if self.stopping or len(self._live) >= self._concurrency:
+        if self.stopping or len(self._live) >= self._slots:
             return None
-        for number, replicate in self.wanted:
+        for number, replicate in self._wanted:
             seed = run_seed(self.state.seed, FRESH + replicate)
-            if (number, seed) in self._live or _has_ended(self.state, number, seed):
+            if (number, seed) in self._live or has_ended(self.state, number, seed):
                 continue
             job = self._job(number, seed, FRESH + replicate)
             self._live[number, seed] = job
@@ -53,21 +75,20 @@ class PickDriver(Runner):
         return None
 
     @property
-    def wanted(self) -> Sequence[tuple[int, int]]:
+    def _wanted(self) -> Sequence[tuple[int, int]]:
         """The runs (trial or neighbour, replicate) that are to be made now."""
-        return self.plan.wanted or (neighbours_wanted(self.state) if self._with_neighbours else ())
+        return self._plan.wanted or (neighbours_wanted(self.state) if self._with_neighbours else ())
 
     @property
     def exhausted(self) -> bool:
-        return self.stopping is not None or not self.wanted
+        return self.stopping is not None or not self._wanted
 
     def _after(self, job: Job, run: Run) -> None:
         if job.trial not in self.state.neighbours:
-            self.plan = race(self.state, self._finalists, self._seeds)
+            self._plan = race(self.state, self._order.numbers, self._order.seeds)
             self._go_over()
 
     def _go_over(self) -> None:
-        """From the race to the neighbours."""
-        if not self.plan.wanted and self._then is not None:
-            then, self._then = self._then, None
-            self._with_neighbours = then(self.state)
+        """From the race to the neighbours, once."""
+        if not self._plan.wanted and self._order.perturb and not self._with_neighbours:
+            self._with_neighbours = neighbours.begin(self._record, self.state, self._file, self._order.perturb)

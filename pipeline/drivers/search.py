@@ -6,52 +6,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.drivers.driver import Job, Runner
+from pipeline.drivers.driver import Assignment, Driver, Job
 from pipeline.errors import InputError
-from pipeline.record.log import Line, Record
+from pipeline.record.log import Line
 from pipeline.record.trials import Run
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.search import rungs
 from pipeline.search.sampler import Sampler, trial_outcome
 from pipeline.seeds import run_seed
-from pipeline.space.load import SweepFile
 from pipeline.training.store import Store
 
 
-class Driver(Runner):
+class SearchDriver(Driver):
     """The search: proposes trials, and stops at rungs the runs that are worse than others."""
 
-    def __init__(
-        self,
-        folder: Path,
-        record: Record,
-        lines: list[Line],
-        file: SweepFile,
-        *,
-        concurrency: int,
-        trials: int,
-        cuda: bool,
-    ) -> None:
-        """`lines`: what the record held when it was opened; `trials`: how many the sweep is to have."""
-        super().__init__(folder, record, lines, file)
-        self._cuda, self._concurrency, self.trials = cuda, concurrency, trials
-        metric = file.metric
+    def __init__(self, given: Assignment, trials: int, *, cuda: bool) -> None:
+        """`trials`: how many the sweep is to have."""
+        super().__init__(given)
+        self._cuda, self._trials = cuda, trials
+        file, metric = given.file, given.file.metric
         self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good, file.several)
-        self._sampler.replay(lines)
+        self._sampler.replay(given.lines)
         self._first_seed = run_seed(self.state.seed, 0)
         self._history: list[rungs.Point] = []
-        for line in lines:
+        for line in given.lines:
             self._remember(line)
         self._waiting = [(t.number, s) for t in self.state.trials.values() for s in self._unfinished(t.number)]
-        record.listen(self._remember)
+        given.record.listen(self._remember)
         self._promote()  # it may have been killed right before
 
     def next_job(self) -> Job | None:
-        if self.stopping or len(self._live) >= self._concurrency:
+        if self.stopping or len(self._live) >= self._slots:
             return None
         while not self._waiting:
-            if len(self.state.trials) >= self.trials:
+            if len(self.state.trials) >= self._trials:
                 return None
             self._propose(len(self.state.trials))
         number, seed = self._waiting.pop(0)
@@ -64,7 +53,7 @@ class Driver(Runner):
         if self.stopping is not None:
             return True
         # one that is live may be lost, and wait again
-        return not self._waiting and not self._live and len(self.state.trials) >= self.trials
+        return not self._waiting and not self._live and len(self.state.trials) >= self._trials
 
     def _retry(self, job: Job) -> None:
         self._waiting.insert(0, (job.trial, job.seed))

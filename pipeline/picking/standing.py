@@ -24,11 +24,11 @@ def neighbours_wanted(state: SweepState) -> list[tuple[int, int]]:
         (number, replicate)
         for replicate in range(state.perturb["seeds"])
         for number in state.perturb["neighbours"]
-        if not _has_ended(state, number, run_seed(state.seed, FRESH + replicate))
+        if not has_ended(state, number, run_seed(state.seed, FRESH + replicate))
     ]
 
 
-def _has_ended(state: SweepState, number: int, seed: int) -> bool:
+def has_ended(state: SweepState, number: int, seed: int) -> bool:
     run = state.run(number, seed)
     return run is not None and run.end_reason is not None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.record.home import command
-from pipeline.record.log import Line
+from pipeline.record.log import Line, Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.trials import Moved, Run, Trial, nan_last
 from pipeline.schema.metrics import Metric, known, own_metrics
@@ -27,6 +28,7 @@ class SweepState:
     spec: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     prepared: dict[str, Any] = field(default_factory=dict)
+    wanted: int = 0  # trials that it is to have, as the last driver was told
     trials: dict[int, Trial] = field(default_factory=dict)
     driver: dict[str, Any] = field(default_factory=dict)
     pick: dict[str, Any] = field(default_factory=dict)  # what is confirmed: the last such line
@@ -61,6 +63,7 @@ class SweepState:
             self.name = self.folder.name if self.folder else line["name"]  # a folder may have another name by now
             self.space, self.spec, self.seed = line["space"], line["spec"], line["seed"]
             self.source, self.started = line["source"], now
+            self.wanted = self.spec.get("search", {}).get("trials", 0)
         elif event == "driver":
             picks = line.get("doing") == "pick"
             if line["state"] == "started":  # so one that the other kind's last line leaves at work is gone
@@ -70,8 +73,9 @@ class SweepState:
             else:
                 self.driver = line
             if line["state"] == "started":
-                self.slots = line.get("slots", 1)
-                self.share = line.get("launch", {}).get("gpus_per_trial", 0.0)
+                launch = line.get("launch", {})
+                self.slots, self.share = line.get("slots", 1), launch.get("gpus_per_trial", 0.0)
+                self.wanted = launch.get("trials") or self.wanted
         elif event == "pick":
             self.pick = line
         elif event == "perturb":
@@ -218,6 +222,33 @@ class SweepState:
         first = next(iter(self.ranking()), None)
         tail = first.tail(self.metric) if first and first.end_reason == "completed" else None
         return first if tail is not None and not math.isnan(tail) else None
+
+
+class Follower:
+    """A state of one's own that follows a record: for any thread but the one that writes it. Hearing a line is safe
+    from that thread; state() is for one thread alone, which may keep what it got until it calls again."""
+
+    def __init__(self, record: Record, lines: Iterable[Line], folder: Path) -> None:
+        """`lines`: all that the record holds; nothing must be written to it before this returns."""
+        self._state = SweepState.fold(lines, folder)
+        self._heard: deque[Line] = deque()
+        self._notices: list[str] = []
+        record.listen(self._heard.append)
+
+    def state(self) -> SweepState:
+        """The sweep as the record has it now."""
+        while self._heard:
+            line = self._heard.popleft()
+            self._state.apply(line)
+            if line["event"] == "notice":
+                self._notices.append(f"trial {line['trial']}: {line['text']}")
+        return self._state
+
+    def notices(self) -> list[str]:
+        """What users should know of the lines since the last call."""
+        self.state()
+        said, self._notices = self._notices, []
+        return said
 
 
 def _gone(driver: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipeline.picking.plateau import Plateau
 from pipeline.picking.ranking import scores
+from pipeline.picking.standing import neighbours_wanted, race
 from pipeline.picking.verdict import Difference, Verdict
 from pipeline.record.state import SweepState
 from pipeline.report.numbers import clock, number
@@ -17,11 +18,11 @@ from pipeline.report.tables import progress_line
 from pipeline.report.verdict import span
 
 
-def live(driver: Any, seconds: float, backlog: int) -> Group:
+def live(state: SweepState, seconds: float, backlog: int) -> Group:
     """A line a finalist that races, with a mark for each seed, the neighbours' runs that are left once it is over, and
-    the runs under way. `driver`: a PickDriver."""
-    state: SweepState = driver.state
-    plan = driver.plan
+    the runs under way."""
+    plan = race(state, [int(number) for number in state.pick["finalists"]], int(state.pick["seeds"]))
+    left = [] if plan.wanted else neighbours_wanted(state)
     lines: list[Any] = [
         Text.assemble(
             (state.name, "bold"), f"  pick: {len(plan.racing)} of {len(plan.outcomes)} can win, {clock(seconds)} gone"
@@ -31,8 +32,8 @@ def live(driver: Any, seconds: float, backlog: int) -> Group:
         marks = [("✓", "green") if outcome is not None else ("✗", "red") for outcome in outcomes]
         out = "" if finalist in plan.racing else "  out"
         lines.append(Text.assemble(f"  trial {finalist:<4}", *marks, f"  {len(scores(outcomes))} healthy{out}"))
-    if not plan.wanted and driver.wanted:
-        lines.append(Text(f"  plateau: {len(driver.wanted)} runs of neighbours left"))
+    if left and any(run.state == "running" for run in state.perturbed):
+        lines.append(Text(f"  plateau: {len(left)} runs of neighbours left"))
     for run in [*state.confirmations, *state.perturbed]:
         if run.state == "running":
             lines.append(progress_line(state, run, f"{state.configuration(run.trial).title:<10} seed {run.seed:<11}"))

@@ -15,9 +15,9 @@ from pipeline.report.numbers import clock, floors, kimg, number, short, signed, 
 from pipeline.report.status import trial_rows
 
 
-def render(state: SweepState, total: int, seconds: float, backlog: int) -> Group:
+def render(state: SweepState, seconds: float, backlog: int) -> Group:
     """The live view: counts, the running trials, the best so far, time gone and left, the tracker's backlog."""
-    trials = list(state.trials.values())
+    trials, total = list(state.trials.values()), state.wanted
     ended = [trial for trial in trials if trial.state == "finished"]
     running = [trial for trial in trials if trial.state == "running"]
     counts = Counter(str(trial.end_reason) for trial in ended)

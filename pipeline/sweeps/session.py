@@ -6,26 +6,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from pipeline import plugin
+from pipeline import cluster, plugin
+from pipeline.cluster.premises import Premises
 from pipeline.data.said import what_was_read
-from pipeline.drivers.driver import Runner
+from pipeline.drivers.driver import Assignment, Driver
 from pipeline.errors import GansweepError, Superseded, Unreachable, within
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, SUPERSEDED, is_disk_full, needed
 from pipeline.record import lock
 from pipeline.record.home import EVENTS, LOG, STOP, begun, command
-from pipeline.record.log import Line, Record
-from pipeline.record.state import SweepState
+from pipeline.record.log import Record, read
+from pipeline.record.state import Follower, SweepState
 from pipeline.schema.datasets import check_path
 from pipeline.schema.metrics import check_objective, own_metrics
 from pipeline.space.check import check_data, to_build
-from pipeline.sweeps.start import begin, start_notices
-
-if TYPE_CHECKING:
-    from pipeline.sweeps.sweep import Sweep
+from pipeline.sweeps.setup import Setup
+from pipeline.sweeps.start import Start, begin, notices
+from pipeline.tracking.mlflow.credentials import hidden
+from pipeline.tracking.process import TrackerProcess
+from pipeline.tracking.tracker import check as check_tracker
 
 CLOSING = 10.0  # seconds of a time budget that are kept for the end: workers (Tune waits so long), tracker, Ray
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
@@ -34,196 +35,210 @@ EARLY = (*ASKED, *FAILURES)
 
 
 class Watcher(Protocol):
-    """Who is shown what happens (console.Progress): a driver while it is at work, with its tracker's backlog."""
+    """Who is shown what happens (cli/terminal.Progress): a sweep while its driver is at work, in a thread of the
+    watcher's own, with its tracker's backlog."""
 
-    def __call__(self, driver: Runner, backlog: Callable[[], int]) -> AbstractContextManager[Any]: ...
+    def __call__(self, sweep: Follower, backlog: Callable[[], int]) -> AbstractContextManager[Any]: ...
 
     def say(self, text: str) -> None: ...
 
 
-def drive(
-    sweep: Sweep,
-    doing: str,
-    make: Callable[[Record, list[Line], int], Runner],
-    watch: Watcher | None,
-    max_time: float | None,
-    verb: str,
-    accept_changes: bool = False,
-) -> SweepState:
-    """Runs the driver that `make` makes of the record, its lines and the number of slots. doing: "search" or "pick".
-    verb: what goes on with it.
+@dataclass(frozen=True)
+class Errand:
+    """What a session is for."""
 
-    Raises what Sweep.run() does; KeyboardInterrupt where it was stopped because someone wants it to, GansweepError
-    with what is needed where the disk is full or Ray is gone.
+    doing: str  # "search" or "pick"
+    again: str  # the verb that goes on with it
+    max_time: float | None  # seconds
+    accept_changes: bool = False  # of data and the user's own code
+
+
+class Session:
+    """One driver's time at a sweep: opened() gives what a driver is made of, drive() runs it.
+
+    Three threads: the caller's, to which driver, record and tracker belong; the heartbeat's, which asks the driver to
+    stop; and the watcher's. Each of the other two reads the sweep from a Follower of its own.
     """
-    from pipeline import cluster
-    from pipeline.tracking.mlflow.credentials import hidden
-    from pipeline.tracking.process import TrackerProcess
 
-    began = time.monotonic()
-    launch, again = sweep.launch, command(verb, sweep.folder)
-    stop: list[Callable[[], None]] = []
-    with ExitStack() as stack:
-        held = lock.Lock(sweep.folder, lambda: stop[0]() if stop else None, watch.say if watch else lambda text: None)
-        stack.enter_context(_holding(sweep, held, again))
-        _check_tracker(sweep)
-        closing = ExitStack()  # what is to be closed by whoever comes to it first
+    def __init__(self, setup: Setup, errand: Errand, watch: Watcher | None) -> None:
+        self._setup, self._errand, self._watch = setup, errand, watch
+        self._again = command(errand.again, setup.folder)
+        self._held = lock.Lock(setup.folder, self._each_beat, self._say)
+        self._closing = ExitStack()  # what is to be closed by whoever comes to it first
+        self._driver: Driver | None = None
+        self._ended = "interrupted"
+        began, longest = time.monotonic(), errand.max_time
+        self._until = began + longest - min(CLOSING, 0.1 * longest) if longest else None
+        self._spent_before = 0.0
 
-        def abandon() -> None:
-            """Ray is gone, and the main thread in a call to it."""
-            closing.close()
-            held.release()
-            if watch:
-                watch.say(f"gansweep: {_went_wrong(sweep, held, CLUSTER_LOST, again)}")
+    @contextmanager
+    def opened(self) -> Iterator[Assignment]:
+        """From the lock to the record; all of it is put away again at the end of the block.
 
-        with hidden():
-            ray = stack.enter_context(cluster.connected(launch.address, launch.gpus_per_trial, abandon))
-        code = plugin.sources(sweep.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
-        prepared = _prepared(sweep, code) | {"code": plugin.fingerprints(code)}
-        if watch and (read := what_was_read(prepared["data"])):
-            watch.say("\n".join(read))
-        record = Record(sweep.folder / EVENTS, guard=held.fence.check)
-        stack.callback(record.close)
-        search = sweep.file.sweep.search
-        slots = launch.concurrency or search.concurrency or cluster.slots(launch.gpus_per_trial)
-        remembered = replace(launch, trials=launch.trials or search.trials)
-        lines = begin(sweep, doing, record, held, prepared, remembered, slots, accept_changes)
-        driver = make(record, lines, slots)
-        driver.notices += start_notices(record, lines, held)
-        until = began + max_time - min(CLOSING, 0.1 * max_time) if max_time else None
-        stop.append(_stopper(sweep, driver, held, until))
-        tracker = TrackerProcess(sweep.folder, sweep.tracking_uri, held.session)
-        tracker.start()
-        stack.enter_context(cluster.interruptible(driver))
-        ended = "interrupted"
+        Raises InputError, also where another driver is at it, and Unreachable before the first trial starts where
+        tracker, storage or cluster are not there.
+        """
+        setup, launch = self._setup, self._setup.launch
+        with ExitStack() as stack:
+            stack.enter_context(self._holding())
+            self._check_tracker()
+            with hidden():
+                connection = cluster.connected(launch.address, launch.gpus_per_trial, self._abandon)
+                self._ray = stack.enter_context(connection)
+            code = plugin.sources(setup.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
+            self._premises = Premises(setup.cache.absolute(), setup.data_root, code)
+            prepared = self._prepared() | {"code": plugin.fingerprints(code)}
+            if said := what_was_read(prepared["data"]):
+                self._say("\n".join(said))
+            self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check)
+            stack.callback(self._record.close)
+            slots = launch.concurrency or setup.file.sweep.search.concurrency or cluster.slots(launch.gpus_per_trial)
+            start = Start(self._errand.doing, self._held, prepared, slots, self._errand.accept_changes)
+            lines = begin(setup, self._record, start)
+            for text in notices(self._record, lines, self._held):
+                self._say(f"note: {text}")
+            # one a thread; both before the driver writes its first line
+            self._watched, self._spending = (Follower(self._record, lines, setup.folder) for _ in range(2))
+            self._spent_before = self._spending.state().spent()
+            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, slots)
 
-        @closing.callback
-        def end() -> None:
-            # a full disk, another driver's sweep by now: without this line too it is known to be interrupted
-            with suppress(OSError, Superseded):
-                record.append("driver", doing=doing, session=held.session, state=ended, why=driver.stopping)
-            tracker.close(timeout=5.0 if driver.stopping or tracker.error else 60.0)
+    def drive(self, driver: Driver) -> SweepState:
+        """Runs the driver until it is exhausted.
 
-        ray.driver = driver
-        try:
-            if watch:
-                closing.enter_context(watch(driver, tracker.backlog))
-            cluster.run(driver, sweep.folder, sweep.cache.absolute(), _root(sweep), launch.gpus_per_trial, code)
-            ended = "interrupted" if driver.stopping in EARLY else "finished"
-        except BaseException as error:
-            if not held.fence.holds():
-                driver.stopping = SUPERSEDED
-            ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
-            if is_disk_full(error):
-                driver.stopping, ended = driver.stopping or DISK_FULL, "interrupted"
-            elif driver.stopping not in FAILURES:
-                raise
-        finally:
-            closing.close()
-    if driver.stopping in ASKED:
-        raise KeyboardInterrupt
-    if driver.stopping in FAILURES:
-        raise GansweepError(_went_wrong(sweep, held, driver.stopping, again))
-    return driver.state
+        Raises KeyboardInterrupt where it was stopped because someone wants it to, and GansweepError with what is
+        needed where the disk is full, Ray is gone or another driver has the sweep.
+        """
+        setup = self._setup
+        (setup.folder / STOP).unlink(missing_ok=True)
+        self._driver = self._ray.driver = driver
+        self._tracker = TrackerProcess(setup.folder, setup.tracking_uri, self._held.session)
+        self._tracker.start()
+        self._closing.callback(self._end)
+        with cluster.interruptible(driver):
+            try:
+                if self._watch:
+                    self._closing.enter_context(self._watch(self._watched, self._tracker.backlog))
+                cluster.run(driver, setup.folder, self._premises, setup.launch.gpus_per_trial)
+                self._ended = "interrupted" if driver.stopping in EARLY else "finished"
+            except BaseException as error:
+                self._failed(driver, error)
+            finally:
+                self._closing.close()
+        if driver.stopping in ASKED:
+            raise KeyboardInterrupt
+        if driver.stopping in FAILURES:
+            raise GansweepError(self._went_wrong(driver.stopping))
+        return driver.state
 
-
-def _root(sweep: Sweep) -> Path | None:
-    return Path(sweep.launch.data_root) if sweep.launch.data_root else None
-
-
-def _prepared(sweep: Sweep, code: dict[str, str]) -> dict[str, Any]:
-    """Data, features and floor, made in a worker; InputError where the sweep's file does not fit them."""
-    from pipeline import cluster
-
-    file, data = sweep.file, sweep.data
-    specs = to_build(file.space)  # what a worker builds once before the first trial
-    for source in {spec.init_from for spec in specs if spec.init_from}:
-        source.check()
-    builds = [spec.model_dump(mode="json") for spec in specs]
-    order = data.model_dump(mode="json"), sweep.evaluation.samples, sweep.cache.absolute(), _root(sweep), builds, code
-    with within(file.source):
-        prepared = cluster.prepare(*order)
-    found, own = prepared["data"], own_metrics(file.tree)
-    for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
-        check_objective(name, data.name, found["kind"], found["mixture"], file.source, own)
-    check_data(file.space, found["kind"], found["resolution"], found["classes"])
-    return prepared
-
-
-def _went_wrong(sweep: Sweep, held: lock.Lock, what: str, again: str) -> str:
-    if what == SUPERSEDED:
-        return held.fence.said()
-    if what == DISK_FULL:
-        state = sweep.state if begun(sweep.folder) else SweepState()
-        unfinished = sum(run.end_reason is None for run in (*state.runs, *state.confirmations, *state.perturbed))
-        return f"{needed(sweep.folder, max(1, unfinished))}; then go on with: {again}"
-    return f"the Ray cluster is gone; go on with: {again}"
-
-
-def _check_tracker(sweep: Sweep) -> None:
-    """A new sweep wants a tracker that is there; one that goes on has all in its record, and sends it later."""
-    from pipeline.tracking.tracker import check
-
-    try:
-        check(sweep.tracking_uri)
-    except Unreachable:
-        if not begun(sweep.folder):
-            raise
-
-
-def _stopper(sweep: Sweep, driver: Runner, held: lock.Lock, until: float | None) -> Callable[[], None]:
-    """What each heartbeat looks at: the lock, the stop file of another terminal, the time (by time.monotonic()), and
-    what was spent."""
-    path = sweep.folder / STOP
-    path.unlink(missing_ok=True)
-    before, hours = driver.state.spent(), sweep.launch.gpu_hours
-
-    def look() -> None:
-        if held.lost:
+    def _failed(self, driver: Driver, error: BaseException) -> None:
+        """Why the driver's loop came to no end of its own; raises what is an error of ours."""
+        if not self._held.fence.holds():
             driver.stopping = SUPERSEDED
-        if path.exists():
-            path.unlink(missing_ok=True)
+        self._ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
+        if is_disk_full(error):
+            driver.stopping, self._ended = driver.stopping or DISK_FULL, "interrupted"
+        elif driver.stopping not in FAILURES:
+            raise error
+
+    def _end(self) -> None:
+        """The driver's last line, and the tracker's last chance."""
+        assert self._driver is not None
+        stopping = self._driver.stopping
+        # a full disk, another driver's sweep by now: without this line too it is known to be interrupted
+        with suppress(OSError, Superseded):
+            about = {"doing": self._errand.doing, "session": self._held.session}
+            self._record.append("driver", **about, state=self._ended, why=stopping)
+        self._tracker.close(timeout=5.0 if stopping or self._tracker.error else 60.0)
+
+    def _abandon(self) -> None:
+        """Ray is gone, and the main thread in a call to it."""
+        self._closing.close()
+        self._held.release()
+        self._say(f"gansweep: {self._went_wrong(CLUSTER_LOST)}")
+
+    def _each_beat(self) -> None:
+        """What the heartbeat looks at: the lock, the stop file of another terminal, the time, and what was spent."""
+        driver, hours = self._driver, self._setup.launch.gpu_hours
+        if driver is None:
+            return
+        if self._held.lost:
+            driver.stopping = SUPERSEDED
+        stop = self._setup.folder / STOP
+        if stop.exists():
+            stop.unlink(missing_ok=True)
             driver.stopping = driver.stopping or "stopped"
-        if until and time.monotonic() > until:
+        if self._until and time.monotonic() > self._until:
             driver.stopping = driver.stopping or "max_time"
-        if hours and driver.state.spent(time.time()) - before > 3600 * hours:
+        if hours and self._spending.state().spent(time.time()) - self._spent_before > 3600 * hours:
             driver.stopping = driver.stopping or "gpu_hours"
 
-    return look
+    def _prepared(self) -> dict[str, Any]:
+        """Data, features and floor, made in a worker; InputError where the sweep's file does not fit them."""
+        file, data = self._setup.file, self._setup.data
+        specs = to_build(file.space)  # what a worker builds once before the first trial
+        for source in {spec.init_from for spec in specs if spec.init_from}:
+            source.check()
+        with within(file.source):
+            prepared = cluster.prepare(data, self._setup.evaluation.samples, specs, self._premises)
+        found, own = prepared["data"], own_metrics(file.tree)
+        for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
+            check_objective(name, data.name, found["kind"], found["mixture"], file.source, own)
+        check_data(file.space, found["kind"], found["resolution"], found["classes"])
+        return prepared
 
+    def _went_wrong(self, what: str) -> str:
+        folder = self._setup.folder
+        if what == SUPERSEDED:
+            return self._held.fence.said()
+        if what == DISK_FULL:
+            state = SweepState.fold(read(folder / EVENTS)[0] if begun(folder) else [])
+            unfinished = sum(run.end_reason is None for run in (*state.runs, *state.confirmations, *state.perturbed))
+            return f"{needed(folder, max(1, unfinished))}; then go on with: {self._again}"
+        return f"the Ray cluster is gone; go on with: {self._again}"
 
-@contextmanager
-def _holding(sweep: Sweep, held: lock.Lock, again: str) -> Iterator[None]:
-    """The sweep's folder, with its lock. Nothing is left behind where the sweep was refused before its first line (a
-    failure's log stays), as long as the lock is held: what is there without it is another driver's. A full disk is
-    one line, wherever it was met."""
-    folder = sweep.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); choose another --home") from None
-    try:
-        held.acquire()
+    def _check_tracker(self) -> None:
+        """A new sweep wants a tracker that is there; one that goes on has all in its record, and sends it later."""
         try:
-            sweep.check_new()
-            check_path(sweep.data.name)
-            yield
-        except (GansweepError, KeyboardInterrupt):
-            if not begun(folder) and held.fence.holds():
-                _clean(folder)
+            check_tracker(self._setup.tracking_uri)
+        except Unreachable:
+            if not begun(self._setup.folder):
+                raise
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """The sweep's folder, with its lock. Nothing is left behind where the sweep was refused before its first line
+        (a failure's log stays), as long as the lock is held: what is there without it is another driver's. A full disk
+        is one line, wherever it was met."""
+        folder = self._setup.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise Unreachable(f"{folder}: cannot be written ({error.strerror}); choose another --home") from None
+        try:
+            self._held.acquire()
+            try:
+                self._setup.check_new()
+                check_path(self._setup.data.name)
+                yield
+            except (GansweepError, KeyboardInterrupt):
+                if not begun(folder) and self._held.fence.holds():
+                    self._clean()
+                raise
+            finally:
+                self._held.release()
+        except OSError as error:
+            if is_disk_full(error):
+                raise GansweepError(self._went_wrong(DISK_FULL)) from None
             raise
-        finally:
-            held.release()
-    except OSError as error:
-        if is_disk_full(error):
-            raise GansweepError(_went_wrong(sweep, held, DISK_FULL, again)) from None
-        raise
 
+    def _clean(self) -> None:
+        """Takes away what this driver made of a sweep that was not begun; its lock last."""
+        for name in (LOG, EVENTS, STOP, lock.GUARD, lock.NAME):
+            (self._setup.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # there is something else in it
+            self._setup.folder.rmdir()
 
-def _clean(folder: Path) -> None:
-    """Takes away what this driver made of a sweep that was not begun; its lock last."""
-    for name in (LOG, EVENTS, STOP, lock.GUARD, lock.NAME):
-        (folder / name).unlink(missing_ok=True)
-    with suppress(OSError):  # there is something else in it
-        folder.rmdir()
+    def _say(self, text: str) -> None:
+        if self._watch:
+            self._watch.say(text)

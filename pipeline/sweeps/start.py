@@ -6,10 +6,10 @@ import os
 import platform
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.data.said import shown
 from pipeline.errors import InputError
@@ -18,27 +18,32 @@ from pipeline.record.lock import Lock
 from pipeline.record.log import Line, Record, read
 from pipeline.space import places
 from pipeline.sweeps import sweep_yaml
+from pipeline.sweeps.setup import Setup
 
-if TYPE_CHECKING:
-    from pipeline.sweeps.sweep import Launch, Sweep
+
+@dataclass(frozen=True)
+class Start:
+    """What a driver starts with."""
+
+    doing: str  # "search" or "pick"
+    held: Lock
+    prepared: dict[str, Any]  # data, features, floor and code as they are now
+    slots: int  # runs at a time
+    accept_changes: bool  # of data and code since the sweep was started
 
 
 def begin(
-    sweep: Sweep,
-    doing: str,
+    sweep: Setup,
     record: Record,
-    held: Lock,
-    prepared: dict[str, Any],
-    launch: Launch,
-    slots: int,
-    accept: bool,
+    start: Start,
 ) -> list[Line]:
     """Writes the lines of a driver's start, in a new record or at the end of one; returns all lines so far.
 
-    `prepared`: data, features, floor and code as they are now. Raises InputError where they are not those that the
-    sweep was started with; with `accept` it goes on with them from here.
+    Raises InputError where data, features or code are not those that the sweep was started with, unless that is
+    accepted: then it goes on with them from here.
     """
     lines, _ = read(record.path)
+    prepared, launch = start.prepared, replace(sweep.launch, trials=sweep.trials_wanted)
     if not lines:
         sweep_yaml.write(sweep.folder, sweep.file.tree)
         lines.append(
@@ -57,7 +62,7 @@ def begin(
     if known is not None:
         check_units(known, prepared, sweep.name)
     changed = [] if known is None else changes(known, prepared, launch.moved)
-    if changed and not accept:
+    if changed and not start.accept_changes:
         raise InputError(
             f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
             f"{command('resume', sweep.folder)} --accept-changes"
@@ -66,15 +71,15 @@ def begin(
     lines.append(
         record.append(
             "driver",
-            doing=doing,
-            session=held.session,
+            doing=start.doing,
+            session=start.held.session,
             state="started",
             pid=os.getpid(),
             host=platform.node(),
             launch=asdict(launch),
-            slots=slots,
+            slots=start.slots,
             torn=record.torn,
-            taken_over=held.taken_over,
+            taken_over=start.held.taken_over,
             place={"folder": str(sweep.folder.absolute()), "tracking": sweep.tracking_uri},
             **({"identity": uuid.uuid4().hex[:16], "copy_of": str(original)} if original else {}),
         )
@@ -132,7 +137,7 @@ def changes(known: Line, prepared: dict[str, Any], moved: Mapping[str, str]) -> 
     return found
 
 
-def start_notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
+def notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
     """What was found when the sweep's folder was taken over, for the user."""
     found = []
     found += sweep_yaml.edited(record.path.parent, lines[0]["space"])

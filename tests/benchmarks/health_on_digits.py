@@ -32,14 +32,14 @@ def main() -> None:
     arguments.add_argument("--space", default="digits")
     given = arguments.parse_args()
     sweeps = [_sweep(given.home, given.space, seed) for seed in range(given.seeds)]
-    jobs = [(sweep.folder, run.trial, run.seed) for sweep in sweeps for run in sweep.state.runs if _stopped(run)]
+    jobs = [(sweep.folder, run.trial, run.seed) for sweep in sweeps for run in sweep.state().runs if _stopped(run)]
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         ends = pool.starmap(_to_the_end, jobs)
     rows = [_row(job, end) for job, end in zip(jobs, ends, strict=True)]
     print("| sweep | best tail | floors | default's tail | completed | median completed | stopped by health |")
     print("|---|---|---|---|---|---|---|")
     for sweep in sweeps:
-        print(_sweep_row(sweep.state))
+        print(_sweep_row(sweep.state()))
     print("\n| sweep | trial | stopped as | at images | tail when stopped | tail at the end, rules off | better? |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:
@@ -52,7 +52,7 @@ def _sweep(home: Path, space: str, seed: int) -> Sweep:
     name = f"{space}-{seed}"
     there = (home / name / EVENTS).exists()
     sweep = Sweep.open(name, home=home) if there else Sweep.from_file(space, name=name, home=home, seed=seed)
-    if not there or sweep.state.driver.get("state") != "finished":
+    if not there or sweep.state().driver.get("state") != "finished":
         sweep.run()
     return sweep
 
@@ -68,7 +68,7 @@ def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     from pipeline.training.run import run
     from pipeline.training.store import Store
 
-    state = Sweep.open(folder.name, home=folder.parent).state
+    state = Sweep.open(folder.name, home=folder.parent).state()
     scratch = folder.parent / "rules-off" / folder.name / f"{trial}-{seed}"
     result = scratch / "result.json"
     if not result.exists():
@@ -88,7 +88,7 @@ def _completed(state: SweepState) -> list[float]:
 
 def _row(job: tuple[Path, int, int], end: dict[str, Any]) -> list[Any]:
     folder, trial, seed = job
-    state = Sweep.open(folder.name, home=folder.parent).state
+    state = Sweep.open(folder.name, home=folder.parent).state()
     run = state.trials[trial].runs[seed]
     median = statistics.median(_completed(state))
     better = "yes" if end["tail"] is not None and end["tail"] < median else "no"

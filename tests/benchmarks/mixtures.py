@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -81,7 +82,7 @@ def spec_of(data: str, game: str, steps: int) -> TrialSpec:
 
 def score(name: str, game: str, steps: int, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
-    start, data = time.perf_counter(), load(DataSpec(name=name), None, Path())
+    start, data = time.perf_counter(), load(DataSpec(name=name), None, Path(tempfile.gettempdir()))
     state = initial(spec_of(name, game, steps), data, seed)
     for _ in range(steps):
         step(state, state.batches.next(state.randomness), state.randomness)

@@ -13,7 +13,7 @@ LAZY = ("--set", "regularisers={r1: {interval: 16}, r2: {interval: 16}}")
 
 @pytest.mark.parametrize("dry", [True, False])
 def test_a_pair_that_fails_lazily_is_warned_of(dry: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for started in ("pipeline.cli.dryrun.dry_run", "pipeline.sweeps.session.drive"):
+    for started in ("pipeline.cli.dryrun.dry_run", "pipeline.cli.sweep.drive"):
         monkeypatch.setattr(started, lambda *_: None)
     arguments = ["run", "digits", *LAZY, "--home", str(tmp_path), *(["--dry-run"] if dry else [])]
     said = CliRunner().invoke(app, arguments)

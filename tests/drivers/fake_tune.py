@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import faults
-from pipeline.drivers.driver import Job
-from pipeline.drivers.search import Driver
+from pipeline.drivers.driver import Assignment, Job
+from pipeline.drivers.search import SearchDriver
 from pipeline.record.log import Line, Record, read
 from pipeline.record.measurement import Measurement
-from pipeline.record.state import SweepState
+from pipeline.record.state import Follower, SweepState
 from pipeline.record.trials import Run
 from pipeline.space.load import SweepFile, from_tree
 
@@ -131,7 +131,9 @@ class FakeTune:
             floor = {"floor": {"fid": 2.0}, "floor_spread": {"fid": 0.1}}
             lines.append(self.record.append("prepared", data={"name": "digits", "fingerprint": "x"}, **floor))
         trials = trials or self.file.sweep.search.trials
-        self.driver = Driver(folder, self.record, lines, self.file, concurrency=concurrency, trials=trials, cuda=False)
+        self.follower = Follower(self.record, lines, folder)
+        given = Assignment(folder, self.record, lines, self.file, concurrency)
+        self.driver = SearchDriver(given, trials, cuda=False)
 
     def go(self, steps: int = 10**6) -> SweepState:
         """Until nothing is left (or for so many steps of a worker), the runs taking turns."""

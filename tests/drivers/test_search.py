@@ -155,7 +155,7 @@ def test_what_a_checkpoint_had_to_say_is_in_the_record_and_for_the_watcher(tmp_p
     tune.driver.measured(job, Measurement(100, {"fid": 9.0}, {"finite": 1.0}, 1.0, notices=("damaged; went back",)))
     (notice,) = [line for line in read(tune.record.path)[0] if line["event"] == "notice"]
     assert (notice["trial"], notice["text"]) == (0, "damaged; went back")
-    assert tune.driver.notices == ["trial 0: damaged; went back"]
+    assert tune.follower.notices() == ["trial 0: damaged; went back"]
 
 
 def test_a_combination_that_cannot_be_built_is_invalid_and_the_next_trial_goes_on(tmp_path: Path) -> None:

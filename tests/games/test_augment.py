@@ -160,7 +160,7 @@ def test_instance_noise_has_its_deviation() -> None:
     assert float(noisy.mean()) == pytest.approx(0.0, abs=0.01)
 
 
-def test_under_autocast_the_geometry_is_that_of_float32() -> None:
+def test_under_autocast_the_geometry_is_that_of_float32(tmp_path: Path) -> None:
     """bfloat16 would miss its places by up to half a pixel: the judge that augments is held to float32."""
     tree = {
         "data": {"name": "digits"},
@@ -172,7 +172,7 @@ def test_under_autocast_the_geometry_is_that_of_float32() -> None:
         "device": "cpu",
         "precision": "bf16",
     }
-    state = initial(TrialSpec.model_validate(tree), load(DataSpec(name="digits"), None, Path()), 0)
+    state = initial(TrialSpec.model_validate(tree), load(DataSpec(name="digits"), None, tmp_path), 0)
     game, x = state.game, images(16, 1, 8)
     assert isinstance(game, AdversarialGame)
     turn = Turn(x, x, x, seeded(), {}, {"ada": {"p": torch.tensor(1.0), "signs": torch.tensor(0.0)}}, 0, 0)

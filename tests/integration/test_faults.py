@@ -188,7 +188,7 @@ def test_a_sweep_at_work_says_so(story: Story) -> None:
 
 def workers(running: Running) -> list[psutil.Process]:
     """Those that hold a run; Ray's own agent is called ray::RuntimeEnvAgent."""
-    return [process for process in running.look() if re.match(r"ray::Run(?!time)", " ".join(process.cmdline()))]
+    return [process for process in running.look() if re.match(r"ray::Trainable", " ".join(process.cmdline()))]
 
 
 @pytest.fixture(scope="module")
