@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,6 +86,43 @@ class Run:
         sign = 1 if self.minimises(metric) else -1
         return min(values, key=lambda at: nan_last(sign * at[1])) if values else None
 
+    def at_best(self, objective: str) -> dict[str, float]:
+        """All metrics at the evaluation where the objective was best."""
+        best = self.best(objective)
+        return next((dict(m.metrics) for m in self.measurements if best and m.images == best[0]), {})
+
+    def at_end(self) -> dict[str, float]:
+        """All metrics at the last evaluation; after a value that was not finite there was none any more."""
+        return next((dict(m.metrics) for m in reversed(self.measurements) if m.metrics), {})
+
+    def tails(self) -> dict[str, float]:
+        """The tail of each metric."""
+        names = dict.fromkeys(name for m in self.measurements for name in m.metrics)
+        return {name: found for name in names if (found := self.tail(name)) is not None}
+
+    def summary(self, objective: str) -> Summary:
+        """The same of one run as of a trial."""
+        return _summary([self], [self], objective, self.end_reason)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a trial came to, over its runs: what every table, page and program is told of it.
+
+    Of several seeds tail, best and final are medians, in which a run that was not healthy counts as worse than any;
+    where those are the most, medians of what they had. Of the runs that ended, once it is decided how the trial did.
+    """
+
+    end_reason: str | None  # None until it is decided
+    evidence: dict[str, Any] | None  # of the first run that ended so
+    seeds: int  # runs that it has so far
+    images: int  # of the run that had the most
+    seconds: float  # of all runs
+    tail: dict[str, float]  # by metric: the median of the last 3 evaluations
+    best: dict[str, float]  # all metrics at the evaluation where the objective was best
+    best_images: int | None  # of that evaluation
+    final: dict[str, float]  # all metrics at the last evaluation
+
 
 @dataclass(frozen=True)
 class Moved:
@@ -160,14 +197,18 @@ class Trial:
         """Ended as a result that counts."""
         return self.end_reason in WELL
 
+    @property
+    def counted(self) -> list[Run]:
+        """The runs that say how it did: those that ended, once that is decided."""
+        return self.ended if self.decided else list(self.runs.values())
+
     def tail(self, metric: str) -> float | None:
-        """The median over its runs of their tails, where one that ended unhealthy counts as worse than any; where
-        those are the most, the median of what their tails were. Of the runs that ended, once it is known how it did."""
-        counted = self.ended if self.decided else self.runs.values()
-        tails = [(run, found) for run in counted if (found := run.tail(metric)) is not None]
-        worst = math.inf if all(run.minimises(metric) for run, _ in tails) else -math.inf
-        found = median(worst if run.end_reason and not run.healthy else value for run, value in tails)
-        return found if found is None or math.isfinite(found) else median(value for _, value in tails)
+        """What the trial is compared by: the tail of its summary()."""
+        return _middle(self.counted, metric, [run.tail(metric) for run in self.counted])
+
+    def summary(self, objective: str) -> Summary:
+        """What it came to so far."""
+        return _summary(list(self.runs.values()), self.counted, objective, self.end_reason)
 
     @property
     def end_reason(self) -> str | None:
@@ -180,6 +221,35 @@ class Trial:
         if 2 * len(unhealthy) >= len(ended):
             return most_frequent(unhealthy)
         return "rung" if any(run.end_reason == "rung" for run in ended) else "completed"
+
+
+def _middle(runs: Sequence[Run], metric: str, values: Sequence[float | None]) -> float | None:
+    """The median of a metric's values, one a run, where a run that ended unhealthy counts as worse than any; where
+    those are the most, of what they had."""
+    there = [(run, value) for run, value in zip(runs, values, strict=True) if value is not None]
+    worst = math.inf if all(run.minimises(metric) for run, _ in there) else -math.inf
+    found = median(worst if run.end_reason and not run.healthy else value for run, value in there)
+    return found if found is None or math.isfinite(found) else median(value for _, value in there)
+
+
+def _summary(runs: list[Run], counted: list[Run], objective: str, end_reason: str | None) -> Summary:
+    def over(found: list[dict[str, float]]) -> dict[str, float]:
+        names = dict.fromkeys(name for each in found for name in each)
+        middles = {name: _middle(counted, name, [each.get(name) for each in found]) for name in names}
+        return {name: value for name, value in middles.items() if value is not None}
+
+    images = median(best[0] if (best := run.best(objective)) else None for run in counted)
+    return Summary(
+        end_reason=end_reason,
+        evidence=next((run.evidence for run in runs if end_reason and run.end_reason == end_reason), None),
+        seeds=len(runs),
+        images=max((run.images for run in runs), default=0),
+        seconds=sum(run.seconds for run in runs),
+        tail=over([run.tails() for run in counted]),
+        best=over([run.at_best(objective) for run in counted]),
+        best_images=None if images is None else round(images),
+        final=over([run.at_end() for run in counted]),
+    )
 
 
 def most_frequent(reasons: list[str]) -> str:

@@ -77,12 +77,13 @@ def leaderboard(state: SweepState, limit: int) -> str:
 
 
 def _row(state: SweepState, rank: int, trial: Trial) -> str:
-    bests = [best for run in trial.runs.values() if (best := run.best(state.metric))]
-    value = f"{number(bests[0][1])} at {bests[0][0]:,}" if bests else ""
+    found = trial.summary(state.metric)
+    best = found.best.get(state.metric)
+    value = "" if best is None else f"{number(best)} at {found.best_images:,}"
     params = ", ".join(f"{k} {number(v) if isinstance(v, float) else v}" for k, v in _short(trial.params).items())
-    images = max((run.images for run in trial.runs.values()), default=0)
-    tail = score(state, trial.tail(state.metric))
-    return f"| {rank} | {trial.number} | {tail} | {value} | {trial.end_reason or 'running'} | {images:,} | {params} |\n"
+    tail = score(state, found.tail.get(state.metric))
+    ended = found.end_reason or "running"
+    return f"| {rank} | {trial.number} | {tail} | {value} | {ended} | {found.images:,} | {params} |\n"
 
 
 def _short(params: dict[str, Any]) -> dict[str, Any]:

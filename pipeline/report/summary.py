@@ -1,4 +1,4 @@
-"""What came out of a sweep in a few lines, and how numbers, times and reasons are written everywhere."""
+"""What came out of a sweep, in a few lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 
 from pipeline.record import front
 from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial
 from pipeline.report.numbers import clock, floors, number, signed
 
 
@@ -21,7 +22,7 @@ def summary(state: SweepState) -> list[str]:
     if best is None:
         return lines
     tail = best.tail(state.metric)
-    lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, on one seed")
+    lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, {_seeds(best)}")
     default = state.default_tail
     if default is not None and tail is not None and best.number != 0:
         lines.append(f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}")
@@ -30,3 +31,8 @@ def summary(state: SweepState) -> list[str]:
     lines += front.words(state)
     lines.append("its parameters: " + "  ".join(f"{key}={number(value)}" for key, value in best.params.items()))
     return lines
+
+
+def _seeds(trial: Trial) -> str:
+    count = len(trial.counted)
+    return "on one seed" if count == 1 else f"the median of {count} seeds"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +93,8 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
     if event == "run_ended" or key in points:
         points.setdefault(key, [])
         if key[1] is not None:
-            points[key] += _summary([run], state.metric, time)
-        points.setdefault((trial.number, None), []).extend(_summary(list(trial.runs.values()), state.metric, time))
+            points[key] += _summary(run, state.metric, time)
+        points.setdefault((trial.number, None), []).extend(_summary(trial, state.metric, time))
     if event == "run_ended":
         points[trial.number, None] += _objectives(state, trial, time)
         points[SWEEP] = _progress(state, time)
@@ -110,7 +109,7 @@ def _confirmed(
     """What a line of a run that confirms adds to `points`: its own summary, and the pick's curves by runs ended."""
     key: Key = (run.trial, run.seed)
     if ended or key in points:
-        points[key] = [*points.get(key, []), *_summary([run], state.metric, time)]
+        points[key] = [*points.get(key, []), *_summary(run, state.metric, time)]
         tested = run.test_tail(state.metric)
         if tested is not None:
             points[key].append(Point(f"test_tail.{state.metric}", tested, time, run.images))
@@ -134,39 +133,27 @@ def _measured(run: Run, time: int) -> list[Point]:
     return [Point(name, float(value), time, m.images) for name, value in named.items()]
 
 
-def summary(runs: list[Run], objective: str) -> dict[str, float]:
-    """best.*, all metrics where the objective was best; final.*; tail.*: each the median over the runs."""
-    found: dict[str, list[float | None]] = {}
-    for run in runs:
-        best = run.best(objective)
-        for m in run.measurements:
-            if best and m.images == best[0]:
-                for name, value in m.metrics.items():
-                    found.setdefault(f"best.{name}", []).append(value)
-                found.setdefault("best.images", []).append(m.images)
-        for name in dict.fromkeys(name for m in run.measurements for name in m.metrics):
-            found.setdefault(f"tail.{name}", []).append(run.tail(name))
-            if run.end_reason is not None:
-                found.setdefault(f"final.{name}", []).append(run.final(name))
-    there = {name: [value for value in values if value is not None] for name, values in found.items()}
-    return {name: _unless_nan(statistics.median, values) for name, values in there.items() if values}
-
-
-def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -> float:
-    """Of values with a NaN among them: NaN, not whatever sorting makes of it."""
-    return math.nan if any(math.isnan(value) for value in values) else float(function(values))
-
-
-def _summary(runs: list[Run], objective: str, time: int) -> list[Point]:
-    step = max((run.images for run in runs), default=0)
-    values = summary(runs, objective)
+def _summary(of: Trial | Run, objective: str, time: int) -> list[Point]:
+    """tail.*, best.* and, of what has ended, final.*: what every other page says of it (record/trials.Summary)."""
+    found, runs = of.summary(objective), list(of.runs.values()) if isinstance(of, Trial) else [of]
+    values = {f"tail.{name}": value for name, value in found.tail.items()}
+    values |= {f"best.{name}": value for name, value in found.best.items()}
+    if found.best_images is not None:
+        values["best.images"] = found.best_images
+    if any(run.end_reason is not None for run in runs):
+        values |= {f"final.{name}": value for name, value in found.final.items()}
     tails = [tail for run in runs if (tail := run.tail(objective)) is not None]
     if len(runs) > 1:
         values["seeds"] = len(runs)
     if len(runs) > 1 and tails:
         values[f"tail_lowest.{objective}"] = _unless_nan(min, tails)
         values[f"tail_highest.{objective}"] = _unless_nan(max, tails)
-    return [Point(name, float(value), time, step) for name, value in values.items()]
+    return [Point(name, float(value), time, found.images) for name, value in values.items()]
+
+
+def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -> float:
+    """Of values with a NaN among them: NaN, not whatever sorting makes of it."""
+    return math.nan if any(math.isnan(value) for value in values) else float(function(values))
 
 
 def _objectives(state: SweepState, trial: Trial, time: int) -> list[Point]:
