@@ -217,7 +217,7 @@ def stop(name: Name, home: Home = None) -> None:
     from pipeline.sweeps.sweep import Sweep
 
     sweep = Sweep.open(name, home=home)
-    folder, verb = sweep.folder, "pick" if sweep.state().picker.get("state") == "started" else "resume"
+    folder, verb = sweep.folder, "pick" if sweep.state().picking == "started" else "resume"
     if lock.holder(folder) is None:
         raise InputError(f"{name} is not running; its state: {command('status', folder)}")
     (folder / STOP).write_text("")

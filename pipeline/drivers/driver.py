@@ -11,8 +11,10 @@ from typing import Any
 from pipeline import faults
 from pipeline.deadline import hung
 from pipeline.health.rules import Context, verdict
+from pipeline.record.events import DriverSaid, Line, every
+from pipeline.record.home import run_folder, sweep_folder
 from pipeline.record.lock import Fence
-from pipeline.record.log import Line, Record
+from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Run
@@ -66,14 +68,13 @@ class Driver(ABC):
     """
 
     def __init__(self, given: Assignment) -> None:
-        lines = given.lines
-        self.state = SweepState.fold(lines, given.folder)
+        self.state = SweepState.fold(given.lines, given.folder)
         self.stopping: str | None = None
         self._folder, self._record, self._file, self._slots = given.folder, given.record, given.file, given.slots
         self._live: dict[tuple[int, int], Job] = {}
-        starts = [line for line in lines if line["event"] == "driver" and line["state"] == "started"]
-        self._session: str = starts[-1]["session"] if starts else ""
-        self._moved: dict[str, str] = starts[-1].get("launch", {}).get("moved", {}) if starts else {}
+        starts = [driver for driver in every(DriverSaid, given.lines) if driver.started]
+        self._session = starts[-1].session if starts else ""
+        self._moved: dict[str, str] = starts[-1].launch.get("moved", {}) if starts else {}
         given.record.listen(self.state.apply)
 
     @abstractmethod
@@ -197,16 +198,7 @@ def context(state: SweepState) -> Context:
     return Context(state.metric, state.known.minimise, state.floor, state.floor_spread)
 
 
-def sweep_folder(run: Path) -> Path:
-    """The sweep's folder that a run_folder() is in."""
-    return run.parents[2]
-
-
 def hung_file(job: Job) -> Path:
     """Where a worker leaves what it was in when it did not come to an end: not among what a run keeps."""
     scratch = sweep_folder(Path(job.folder)) / SCRATCH
     return scratch / f"hung-{job.trial}-{job.seed}-{job.attempt}.txt"
-
-
-def run_folder(folder: Path, trial: int, seed: int) -> Path:
-    return folder / "trials" / str(trial) / f"seed-{seed}"

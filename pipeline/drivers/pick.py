@@ -38,13 +38,14 @@ class PickOrder:
 
     def begun(self, state: SweepState) -> bool:
         """Whether it is what the sweep's last pick was to do."""
-        return {key: state.pick.get(key) for key in self.line} == self.line
+        last = state.pick
+        return last is not None and {"top": last.top, "seeds": last.seeds, "finalists": last.finalists} == self.line
 
     def done(self, state: SweepState) -> bool:
         """Whether all of it is in the record."""
         if not self.begun(state) or race(state, self.numbers, self.seeds).wanted:
             return False
-        if state.picker.get("state") != "finished":
+        if state.picking != "finished":
             return False
         return self.perturb is None or neighbours.done(state, self.perturb)
 

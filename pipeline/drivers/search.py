@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.drivers.driver import Assignment, Driver, Job
 from pipeline.errors import InputError
-from pipeline.record.log import Line
+from pipeline.record.events import Line, Measured, event_of
 from pipeline.record.trials import Run
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
@@ -131,8 +131,9 @@ class SearchDriver(Driver):
         return [seed for seed in wanted if seed not in trial.runs or trial.runs[seed].state == "running"]
 
     def _remember(self, line: Line) -> None:
-        if line["event"] != "measurement" or line["seed"] != self._first_seed:
+        event = event_of(line)
+        if not isinstance(event, Measured) or event.seed != self._first_seed:
             return
-        value = line["metrics"].get(self._file.sweep.objective)
+        value = event.metrics.get(self._file.sweep.objective)
         if value is not None:
-            self._history.append(rungs.Point((line["trial"], line["seed"]), line["images"], value))
+            self._history.append(rungs.Point((event.trial, event.seed), event.images, value))

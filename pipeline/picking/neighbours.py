@@ -69,7 +69,7 @@ def begin(record: Record, state: SweepState, file: SweepFile, wanted: Perturbati
             number = NEIGHBOURS + len(state.neighbours)
             record.append("neighbour", trial=number, of=winner, spec=spec, **_moved(move))
         numbers.append(number)
-    if not _same(state, settings) or state.perturb["neighbours"] != numbers:
+    if not _same(state, settings) or state.perturb is None or state.perturb.neighbours != numbers:
         record.append("perturb", **settings, neighbours=numbers, left=left)
     return True
 
@@ -84,7 +84,7 @@ def _settings(state: SweepState, wanted: Perturbation) -> dict[str, Any] | None:
 
 def _same(state: SweepState, settings: dict[str, Any]) -> bool:
     """Whether the last line `perturb` is of these settings."""
-    return {key: state.perturb.get(key) for key in settings} == settings
+    return state.perturb is not None and {key: getattr(state.perturb, key) for key in settings} == settings
 
 
 def _moved(move: Move) -> dict[str, Any]:

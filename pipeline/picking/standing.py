@@ -22,8 +22,8 @@ def neighbours_wanted(state: SweepState) -> list[tuple[int, int]]:
         return []
     return [
         (number, replicate)
-        for replicate in range(state.perturb["seeds"])
-        for number in state.perturb["neighbours"]
+        for replicate in range(state.perturb.seeds)
+        for number in state.perturb.neighbours
         if not has_ended(state, number, run_seed(state.seed, FRESH + replicate))
     ]
 

@@ -103,8 +103,9 @@ def standing(state: SweepState) -> Verdict | None:
 def verdict(state: SweepState) -> Verdict:
     """By the record, which must have a pick. Raises NoHealthyTrial where no finalist was healthy on any fresh seed,
     GansweepError where the race was stopped before there was anything to say."""
-    why = {int(number): tuple(reasons) for number, reasons in state.pick["finalists"].items()}
-    finalists, seeds = list(why), int(state.pick["seeds"])
+    assert state.pick is not None
+    why = {int(number): tuple(reasons) for number, reasons in state.pick.finalists.items()}
+    finalists, seeds = list(why), state.pick.seeds
     found = race(state, finalists, seeds)
     outcomes = {number: each for number, each in found.outcomes.items() if each}
     if not any(scores(each) for each in outcomes.values()):

@@ -3,67 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.record.events import OF_A_TRIAL, REQUIRED, Line, is_number, is_whole
+
 FORMAT = 1
-
-Line = dict[str, Any]
-Kind = tuple[str, Callable[[Any], bool]]
-
-
-def _number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return isinstance(value, float) or abs(value) <= sys.float_info.max  # a longer one is no float's
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(_number(each) for each in value.values())
-
-
-WHOLE: Kind = ("a whole number from 0 up", _whole)
-NUMBER: Kind = ("a number", _number)
-NUMBERS: Kind = ("a mapping of numbers", _numbers)
-TEXT: Kind = ("text", lambda value: isinstance(value, str))
-MAPPING: Kind = ("a mapping", lambda value: isinstance(value, dict))
-MAYBE: Kind = ("a mapping or nothing", lambda value: value is None or isinstance(value, dict))
-LIST: Kind = ("a list", lambda value: isinstance(value, list))
-ANY: Kind = ("anything", lambda value: True)
-
-_RUN = {"trial": WHOLE, "seed": WHOLE, "attempt": WHOLE}
-# Every event with the fields that its line must have. A line may have others, of a newer version.
-EVENTS: dict[str, dict[str, Kind]] = {
-    "sweep": {"name": TEXT, "source": TEXT, "space": MAPPING, "spec": MAPPING, "seed": WHOLE, "versions": MAPPING},
-    "driver": {"session": TEXT, "state": TEXT},
-    "prepared": {"data": MAPPING, "floor": NUMBERS, "floor_spread": NUMBERS},
-    "trial": {"trial": WHOLE, "point": MAPPING, "spec": MAPPING, "source": TEXT},
-    "promoted": {"trial": WHOLE, "seeds": WHOLE},
-    "attempt": _RUN,
-    "attempt_ended": {**_RUN, "why": TEXT},
-    "measurement": {**_RUN, "images": WHOLE, "metrics": NUMBERS, "signals": NUMBERS, "seconds": NUMBER},
-    "notice": {**_RUN, "text": TEXT},
-    "pick": {"top": WHOLE, "seeds": WHOLE, "finalists": MAPPING},
-    "perturb": {"of": WHOLE, "factor": NUMBER, "choices": ANY, "seeds": WHOLE, "neighbours": LIST, "left": ANY},
-    "neighbour": {
-        "trial": WHOLE,
-        "of": WHOLE,
-        "parameter": TEXT,
-        "was": ANY,
-        "value": ANY,
-        "point": MAPPING,
-        "spec": MAPPING,
-    },
-    "run_ended": {**_RUN, "reason": TEXT, "evidence": MAYBE},
-    "repaired": {"dropped": LIST, "damaged": TEXT},
-}
-OF_A_TRIAL = ("promoted", "attempt", "attempt_ended", "measurement", "notice", "run_ended")
 
 
 class NewerFormat(Exception):
@@ -74,18 +19,18 @@ def fault(line: Any) -> str | None:
     """What is wrong with a line by itself, in words; None where nothing is. Raises NewerFormat."""
     if not isinstance(line, dict):
         return "it is not a mapping"
-    if not _whole(line.get("v")):
+    if not is_whole(line.get("v")):
         return "it has no version"
     if line["v"] > FORMAT:
         raise NewerFormat(line["v"])
-    if not _whole(line.get("n")):
+    if not is_whole(line.get("n")):
         return "it has no number"
-    if not _number(line.get("time")) or not math.isfinite(line["time"]):
+    if not is_number(line.get("time")) or not math.isfinite(line["time"]):
         return "it has no time"
     event = line.get("event")
-    if not isinstance(event, str) or event not in EVENTS:
+    if not isinstance(event, str) or event not in REQUIRED:
         return f"its event is unknown ({event!r})"
-    for name, (valid, holds) in EVENTS[event].items():
+    for name, (valid, holds) in REQUIRED[event].items():
         if name not in line:
             return f"{event} lacks {name}"
         if not holds(line[name]):

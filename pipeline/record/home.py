@@ -15,6 +15,7 @@ from pipeline.errors import InputError, one_of
 EVENTS = "events.jsonl"  # the record
 LOG = "log.txt"  # what Ray, Optuna and MLflow said
 STOP = "stop"  # there while another terminal wants the driver to end
+TRIALS = "trials"  # the folders of its runs
 BEST = "best.yaml"  # what a pick recommends
 LONGEST = 64  # characters of a name
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -64,6 +65,21 @@ def folder_of(name: str, home: str | Path | None = None) -> Path:
     return home_of(home) / name
 
 
+def trial_folder(folder: Path, trial: int) -> Path:
+    """In a sweep's folder."""
+    return folder / TRIALS / str(trial)
+
+
+def run_folder(folder: Path, trial: int, seed: int) -> Path:
+    """Where a run's checkpoints and samples are, in a sweep's folder."""
+    return trial_folder(folder, trial) / f"seed-{seed}"
+
+
+def sweep_folder(run: Path) -> Path:
+    """The sweep's folder that a run_folder() is in."""
+    return run.parents[2]
+
+
 def begun(folder: Path) -> bool:
     """Whether there is a sweep in it: a record with a first line. A driver killed before that leaves an empty one."""
     try:
@@ -75,7 +91,7 @@ def begun(folder: Path) -> bool:
 
 def has_trials(folder: Path) -> bool:
     """Whether runs have left something in a sweep's folder."""
-    return any((folder / "trials").glob("*"))
+    return any((folder / TRIALS).glob("*"))
 
 
 def existing(name: str, home: str | Path | None = None) -> Path:

@@ -15,12 +15,12 @@ from typing import Any
 
 from pipeline import durable
 from pipeline.errors import InputError
-from pipeline.record.check import EVENTS, FORMAT, NewerFormat, Sequence, fault
+from pipeline.record.check import FORMAT, NewerFormat, Sequence, fault
+from pipeline.record.events import REQUIRED, Line
 from pipeline.record.home import command
 
 APART = 0.0015  # seconds between lines, at least: a tracker with milliseconds keeps them apart, clocks are set back
 
-Line = dict[str, Any]
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -60,7 +60,7 @@ class Record:
     def append(self, event: str, **fields: Any) -> Line:
         """Writes one line through to the disk and returns it. Raises OSError, with no line written, where there is no
         room for it."""
-        missing = [name for name in EVENTS[event] if name not in fields]
+        missing = [name for name in REQUIRED[event] if name not in fields]
         if missing:
             raise TypeError(f"{event} lacks {', '.join(missing)}")
         with self._lock:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.record.events import Measured
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -32,7 +34,12 @@ class Measurement:
         return asdict(self)
 
     @classmethod
+    def of(cls, event: Measured) -> Measurement:
+        """As the record has it."""
+        return cls(**{name: getattr(event, name) for name in cls.__dataclass_fields__ if name != "notices"})
+
+    @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> Measurement:
-        """Takes what as_dict gave, and a line of the record, whose other keys it leaves."""
+        """Takes what as_dict gave."""
         found = {name: tree[name] for name in cls.__dataclass_fields__ if name in tree}
         return cls(**{**found, "notices": tuple(found.get("notices", ()))})

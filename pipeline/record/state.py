@@ -5,12 +5,32 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.record.events import (
+    AttemptBegan,
+    AttemptEnded,
+    DriverSaid,
+    Line,
+    Measured,
+    NeighbourProposed,
+    Noticed,
+    PerturbBegan,
+    PickBegan,
+    Prepared,
+    Promoted,
+    Repaired,
+    RunEnded,
+    RunEvent,
+    SweepBegan,
+    TrialProposed,
+    event_of,
+    every,
+)
 from pipeline.record.home import command
-from pipeline.record.log import Line, Record
+from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.trials import Moved, Run, Trial, nan_last
 from pipeline.schema.metrics import Metric, known, own_metrics
@@ -27,14 +47,14 @@ class SweepState:
     space: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
-    prepared: dict[str, Any] = field(default_factory=dict)
+    prepared: Prepared | None = None
     wanted: int = 0  # trials that it is to have, as the last driver was told
     trials: dict[int, Trial] = field(default_factory=dict)
-    driver: dict[str, Any] = field(default_factory=dict)
-    pick: dict[str, Any] = field(default_factory=dict)  # what is confirmed: the last such line
+    driver: DriverSaid | None = None  # the last line of one that searches
+    pick: PickBegan | None = None  # what is confirmed: the last such line
     neighbours: dict[int, Trial] = field(default_factory=dict)  # of a pick's winner, in no ranking
-    perturb: dict[str, Any] = field(default_factory=dict)  # which of them are wanted: the last such line
-    picker: dict[str, Any] = field(default_factory=dict)  # the last line of a driver that confirms
+    perturb: PerturbBegan | None = None  # which of them are wanted: the last such line
+    picker: DriverSaid | None = None  # the last line of a driver that confirms
     started: float = 0.0
     updated: float = 0.0
     seconds: float = 0.0  # with a driver at work
@@ -56,51 +76,53 @@ class SweepState:
 
     def apply(self, line: Line) -> None:
         """One line on; a measurement that is there already (a retry yields it again) changes nothing."""
-        event, now = line["event"], line["time"]
-        if event == "driver":  # one that died took its attempts with it
-            self._end_attempts(self.updated if line["state"] == "started" else now)
-        if event == "sweep":
-            self.name = self.folder.name if self.folder else line["name"]  # a folder may have another name by now
-            self.space, self.spec, self.seed = line["space"], line["spec"], line["seed"]
-            self.source, self.started = line["source"], now
-            self.wanted = self.spec.get("search", {}).get("trials", 0)
-        elif event == "driver":
-            picks = line.get("doing") == "pick"
-            if line["state"] == "started":  # so one that the other kind's last line leaves at work is gone
-                self.picker, self.driver = ({**each, **_gone(each)} for each in (self.picker, self.driver))
-            if picks:
-                self.picker = line
-            else:
-                self.driver = line
-            if line["state"] == "started":
-                launch = line.get("launch", {})
-                self.slots, self.share = line.get("slots", 1), launch.get("gpus_per_trial", 0.0)
-                self.wanted = launch.get("trials") or self.wanted
-        elif event == "pick":
-            self.pick = line
-        elif event == "perturb":
-            self.perturb = line
-        elif event == "neighbour":
-            moved = Moved(line["of"], line["parameter"], line["was"], line["value"])
-            number = line["trial"]
-            self.neighbours[number] = Trial(number, line["point"], line["spec"], "perturbed", now, moved=moved)
-        elif event == "prepared":
-            self.prepared = line
-        elif event == "trial":
-            number = line["trial"]
-            seeds = self.spec.get("search", {}).get("seeds", 1)
-            self.trials[number] = Trial(number, line["point"], line["spec"], line["source"], now, seeds, seeds)
-        elif event == "repaired":
-            self.repaired.append(line["damaged"])
-        elif event == "promoted":
-            self.trials[line["trial"]].seeds = line["seeds"]
-        else:
-            self._apply_run(line)
-        if self.updated and not (event == "driver" and line["state"] == "started"):
-            self.seconds += now - self.updated
-            self.slot_seconds += self.slots * (now - self.updated)
-        self.updated = now
+        event = event_of(line)
+        starts = isinstance(event, DriverSaid) and event.started
+        match event:
+            case SweepBegan():
+                self.name = self.folder.name if self.folder else event.sweep  # a folder may have another name by now
+                self.space, self.spec, self.seed = event.space, event.spec, event.seed
+                self.source, self.started = event.source, event.time
+                self.wanted = self.spec.get("search", {}).get("trials", 0)
+            case DriverSaid():
+                self._end_attempts(self.updated if starts else event.time)  # one that died took its attempts with it
+                self._driven(event)
+            case Prepared():
+                self.prepared = event
+            case TrialProposed(trial=number):
+                seeds = self.spec.get("search", {}).get("seeds", 1)
+                proposed = Trial(number, event.point, event.spec, event.source, event.time, seeds, seeds)
+                self.trials[number] = proposed
+            case Promoted():
+                self.trials[event.trial].seeds = event.seeds
+            case PickBegan():
+                self.pick = event
+            case PerturbBegan():
+                self.perturb = event
+            case NeighbourProposed(trial=number):
+                moved = Moved(event.of, event.parameter, event.was, event.value)
+                neighbour = Trial(number, event.point, event.spec, "perturbed", event.time, moved=moved)
+                self.neighbours[number] = neighbour
+            case Repaired():
+                self.repaired.append(event.damaged)
+            case RunEvent():
+                self._apply_run(event)
+        if self.updated and not starts:
+            self.seconds += event.time - self.updated
+            self.slot_seconds += self.slots * (event.time - self.updated)
+        self.updated = event.time
         self.lines += 1
+
+    def _driven(self, event: DriverSaid) -> None:
+        """A driver has started, or ended; one that the other kind's last line leaves at work is gone."""
+        if event.started:
+            self.picker, self.driver = _gone(self.picker), _gone(self.driver)
+            self.slots, self.share = event.slots, event.launch.get("gpus_per_trial", 0.0)
+            self.wanted = event.launch.get("trials") or self.wanted
+        if event.doing == "pick":
+            self.picker = event
+        else:
+            self.driver = event
 
     def spent(self, now: float | None = None) -> float:
         """Seconds of runs, times the share of a GPU that each takes, or of cores; with those under way until `now`."""
@@ -112,24 +134,24 @@ class SweepState:
         self.busy += sum(max(0.0, at - began) for began in self.under_way.values())
         self.under_way.clear()
 
-    def _apply_run(self, line: Line) -> None:
-        trial, seed = self.configuration(line["trial"]), line["seed"]
-        confirms = seed in trial.confirmations or line.get("replicate") is not None
-        runs = trial.confirmations if confirms else trial.runs
-        new = Run(trial.number, seed, started=line["time"], replicate=line.get("replicate"), own=self.own)
-        run = runs.setdefault(seed, new)
-        run.attempt = line["attempt"]
-        key = (trial.number, seed)
-        if line["event"] == "attempt":
-            self.under_way[key] = line["time"]
-        elif line["event"] in ("attempt_ended", "run_ended") and key in self.under_way:
-            self.busy += line["time"] - self.under_way.pop(key)
-        if line["event"] == "measurement" and line["images"] > run.images:
-            run.measurements.append(Measurement.from_dict(line))
-        elif line["event"] == "attempt_ended":
-            run.faults.append(line.get("kind", "lost"))
-        elif line["event"] == "run_ended":
-            run.end_reason, run.evidence, run.ended = line["reason"], line["evidence"], line["time"]
+    def _apply_run(self, event: RunEvent) -> None:
+        trial, key = self.configuration(event.trial), (event.trial, event.seed)
+        replicate = event.replicate if isinstance(event, AttemptBegan) else None
+        runs = trial.confirmations if event.seed in trial.confirmations or replicate is not None else trial.runs
+        new = Run(trial.number, event.seed, started=event.time, replicate=replicate, own=self.own)
+        run = runs.setdefault(event.seed, new)
+        run.attempt = event.attempt
+        if isinstance(event, AttemptEnded | RunEnded) and key in self.under_way:
+            self.busy += event.time - self.under_way.pop(key)
+        match event:
+            case AttemptBegan():
+                self.under_way[key] = event.time
+            case Measured() if event.images > run.images:
+                run.measurements.append(Measurement.of(event))
+            case AttemptEnded():
+                run.faults.append(event.kind)
+            case RunEnded():
+                run.end_reason, run.evidence, run.ended = event.reason, event.evidence, event.time
 
     def command(self, verb: str) -> str:
         """What to type to go on with it."""
@@ -150,22 +172,39 @@ class SweepState:
         return known(self.metric, self.own)
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What is known of the data; nothing before they are prepared."""
+        return self.prepared.data if self.prepared else {}
+
+    @property
+    def features(self) -> str | None:
+        """What distances are measured in."""
+        return self.prepared.features if self.prepared else None
+
+    @property
+    def searching(self) -> str:
+        """started | finished | interrupted | failed: as the last driver that searched said."""
+        return self.driver.state if self.driver else "started"
+
+    @property
+    def picking(self) -> str | None:
+        """The same of the last one that confirmed; None without one."""
+        return self.picker.state if self.picker else None
+
+    @property
     def floor(self) -> float | None:
         """The objective's floor: what the data themselves reach; None where the metric has none."""
-        found: float | None = self.prepared.get("floor", {}).get(self.metric)
-        return found
+        return self.prepared.floor.get(self.metric) if self.prepared else None
 
     @property
     def noise_floor(self) -> float | None:
         """What a perfect sampler still has of the objective with so many samples, where that is known."""
-        found: float | None = self.prepared.get("noise_floor", {}).get(self.metric)
-        return found
+        return self.prepared.noise_floor.get(self.metric) if self.prepared else None
 
     @property
     def floor_spread(self) -> float | None:
         """How much the floor moves with the samples drawn, as a standard deviation."""
-        found: float | None = self.prepared.get("floor_spread", {}).get(self.metric)
-        return found
+        return self.prepared.floor_spread.get(self.metric) if self.prepared else None
 
     @property
     def default(self) -> Trial | None:
@@ -240,8 +279,7 @@ class Follower:
         while self._heard:
             line = self._heard.popleft()
             self._state.apply(line)
-            if line["event"] == "notice":
-                self._notices.append(f"trial {line['trial']}: {line['text']}")
+            self._notices += [f"trial {notice.trial}: {notice.text}" for notice in every(Noticed, [line])]
         return self._state
 
     def notices(self) -> list[str]:
@@ -251,5 +289,5 @@ class Follower:
         return said
 
 
-def _gone(driver: dict[str, Any]) -> dict[str, Any]:
-    return {"state": "interrupted"} if driver.get("state") == "started" else {}
+def _gone(driver: DriverSaid | None) -> DriverSaid | None:
+    return replace(driver, state="interrupted") if driver and driver.started else driver

@@ -21,7 +21,8 @@ from pipeline.report.verdict import span
 def live(state: SweepState, seconds: float, backlog: int) -> Group:
     """A line a finalist that races, with a mark for each seed, the neighbours' runs that are left once it is over, and
     the runs under way."""
-    plan = race(state, [int(number) for number in state.pick["finalists"]], int(state.pick["seeds"]))
+    assert state.pick is not None
+    plan = race(state, state.pick.numbers, state.pick.seeds)
     left = [] if plan.wanted else neighbours_wanted(state)
     lines: list[Any] = [
         Text.assemble(

@@ -28,7 +28,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
             "direction": "minimize" if state.known.minimise else "maximize",
             "floor": state.floor,
             "floor_spread": state.floor_spread,
-            "features": state.prepared.get("features"),
+            "features": state.features,
         },
         "trials": [_trial(trial, metric, run_ids, now == "running") for trial in state.trials.values()],
         "best_trial": best.number if best else None,
@@ -43,8 +43,7 @@ def sweep_state(state: SweepState, folder: Path) -> str:
     """running | finished | interrupted | failed: by the lock first, then by what the last driver said."""
     if lock.holder(folder):
         return "running"
-    said = state.driver.get("state", "started")
-    return "interrupted" if said == "started" else str(said)
+    return "interrupted" if state.searching == "started" else state.searching
 
 
 def trial_rows(state: SweepState) -> list[dict[str, Any]]:

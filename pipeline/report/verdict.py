@@ -85,7 +85,7 @@ def _optimism(found: Verdict) -> list[str]:
 
 def evidence(found: Verdict, state: SweepState) -> list[str]:
     """What a reader of best.yaml should know of it."""
-    data, best = state.prepared.get("data", {}), found.best
+    data, best = state.data, found.best
     seeds = ", ".join(f"{seed} {reason}" for seed, reason in best.ends.items())
     lines = [
         f"Picked by gansweep from the sweep {found.name} ({state.source}, {len(state.trials)} trials).",
@@ -95,7 +95,7 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
         *(robustness(around) if (around := plateau(state)) else []),
         "",
         f"Fresh seeds, which the search never used, and how they ended: {seeds}",
-        f"Data: {data.get('name')} ({data.get('fingerprint')}); features: {state.prepared.get('features')}",
+        f"Data: {data.get('name')} ({data.get('fingerprint')}); features: {state.features}",
         "",
         "All finalists, best first (score: test part):",
     ]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline import plugin
 from pipeline.errors import GansweepError, InputError, within
-from pipeline.record.home import EVENTS, begun
+from pipeline.record.events import Prepared, every
+from pipeline.record.home import EVENTS, TRIALS, begun
 from pipeline.record.log import read
 from pipeline.schema.trial import TrialSpec
 
@@ -44,7 +45,7 @@ def recorded(checkpoint: Path) -> dict[str, str]:
     with suppress(GansweepError):
         folder = _sweep(checkpoint.resolve())
         lines = read(folder / EVENTS)[0] if folder else []
-        prepared = [line.get("code", {}) for line in lines if line["event"] == "prepared"]
+        prepared = [prepared.code for prepared in every(Prepared, lines)]
         return {path: text for code in prepared for path, text in code.items()}
     return {}
 
@@ -52,6 +53,6 @@ def recorded(checkpoint: Path) -> dict[str, str]:
 def _sweep(checkpoint: Path) -> Path | None:
     """SWEEP of SWEEP/trials/NUMBER/seed-SEED/checkpoints/FILE."""
     above = checkpoint.parents
-    if len(above) < 6 or above[3].name != "trials" or not begun(above[4]):
+    if len(above) < 6 or above[3].name != TRIALS or not begun(above[4]):
         return None
     return above[4]

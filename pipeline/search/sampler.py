@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from pipeline.record.log import Line
+from pipeline.record.events import Line
 from pipeline.record.state import SweepState
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
 from pipeline.search.history import History

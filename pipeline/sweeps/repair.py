@@ -17,10 +17,11 @@ from typing import Any
 
 from pipeline import durable
 from pipeline.errors import InputError
-from pipeline.record.check import FORMAT, OF_A_TRIAL, Sequence
-from pipeline.record.home import EVENTS, command
+from pipeline.record.check import FORMAT, Sequence
+from pipeline.record.events import OF_A_TRIAL, Line
+from pipeline.record.home import EVENTS, command, trial_folder
 from pipeline.record.lock import Lock
-from pipeline.record.log import Line, decoded, dumps
+from pipeline.record.log import decoded, dumps
 from pipeline.schema.checkpoint import plain
 from pipeline.seeds import run_seed
 
@@ -93,7 +94,7 @@ def repair(folder: Path) -> list[str]:
         lock.fence.check()
         # The record last: a repair that ends before it is done again, one that ends after it is whole.
         for number in aside_trials:
-            if (trial := folder / "trials" / str(number)).exists():
+            if (trial := trial_folder(folder, number)).exists():
                 trial.rename(_free(trial.with_name(f"{number}.damaged")))
                 durable.sync_folder(trial.parent)
         (folder / "tracking.json").unlink(missing_ok=True)  # its bytes are others: all is sent again, nothing doubles
@@ -116,7 +117,7 @@ def _whole(found: Examined, folder: Path) -> tuple[list[Line], list[str], list[i
     aside = []
     for number in sorted(found.lost & set(range(1_000_000))):
         lines, trial = proposed_again(lines, number)
-        if _on_disk(folder / "trials" / str(number)) == trial["spec"]:
+        if _on_disk(trial_folder(folder, number)) == trial["spec"]:
             said.append(f"the line of trial {number} was written again: its checkpoint is of what the sampler proposed")
             continue
         said.append(f"trial {number} is proposed again; its runs were left out, its folder is put aside")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.errors import InputError
+from pipeline.record.events import DriverSaid, Line, SweepBegan, every
 from pipeline.record.home import (
     EVENTS,
     begun,
@@ -20,7 +21,7 @@ from pipeline.record.home import (
     name_of,
     share,
 )
-from pipeline.record.log import Line, read
+from pipeline.record.log import read
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
@@ -90,12 +91,12 @@ class Setup:
         folder = existing(name, home)
         share(folder.parent)
         lines, _ = read(folder / EVENTS)
-        first = lines[0]
+        (first,) = every(SweepBegan, lines[:1])
         launched = _last_launch(lines)
         elsewhere = _moved(lines, launched, folder)
         launched = replace(launched, data_root=elsewhere.get(str(launched.data_root), launched.data_root))
         if data is not None:
-            elsewhere = elsewhere | places.renamed(str(first["space"]["data"]["name"]), data)
+            elsewhere = elsewhere | places.renamed(str(first.space["data"]["name"]), data)
         changed = {key: value for key, value in launch.items() if value is not None}
         if uri := changed.get("tracking_uri"):
             changed["tracking_uri"] = settled(uri, folder.parent)
@@ -104,7 +105,7 @@ class Setup:
         of_this_session = {"max_time": None, "gpu_hours": None}
         return cls(
             folder,
-            from_tree(places.placed(first["space"], elsewhere), first["source"]),
+            from_tree(places.placed(first.space, elsewhere), first.source),
             replace(launched, **{**of_this_session, **changed, "moved": elsewhere}),
         )
 
@@ -115,7 +116,8 @@ class Setup:
             return
         free = f"start another: --name {free_name(self.folder.parent, self.folder.name)}"
         if begun(self.folder):
-            if read(self.folder / EVENTS, limit=1)[0][0].get("token") != self.token:
+            (there,) = every(SweepBegan, read(self.folder / EVENTS, limit=1)[0])
+            if there.token != self.token:
                 raise InputError(
                     f"the name {self.folder.name} is taken; go on with it: {command('resume', self.folder)}, or {free}"
                 )
@@ -165,14 +167,14 @@ def _absolute(path: str | Path) -> str:
 
 
 def _last_launch(lines: list[Line]) -> Launch:
-    starts = [line for line in lines if line["event"] == "driver" and line["state"] == "started"]
-    return Launch(**starts[-1]["launch"]) if starts else Launch()
+    starts = [driver for driver in every(DriverSaid, lines) if driver.started]
+    return Launch(**starts[-1].launch) if starts else Launch()
 
 
 def _moved(lines: list[Line], launched: Launch, folder: Path) -> dict[str, str]:
     """Data and code of a sweep that are elsewhere by now, by their former names: what moved along with the home, and
     what was said to have moved before and is there still."""
-    was = [Path(line["place"]["folder"]) for line in lines if line["event"] == "driver" and "place" in line]
+    was = [Path(driver.place["folder"]) for driver in every(DriverSaid, lines) if driver.place]
     there = {name: now for name, now in launched.moved.items() if Path(places.file_of(now)).exists()}
-    named = {"space": lines[0]["space"], "root": launched.data_root}
+    named = {"space": every(SweepBegan, lines[:1])[0].space, "root": launched.data_root}
     return (places.moved(named, was[0], folder.absolute()) if was else {}) | there

@@ -13,9 +13,10 @@ from typing import Any
 
 from pipeline.data.said import shown
 from pipeline.errors import InputError
+from pipeline.record.events import DriverSaid, Line, Prepared, SweepBegan, every
 from pipeline.record.home import EVENTS, begun, command
 from pipeline.record.lock import Lock
-from pipeline.record.log import Line, Record, read
+from pipeline.record.log import Record, read
 from pipeline.space import places
 from pipeline.sweeps import sweep_yaml
 from pipeline.sweeps.setup import Setup
@@ -58,7 +59,7 @@ def begin(
                 token=sweep.token,
             )
         )
-    known = next((line for line in reversed(lines) if line["event"] == "prepared"), None)
+    known = next(reversed(every(Prepared, lines)), None)
     if known is not None:
         check_units(known, prepared, sweep.name)
     changed = [] if known is None else changes(known, prepared, launch.moved)
@@ -92,45 +93,45 @@ def begin(
 def copied_from(lines: list[Line], folder: Path, tracking_uri: str) -> Path | None:
     """The folder that this one was copied from, where the original is still there and sends to the same tracker: what
     goes on here is another sweep. None of a folder that was moved, or whose copy sends elsewhere."""
-    starts = [line for line in lines if line["event"] == "driver" and line["state"] == "started"]
-    first = next((line for line in lines if line["event"] == "sweep"), None)
-    if not starts or first is None:
+    starts = [driver for driver in every(DriverSaid, lines) if driver.started]
+    first = every(SweepBegan, lines)
+    if not starts or not first:
         return None
-    place = starts[-1].get("place")
-    was = Path(place["folder"]) if place else folder.parent / first["name"]  # of before places were kept
+    place = starts[-1].place
+    was = Path(place["folder"]) if place else folder.parent / first[0].sweep  # of before places were kept
     if place and place["tracking"] != tracking_uri:
         return None
     if was.absolute() == folder.absolute() or not begun(was) or was.samefile(folder):
         return None
-    return was if read(was / EVENTS, limit=1)[0][0] == first else None
+    return was if every(SweepBegan, read(was / EVENTS, limit=1)[0]) == first else None
 
 
-def check_units(known: Line, prepared: dict[str, Any], name: str) -> None:
+def check_units(known: Prepared, prepared: dict[str, Any], name: str) -> None:
     """InputError where the sweep was started on a table as it came: its values and checkpoints are of other units."""
-    if known["data"]["fingerprint"] == prepared["data"].get("unstandardised"):
+    if known.data["fingerprint"] == prepared["data"].get("unstandardised"):
         raise InputError(
-            f"{name}: the columns of {shown(known['data']['name'])} are standardised now, and were not in the version "
+            f"{name}: the columns of {shown(known.data['name'])} are standardised now, and were not in the version "
             "of gansweep that it was started with: its values and checkpoints do not go together with new ones; valid: "
             "another sweep, or that version"
         )
 
 
-def changes(known: Line, prepared: dict[str, Any], moved: Mapping[str, str]) -> list[str]:
+def changes(known: Prepared, prepared: dict[str, Any], moved: Mapping[str, str]) -> list[str]:
     """What is not as it was when the sweep was started, in words. moved: names of what is elsewhere by now."""
     files = {places.file_of(was): places.file_of(now) for was, now in moved.items()}
     found = []
-    data = known["data"]
+    data = known.data
     if data["fingerprint"] != prepared["data"]["fingerprint"]:
         now = prepared["data"]["fingerprint"]
         found.append(
             f"the data set {data['name']} is not the one it was started with ({data['fingerprint']}, now {now})"
         )
-    if known["features"] != prepared["features"]:
+    if known.features != prepared["features"]:
         found.append(
-            f"its distances were measured with the features {known['features']}, which the cache no longer has "
+            f"its distances were measured with the features {known.features}, which the cache no longer has "
             f"(now {prepared['features']})"
         )
-    for path, before in known.get("code", {}).items():
+    for path, before in known.code.items():
         now = prepared["code"].get(path) or prepared["code"].get(files.get(path, path))
         if now != before:
             found.append(f"{path} is not the code it was started with ({before}, now {now})")
@@ -139,10 +140,8 @@ def changes(known: Line, prepared: dict[str, Any], moved: Mapping[str, str]) -> 
 
 def notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
     """What was found when the sweep's folder was taken over, for the user."""
-    found = []
-    found += sweep_yaml.edited(record.path.parent, lines[0]["space"])
-    last = [line for line in lines if line["event"] == "driver"][-1]
-    if original := last.get("copy_of"):
+    found = sweep_yaml.edited(record.path.parent, every(SweepBegan, lines)[0].space)
+    if original := every(DriverSaid, lines)[-1].copy_of:
         found.append(
             f"a copy of {original}: from here on it is a sweep of its own, with an experiment of its own in MLflow"
         )

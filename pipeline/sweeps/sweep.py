@@ -65,9 +65,9 @@ class Sweep(Setup):
 
         state = state or self.state()
         last = state.pick
-        over = not last or not race(state, [int(each) for each in last["finalists"]], int(last["seeds"])).wanted
-        before = {"top": min(TOP, len(state.trials)) or TOP, "seeds": SEEDS} if over else last
-        return top or before["top"], before["seeds"] if seeds is None else seeds
+        if last and race(state, last.numbers, last.seeds).wanted:
+            return top or last.top, last.seeds if seeds is None else seeds
+        return top or min(TOP, len(state.trials)) or TOP, SEEDS if seeds is None else seeds
 
     def finalists(self, top: int = TOP, seeds: int = SEEDS, state: SweepState | None = None) -> list[Finalist]:
         """Whom pick() confirms; raises what it does for its input."""

@@ -88,10 +88,10 @@ def run_tags(state: SweepState, trial: Trial, runs: list[Run], reason: str | Non
 
 
 def _sweep_view(state: SweepState, alive: bool) -> View:
-    driver = str(state.driver.get("state", "started"))
+    driver = state.searching
     status = {"started": "RUNNING" if alive else "KILLED", "finished": "FINISHED", "failed": "FAILED"}
     settings = flatten({k: v for k, v in state.spec.items() if k != "health"})
-    changing = {"launch": state.driver.get("launch") or {}, "data": state.prepared.get("data") or {}}
+    changing = {"launch": state.driver.launch if state.driver else {}, "data": state.data}
     tags = {
         name: cut(text(value)) for name, value in flatten(changing).items() if value is not None
     }  # params are final
@@ -116,7 +116,7 @@ def _sweep_view(state: SweepState, alive: bool) -> View:
 
 
 def _at_work(state: SweepState) -> bool:
-    return bool(state.driver.get("state", "started") == "started")
+    return state.searching == "started"
 
 
 def run_status(reason: str | None, begun: bool, working: bool) -> str:

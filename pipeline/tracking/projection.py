@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.record import front
-from pipeline.record.log import Line
+from pipeline.record.events import (
+    DriverSaid,
+    Event,
+    Line,
+    NeighbourProposed,
+    PerturbBegan,
+    PickBegan,
+    Promoted,
+    RunEnded,
+    RunEvent,
+    SweepBegan,
+    TrialProposed,
+    event_of,
+    every,
+)
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Run, Trial
 
@@ -33,16 +47,16 @@ class Point:
 def identity(lines: Sequence[Line]) -> str:
     """What tells this sweep from another of the same name: a hash of its first line, and of a copy (see begin.py) what
     it was given when it went on by itself."""
-    given = [line["identity"] for line in lines if line["event"] == "driver" and line.get("identity")]
-    first = lines[0]
-    own = hashlib.sha256(f"{first['name']} {first['seed']} {first['time']!r}".encode()).hexdigest()[:16]
-    return str(given[-1]) if given else own
+    given = [driver.identity for driver in every(DriverSaid, lines) if driver.identity]
+    (first,) = every(SweepBegan, lines[:1])
+    own = hashlib.sha256(f"{first.sweep} {first.seed} {first.time!r}".encode()).hexdigest()[:16]
+    return given[-1] if given else own
 
 
 def title(lines: Sequence[Line], folder: Path) -> str:
     """The name that MLflow shows: the one that it was begun with, of a copy that of its own folder."""
-    copied = any(line["event"] == "driver" and line.get("identity") for line in lines)
-    return folder.name if copied else str(lines[0]["name"])
+    copied = any(driver.identity for driver in every(DriverSaid, lines))
+    return folder.name if copied else every(SweepBegan, lines[:1])[0].sweep
 
 
 def key_of(trial: Trial, seed: int) -> Key:
@@ -65,42 +79,44 @@ def keys(state: SweepState) -> Iterator[Key]:
 
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
     """Folds `line` into `state`; the points it adds, and the runs whose view it changed."""
-    event = line["event"]
-    if event in ("sweep", "prepared", "repaired"):
+    event = event_of(line)
+    if not isinstance(event, RunEvent):
         state.apply(line)
-        return {}, {SWEEP}
-    if event in ("pick", "perturb", "neighbour"):
-        state.apply(line)
-        return {}, {PICK}
-    if event == "driver":
-        state.apply(line)
-        return {}, {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
-    if event in ("trial", "promoted"):
-        state.apply(line)
-        return {}, {SWEEP, (line["trial"], None)}
-    trial = state.configuration(line["trial"])
-    known = state.run(trial.number, line["seed"])
+        return {}, _touched(state, event)
+    known = state.run(event.trial, event.seed)
     before = len(known.measurements) if known else 0
     state.apply(line)
-    run = known or state.run(trial.number, line["seed"])
+    trial, run = state.configuration(event.trial), known or state.run(event.trial, event.seed)
     assert run is not None
-    key, time = key_of(trial, run.seed), milliseconds(line["time"])
+    key, time, ended = key_of(trial, run.seed), milliseconds(event.time), isinstance(event, RunEnded)
     points: dict[Key, list[Point]] = {}
-    if event == "measurement" and len(run.measurements) > before:
+    if len(run.measurements) > before:
         points[key] = _measured(run, time)
     if run.replicate is not None:
-        return _confirmed(state, run, points, time, ended=event == "run_ended")
-    if event == "run_ended" or key in points:
+        return _confirmed(state, run, points, time, ended)
+    if ended or key in points:
         points.setdefault(key, [])
         if key[1] is not None:
             points[key] += _summary(run, state.metric, time)
         points.setdefault((trial.number, None), []).extend(_summary(trial, state.metric, time))
-    if event == "run_ended":
+    if ended:
         points[trial.number, None] += _objectives(state, trial, time)
         points[SWEEP] = _progress(state, time)
-    touched = {key, (trial.number, None)} | ({SWEEP} if event == "run_ended" else set())
+    touched = {key, (trial.number, None)} | ({SWEEP} if ended else set())
     finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
     return finite, touched
+
+
+def _touched(state: SweepState, event: Event) -> set[Key]:
+    """The runs whose view is another after an event that is of no run."""
+    match event:
+        case PickBegan() | PerturbBegan() | NeighbourProposed():
+            return {PICK}
+        case DriverSaid():
+            return {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
+        case TrialProposed(trial=number) | Promoted(trial=number):
+            return {SWEEP, (number, None)}
+    return {SWEEP}
 
 
 def _confirmed(

@@ -95,5 +95,5 @@ class Projector:
 
     def settle(self) -> None:
         """The driver died without a word: nothing that it left open stays RUNNING."""
-        if "started" in (self.state.driver.get("state"), self.state.picker.get("state")):
+        if self.state.driver and "started" in (self.state.searching, self.state.picking):
             self._send(set(keys(self.state)), {}, alive=False)

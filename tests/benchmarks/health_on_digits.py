@@ -52,7 +52,7 @@ def _sweep(home: Path, space: str, seed: int) -> Sweep:
     name = f"{space}-{seed}"
     there = (home / name / EVENTS).exists()
     sweep = Sweep.open(name, home=home) if there else Sweep.from_file(space, name=name, home=home, seed=seed)
-    if not there or sweep.state().driver.get("state") != "finished":
+    if not there or sweep.state().searching != "finished":
         sweep.run()
     return sweep
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.cli import doctor
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def examine(*arguments: str, **environment: str) -> tuple[int, dict[str, dict[str, Any]]]:

@@ -12,7 +12,8 @@ from typing import Any
 from pipeline import faults
 from pipeline.drivers.driver import Assignment, Job
 from pipeline.drivers.search import SearchDriver
-from pipeline.record.log import Line, Record, read
+from pipeline.record.events import Line
+from pipeline.record.log import Record, read
 from pipeline.record.measurement import Measurement
 from pipeline.record.state import Follower, SweepState
 from pipeline.record.trials import Run

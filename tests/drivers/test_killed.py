@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.record.log import Line, read
+from pipeline.record.events import Line
+from pipeline.record.log import read
 from tests.drivers.fake_tune import MIXED, FakeTune, ended_twice, ends, killed_at, measured_twice, sweep_file, told
 
 

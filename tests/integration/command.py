@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-from pipeline.record.log import Line, read
+from pipeline.record.events import Line
+from pipeline.record.log import read
 from pipeline.record.state import SweepState
 from pipeline.record.trials import HEALTH_REASONS
 

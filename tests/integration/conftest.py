@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.record.log import Line
+from pipeline.record.events import Line
 from pipeline.record.state import SweepState
 from tests.integration.command import SWEEP, Done, events, gansweep, state_of
 

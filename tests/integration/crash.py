@@ -22,7 +22,8 @@ import psutil
 from pipeline.cli import main
 from pipeline.cluster import launch
 from pipeline.drivers.driver import Job
-from pipeline.record.log import Line, Record
+from pipeline.record.events import Line
+from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.sweeps import session
 from pipeline.training.store import Store

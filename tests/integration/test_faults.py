@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.record.log import Line
+from pipeline.record.events import Line
 from pipeline.seeds import run_seed
 from tests.integration.command import (
     INTERRUPT,

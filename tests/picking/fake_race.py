@@ -9,7 +9,8 @@ from pipeline.drivers.driver import Assignment, Job
 from pipeline.drivers.pick import PickDriver, PickOrder
 from pipeline.picking.finalists import finalists
 from pipeline.picking.neighbours import Perturbation
-from pipeline.record.log import Line, Record, read
+from pipeline.record.events import Line
+from pipeline.record.log import Record, read
 from pipeline.record.measurement import Measurement
 from pipeline.record.state import SweepState
 from pipeline.space.load import SweepFile

@@ -21,7 +21,15 @@ def picked(objective: str, finalists: Sequence[tuple[float, Sequence[float | Non
     file = sweep_file(objective=objective)
     spec = file.sweep.model_dump(mode="json")
     lines: list[dict[str, Any]] = [
-        {"event": "sweep", "name": "s", "source": "test.yaml", "space": file.tree, "seed": 1, "spec": spec},
+        {
+            "event": "sweep",
+            "name": "s",
+            "source": "test.yaml",
+            "space": file.tree,
+            "seed": 1,
+            "spec": spec,
+            "versions": {},
+        },
     ]
     for number, (searched, fresh) in enumerate(finalists):
         source = "sampler" if number else "known_good"

@@ -17,11 +17,11 @@ from pipeline.errors import InputError, Superseded, Unreachable
 from pipeline.record import lock as locks
 from pipeline.record.lock import NAME, STALE, Fence, Lock, holder
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
-from pipeline.lock import Lock
+from pipeline.record.lock import Lock
 Lock(Path(sys.argv[1])).acquire()
 print("held", flush=True)
 time.sleep(600)
@@ -30,7 +30,7 @@ TAKE = """
 import sys, time
 from pathlib import Path
 from pipeline.errors import InputError
-from pipeline.lock import Lock
+from pipeline.record.lock import Lock
 lock = Lock(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.record.log import EVENTS, FORMAT, Line, Record, read
+from pipeline.record.check import FORMAT
+from pipeline.record.events import REQUIRED, Line
+from pipeline.record.log import Record, read
 from tests.conftest import fill
 
 KEY = {"trial": 0, "seed": 7, "attempt": 1}
@@ -74,9 +76,9 @@ def test_a_second_driver_goes_on_with_the_numbers(path: Path) -> None:
     assert [line["n"] for line in read(path)[0]] == list(range(BEGUN + 4))
 
 
-@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("event", REQUIRED)
 def test_an_event_without_a_field_that_it_must_have_is_not_written(path: Path, event: str) -> None:
-    record, (first, *left) = Record(path), EVENTS[event]
+    record, (first, *left) = Record(path), REQUIRED[event]
     with pytest.raises(TypeError, match=f"{event} lacks {first}"):
         record.append(event, **dict.fromkeys(left, 0))
     assert path.read_bytes() == b""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.record.log import Line
+from pipeline.record.events import Line
 from pipeline.record.state import SweepState
 from pipeline.record.trials import END_REASONS, HEALTH_REASONS, params, tail
 
@@ -19,7 +19,9 @@ class Lines:
 
     def __init__(self, objective: str = "fid") -> None:
         self.lines: list[Line] = []
-        self.add("sweep", name="s", source="preset digits", space={}, spec={"objective": objective}, seed=3)
+        self.add(
+            "sweep", name="s", source="preset digits", space={}, spec={"objective": objective}, seed=3, versions={}
+        )
 
     def add(self, event: str, **fields: Any) -> None:
         self.lines.append({"v": 1, "n": len(self.lines), "time": 100.0 + len(self.lines), "event": event, **fields})
@@ -238,7 +240,7 @@ def test_time_counts_while_a_driver_is_at_work(lines: Lines) -> None:
     lines.lines.append({"v": 1, "n": 4, "time": 3700.0, "event": "driver", "session": "b", "state": "started"})
     lines.lines.append({"v": 1, "n": 5, "time": 3705.0, "event": "driver", "session": "b", "state": "finished"})
     assert lines.state.seconds == 7.0
-    assert lines.state.driver["state"] == "finished"
+    assert lines.state.searching == "finished"
 
 
 def test_params_lose_the_branches_in_their_names() -> None:
@@ -249,6 +251,6 @@ def test_params_lose_the_branches_in_their_names() -> None:
 def test_who_starts_ends_what_another_kind_of_driver_left_at_work(lines: Lines) -> None:
     lines.add("driver", session="a", state="started", doing="search")
     lines.add("driver", session="b", state="started", doing="pick")
-    assert (lines.state.driver["state"], lines.state.picker["state"]) == ("interrupted", "started")
+    assert (lines.state.searching, lines.state.picking) == ("interrupted", "started")
     lines.add("driver", session="c", state="started", doing="search")
-    assert (lines.state.driver["state"], lines.state.picker["state"]) == ("started", "interrupted")
+    assert (lines.state.searching, lines.state.picking) == ("started", "interrupted")

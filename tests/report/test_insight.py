@@ -46,7 +46,7 @@ def test_a_value_at_the_end_of_its_range_is_flagged(changes: dict[str, Any], exp
 def sweep(count: int, **signals: float) -> SweepState:
     """Trials whose score follows from lr_g alone; every fourth one collapses, at a great lr_g."""
     lines: list[dict[str, Any]] = [
-        {"event": "sweep", "name": "s", "source": "test.yaml", "space": FILE.tree, "seed": 1},
+        {"event": "sweep", "name": "s", "source": "test.yaml", "space": FILE.tree, "seed": 1, "versions": {}},
     ]
     lines[0]["spec"] = FILE.sweep.model_dump(mode="json")
     for number in range(count):

@@ -98,7 +98,7 @@ def test_every_preset_is_read_and_starts_with_a_known_good_point():
 def test_reading_a_space_imports_no_framework():
     code = """
 import sys
-from pipeline.spec.load import load
+from pipeline.space.load import load
 load("digits")
 print(*{"torch", "ray", "optuna", "mlflow"} & set(sys.modules))
 """

@@ -15,7 +15,7 @@ from pipeline.record.log import Record
 from pipeline.space.load import from_tree, load
 from pipeline.space.override import override
 from pipeline.space.yaml import dump, parse, read_mapping
-from pipeline.sweeps.start import begin
+from pipeline.sweeps.start import Start, begin
 from pipeline.sweeps.sweep import Sweep
 from pipeline.tracking.files import uploads
 from tests.space.test_load import SPACE
@@ -102,11 +102,11 @@ def test_the_files_of_a_sweep_are_read_back_as_they_are(tmp_path: Path) -> None:
     sweep.folder.mkdir(parents=True)
     held: Any = SimpleNamespace(session="s", taken_over=None)
     prepared: dict[str, Any] = {"data": {}, "floor": {}, "floor_spread": {}}
-    begin(sweep, "search", Record(sweep.folder / "events.jsonl"), held, prepared, sweep.launch, 1, accept=False)
+    begin(sweep, Record(sweep.folder / "events.jsonl"), Start("search", held, prepared, 1, accept_changes=False))
     text = (sweep.folder / "sweep.yaml").read_text()
     for read in (lambda: read_mapping(sweep.folder / "sweep.yaml"), lambda: yaml.safe_load(text)):
         assert read()["known_good"][0]["regularisers"] == "1e3"
     point: dict[str, Any] = {"trial": 0, "point": {}, "spec": {"name": "1e3"}, "source": "x"}
     state: Any = None
-    (spec,) = uploads(state, {"event": "trial", **point}, sweep.folder)
+    (spec,) = uploads(state, {"v": 1, "n": 1, "time": 0.0, "event": "trial", **point}, sweep.folder)
     assert parse(str(spec.text), "spec.yaml") == {"name": "1e3"}

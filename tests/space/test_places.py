@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.record.events import Prepared
 from pipeline.record.home import command, name_of
 from pipeline.space.places import moved, placed, renamed
 from pipeline.sweeps.start import changes
@@ -71,9 +72,10 @@ def test_code_elsewhere_is_held_to_its_text() -> None:
     known: dict[str, Any] = {"data": {"name": "digits", "fingerprint": "x"}, "features": "f", "code": {"/a/m.py": "1"}}
     now = {**known, "code": {"/b/m.py": "1"}}
     names = {"/a/m.py:Game": "/b/m.py:Game"}
-    assert changes(known, now, names) == []
-    assert changes(known, now, {}) == ["/a/m.py is not the code it was started with (1, now None)"]
-    edited = changes(known, {**known, "code": {"/b/m.py": "2"}}, names)
+    before = Prepared(n=1, time=0.0, floor={}, floor_spread={}, **known)
+    assert changes(before, now, names) == []
+    assert changes(before, now, {}) == ["/a/m.py is not the code it was started with (1, now None)"]
+    edited = changes(before, {**known, "code": {"/b/m.py": "2"}}, names)
     assert edited == ["/a/m.py is not the code it was started with (1, now 2)"]
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.errors import GansweepError
 from pipeline.picking.verdict import Verdict, standing
-from pipeline.record.log import Line
+from pipeline.record.events import DriverSaid, Line, every
 from pipeline.record.state import SweepState
 from pipeline.tracking.card import Exported, card, exported
 from pipeline.tracking.content import cut
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def due(state: SweepState, line: Line) -> bool:
     """Whether `line` is the end of a pick that was run to its end."""
-    if line["event"] != "driver" or line.get("doing") != "pick" or line["state"] != "finished":
+    if not any(driver.doing == "pick" and driver.state == "finished" for driver in every(DriverSaid, [line])):
         return False
     found = standing(state)
     return found is not None and found.complete
