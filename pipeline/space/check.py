@@ -11,7 +11,7 @@ from pipeline.plugin import is_own
 from pipeline.schema.base import fingerprint, flatten, parse, scalar_keys
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.trial import TrialSpec
-from pipeline.space.distributions import KINDS, Choice, Distribution, Int, LogInt
+from pipeline.space.distributions import KINDS, Choice, Distribution, Range
 from pipeline.space.tree import Parameter, Space
 
 SLOW = 5  # budgets that ADA may take to its full probability before a user is told
@@ -91,7 +91,7 @@ def tried(space: Space, pairs: bool = True) -> list[TrialSpec]:
 
 def _looked_at(distribution: Distribution) -> tuple[Any, ...]:
     """A range's ends; of integers the lowest few too: odd ones, and ones that divide nothing, are among them."""
-    if isinstance(distribution, Int | LogInt) and distribution.high > distribution.low + 1:
+    if isinstance(distribution, Range) and distribution.whole and distribution.high > distribution.low + 1:
         low, high = distribution.ends
         return (*range(low, min(low + WHOLE, high)), high)
     return distribution.ends

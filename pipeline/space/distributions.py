@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,75 +36,26 @@ class Distribution(ABC):
 
 
 @dataclass(frozen=True)
-class Uniform(Distribution):
-    """A float between low and high, both included."""
+class Range(Distribution):
+    """A number between low and high, both included."""
 
     low: float
     high: float
+    log: bool = False  # uniform in its logarithm
+    whole: bool = False  # an integer
 
     @property
     def ends(self) -> tuple[Any, ...]:
         return (self.low, self.high)
 
     def take(self, value: Any) -> float:
-        return _float_within(self.low, self.high, value)
+        if not (is_integer(value) if self.whole else is_number(value)) or not self.low <= value <= self.high:
+            raise ValueError(value)
+        return int(value) if self.whole else float(value)
 
     def describe(self) -> str:
-        return f"{show(self.low)} to {show(self.high)}"
-
-
-@dataclass(frozen=True)
-class Log(Distribution):
-    """A float between low and high, uniform in its logarithm."""
-
-    low: float
-    high: float
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        return (self.low, self.high)
-
-    def take(self, value: Any) -> float:
-        return _float_within(self.low, self.high, value)
-
-    def describe(self) -> str:
-        return f"{show(self.low)} to {show(self.high)} (log)"
-
-
-@dataclass(frozen=True)
-class Int(Distribution):
-    """An integer between low and high, both included."""
-
-    low: int
-    high: int
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        return (self.low, self.high)
-
-    def take(self, value: Any) -> int:
-        return _integer_within(self.low, self.high, value)
-
-    def describe(self) -> str:
-        return f"an integer from {self.low} to {self.high}"
-
-
-@dataclass(frozen=True)
-class LogInt(Distribution):
-    """An integer between low and high, uniform in its logarithm."""
-
-    low: int
-    high: int
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        return (self.low, self.high)
-
-    def take(self, value: Any) -> int:
-        return _integer_within(self.low, self.high, value)
-
-    def describe(self) -> str:
-        return f"an integer from {self.low} to {self.high} (log)"
+        ends = f"an integer from {self.low} to {self.high}" if self.whole else f"{show(self.low)} to {show(self.high)}"
+        return f"{ends} (log)" if self.log else ends
 
 
 @dataclass(frozen=True)
@@ -168,7 +119,7 @@ def distribution(kind: str, body: Any, where: str) -> Distribution:
     form = "[low, high, step]" if kind == "steps" else "[low, high]"
     if not isinstance(body, (list, tuple)) or len(body) != form.count(",") + 1:
         raise InputError(f"{where}: found {kind}: {show(body)}; valid: {kind}: {form}")
-    whole = kind in ("int", "log_int")
+    log, whole = RANGES.get(kind, (False, False))
     for value in body:
         if not (is_integer(value) if whole else is_number(value)):
             valid = "integers" if whole else "finite numbers"
@@ -182,7 +133,7 @@ def distribution(kind: str, body: Any, where: str) -> Distribution:
         raise InputError(f"{where}: found {kind}: {show(body)}; valid: a low end of 1 or more, for its logarithm")
     if kind == "steps":
         return _steps(low, high, body[2], where)
-    return _RANGES[kind](low, high)
+    return Range(low, high, log, whole) if whole else Range(float(low), float(high), log)
 
 
 def _steps(low: float, high: float, step: float, where: str) -> Steps:
@@ -217,18 +168,6 @@ def _choice(options: Any, where: str) -> Choice:
     return Choice(tuple(options))
 
 
-def _float_within(low: float, high: float, value: Any) -> float:
-    if not is_number(value) or not low <= value <= high:
-        raise ValueError(value)
-    return float(value)
-
-
-def _integer_within(low: int, high: int, value: Any) -> int:
-    if not is_integer(value) or not low <= value <= high:
-        raise ValueError(value)
-    return int(value)
-
-
 def is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -242,10 +181,5 @@ def _same(a: Any, b: Any) -> bool:
     return isinstance(a, bool) == isinstance(b, bool) and a == b
 
 
-_RANGES: dict[str, Callable[[Any, Any], Distribution]] = {
-    "uniform": lambda low, high: Uniform(float(low), float(high)),
-    "log": lambda low, high: Log(float(low), float(high)),
-    "int": Int,
-    "log_int": LogInt,
-}
-KINDS = (*_RANGES, "steps", "choice")
+RANGES = {"uniform": (False, False), "log": (True, False), "int": (False, True), "log_int": (True, True)}  # log, whole
+KINDS = (*RANGES, "steps", "choice")

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.record.trials import params
-from pipeline.space.distributions import Choice, Int, Log, LogInt, Steps, Uniform
+from pipeline.space.distributions import Choice, Range, Steps
 from pipeline.space.tree import Parameter, Space
 
 TREE = {
@@ -32,14 +32,14 @@ def space() -> Space:
 def test_parameters_are_all_leaves_of_all_branches_in_the_order_of_the_tree(space):
     conv = (("net", "conv"),)
     assert space.parameters() == [
-        Parameter("lr", Log(1e-5, 1e-2)),
+        Parameter("lr", Range(1e-5, 1e-2, log=True)),
         Parameter("net", Choice(("mlp", "conv"))),
-        Parameter("net[mlp].depth", Int(1, 4), (("net", "mlp"),)),
+        Parameter("net[mlp].depth", Range(1, 4, whole=True), (("net", "mlp"),)),
         Parameter("net[conv].norm", Choice(("none", "group")), conv),
         Parameter("net[conv].norm[group].groups", Choice((4, 8)), (*conv, ("net[conv].norm", "group"))),
         Parameter("net[conv].depth", Steps(2, 6, 2), conv),
         Parameter("drop", Choice(("same", "own"))),
-        Parameter("drop[own]", Uniform(0.0, 0.5), (("drop", "own"),)),
+        Parameter("drop[own]", Range(0.0, 0.5), (("drop", "own"),)),
     ]
 
 
@@ -131,10 +131,10 @@ def test_a_point_outside_the_space_is_refused(space, change, line):
 @pytest.mark.parametrize(
     ("distribution", "inside", "outside"),
     [
-        (Uniform(0.0, 1.0), [0, 1, 0.5], [-0.1, 1.1, "0.5", None, True, float("nan")]),
-        (Log(1e-3, 1.0), [1e-3, 1], [0, 2, "1"]),
-        (Int(1, 3), [1, 3], [0, 4, 2.0, True, "2"]),
-        (LogInt(1, 8), [1, 8], [0, 9, 2.0]),
+        (Range(0.0, 1.0), [0, 1, 0.5], [-0.1, 1.1, "0.5", None, True, float("nan")]),
+        (Range(1e-3, 1.0, log=True), [1e-3, 1], [0, 2, "1"]),
+        (Range(1, 3, whole=True), [1, 3], [0, 4, 2.0, True, "2"]),
+        (Range(1, 8, log=True, whole=True), [1, 8], [0, 9, 2.0]),
         (Steps(2, 8, 3), [2, 5, 8], [3, 11, -1, 5.0, True]),
         (Steps(0.1, 0.7, 0.1), [0.1, 0.1 + 2 * 0.1, 0.7], [0.15, 0.8, 0, "0.1", float("nan")]),
         (Choice(("a", None, 1, False)), ["a", None, 1, 1.0, False], ["b", True, 0, "1", float("nan")]),

@@ -63,7 +63,10 @@ def connect(uri: str) -> MlflowClient:
 
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Holds the lock on `path`, which ends with its process; False (only where `wait` is) if another one has it."""
+    """Holds the lock on `path`, which ends with its process; False, unless it is to `wait`, if another one has it.
+
+    By flock itself: filelock empties the file, in which the tracker writes whose it is.
+    """
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

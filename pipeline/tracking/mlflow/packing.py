@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 from pipeline.children import python
 from pipeline.errors import GansweepError
 from pipeline.tracking.mlflow.credentials import without
@@ -69,7 +71,7 @@ def pack(checkpoint: Path, folder: Path) -> None:
         code_paths=[str(Path(gansweep_generator.__file__))],
         signature=_signature(example, generator.predict(taken)),
         input_example=taken,
-        pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", "numpy", "torch")],
+        pip_requirements=[f"{name}=={Version(version(name)).public}" for name in ("mlflow", "numpy", "torch")],
         metadata={**METADATA, **generator.facts},
     )
     shutil.rmtree(scratch)
