@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.conformance.protocol import SEED, first_turn, reach, reaches, seeded, shapes
+from pipeline.conformance.protocol import SEED, first_turn, reach, reaches, seeded, shapes, turned
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError, with_place
@@ -113,7 +113,7 @@ def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | No
         if name.startswith("own.") and not reaches(term, game.discriminator):
             return f"regularisers.{name} gives the discriminator no gradient in its first step: it changes nothing"
     of_d = losses.total()
-    of_g = game.generator_loss(game.generator, game.discriminator, turn).total()
+    of_g = game.generator_loss(game.generator, game.discriminator, first_turn(state, "generator")).total()
     for name, loss, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
         names = [key for key, parameter in network.named_parameters() if parameter.requires_grad]
         found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, _parameters(network), allow_unused=True)
@@ -209,9 +209,9 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
         return lambda *given: torch.func.functional_call(getattr(game, side), copies[side], given)
 
     def losses(generator: Any, discriminator: Any) -> dict[str, Tensor]:
-        made = replace(turn, fake=game.generate(generator, turn.inputs), randomness=seeded())
+        made = replace(turn, fake=game.generate(generator, turn.inputs, turn.draw), randomness=seeded())
         of_d = game.discriminator_loss(discriminator, made).total()
-        made = replace(made, randomness=seeded())
+        made = replace(turned(game, "generator", made), randomness=seeded())
         return {"discriminator": of_d, "generator": game.generator_loss(generator, discriminator, made).total()}
 
     plain = losses(game.generator, game.discriminator)
@@ -241,6 +241,7 @@ CHECKS: dict[str, Callable[[TrainingState, Dataset, Path], str | None]] = {
 
 def _losses(game: Game, turn: Turn) -> Tensor:
     of_d = game.discriminator_loss(game.discriminator, turn).total()
+    turn = turned(game, "generator", turn)
     return torch.stack([of_d, game.generator_loss(game.generator, game.discriminator, turn).total()])
 
 

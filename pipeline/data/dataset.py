@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ class Dataset:
     centre: Tensor | None = None
     scale: Tensor | None = None
     unstandardised: str | None = None
+    # Of data of several domains each as a data set of its own, by name; the fields above are then the first one's.
+    domains: Mapping[str, Dataset] = field(default_factory=dict)
 
     def part(self, name: str) -> Tensor:
         """The part called "train", "validation" or "test"."""
@@ -189,6 +192,7 @@ def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         notes=tuple(facts.get("notes", ())),
         class_names=tuple(facts.get("class_names", ())),
         read=facts.get("read") or read_line(spec.name, samples, shape, counts),
-        **{key: torch.tensor(facts[key], dtype=torch.float64) for key in ("centre", "scale") if key in facts},
+        centre=torch.tensor(facts["centre"], dtype=torch.float64) if "centre" in facts else None,
+        scale=torch.tensor(facts["scale"], dtype=torch.float64) if "scale" in facts else None,
         unstandardised=facts.get("unstandardised"),
     )

@@ -68,9 +68,10 @@ class Evaluator:
         extractor: Extractor | None,
         cache: Path,
         own: Mapping[str, OwnMetric] | None = None,
+        domains: Mapping[str, Evaluator] | None = None,
     ) -> None:
-        """Use Evaluator.open."""
-        self.dataset, self.samples, self._own = dataset, samples, own or {}
+        """Use Evaluator.open. domains: an evaluator each, of data of several."""
+        self.dataset, self.samples, self._own, self.domains = dataset, samples, own or {}, domains or {}
         self._extractor, self._cache = extractor, cache
         self._references: dict[str, Reference] = {}
 
@@ -87,24 +88,57 @@ class Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
         at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
         is missing."""
-        dataset = load(data, root, cache)
-        most = len(dataset.validation)
+        return cls.of(load(data, root, cache), samples, cache, device, own)
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        samples: int | None,
+        cache: Path,
+        device: torch.device | str,
+        own: Mapping[str, OwnMetricSpec] | None = None,
+    ) -> Evaluator:
+        """The same of a data set at hand."""
+        most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
         if samples is None:
             samples = min(most, IMAGE_SAMPLES if dataset.kind == "image" else POINT_SAMPLES)
         if samples > most:
             raise InputError(
-                f"evaluation.samples: found {samples}; {data.name} has {most} in its validation part, "
+                f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
         extractor = open_extractor(dataset, cache, device) if dataset.kind == "image" else None
-        return cls(
-            dataset, samples, extractor, cache, {label: own_metric(label, it) for label, it in (own or {}).items()}
-        )
+        domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
+        mine = {label: own_metric(label, it) for label, it in (own or {}).items()}
+        return cls(dataset, samples, extractor, cache, mine, domains)
 
     @property
     def features(self) -> str:
         """The name of what the distances are measured in: an extractor with its weights' hash, or "points"."""
+        if self.domains:
+            return " + ".join(dict.fromkeys(domain.features for domain in self.domains.values()))
         return self._extractor.name if self._extractor else "points"
+
+    def evaluate_all(
+        self, samples: Mapping[str, Tensor], references: Mapping[str, str], part: Part = "validation"
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """(metrics, signals) of all that a game makes, each compared with the domain that `references` names.
+
+        Of data of several domains metrics and signals have the domain's name behind them (fid.b), and a signal's plain
+        name is that of the domain which is worst off.
+        """
+        if not self.domains:
+            (only,) = samples.values()
+            return self.evaluate(only, part)
+        metrics, signals, worst = dict[str, float](), dict[str, float](), dict[str, float]()
+        for name, made in samples.items():
+            domain = references[name]
+            found, seen = self.domains[domain].evaluate(made, part)
+            metrics |= {f"{metric}.{domain}": value for metric, value in found.items()}
+            signals |= {f"{signal}.{domain}": value for signal, value in seen.items()}
+            worst |= {signal: min(value, worst.get(signal, value)) for signal, value in seen.items()}
+        return ({} if worst.get("finite") == 0.0 else metrics), signals | worst
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
         """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
@@ -147,6 +181,8 @@ class Evaluator:
 
     def summary(self) -> dict[str, Any]:
         """What prepare() returns."""
+        if self.domains:
+            return self._summary_of_domains()
         noise = {}
         if self.dataset.modes:
             noise["reverse_kl"] = reverse_kl_noise_floor(self.dataset.modes, self.samples)
@@ -158,6 +194,16 @@ class Evaluator:
             "noise_floor": noise,
         }
 
+    def _summary_of_domains(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"data": self.about_data(), "features": self.features, "samples": self.samples}
+        for key in ("floor", "floor_spread", "noise_floor"):
+            found[key] = {
+                f"{metric}.{name}": value
+                for name, domain in self.domains.items()
+                for metric, value in domain.summary()[key].items()
+            }
+        return found
+
     def about_data(self) -> dict[str, Any]:
         """The `data` of what prepare() returns; JSON-able."""
         data = self.dataset
@@ -165,6 +211,8 @@ class Evaluator:
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
         facts["mixture"] = data.modes > 0
+        if data.domains:
+            facts["domains"] = list(data.domains)
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
         if data.unstandardised:
             facts["unstandardised"] = data.unstandardised

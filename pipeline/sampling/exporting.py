@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.data.batches import LABEL
 from pipeline.data.columns import own_units
+from pipeline.data.trees import Tree, named, shown
 from pipeline.errors import InputError
-from pipeline.games.adversarial import AdversarialGame
-from pipeline.games.game import Game
+from pipeline.games.game import LATENT, SAMPLES, Draw, Game
 from pipeline.sampling.gansweep_generator import FACTS, PROGRAM
-from pipeline.sampling.trained import trained
+from pipeline.sampling.trained import Trained, trained
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 
@@ -33,12 +34,12 @@ def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | 
     found = trained(checkpoint, trust=trust, home=home)
     spec, game, shape = found.spec, found.game, found.shape
     game.generator.requires_grad_(False)
-    classes = len(game.classes) if isinstance(game, AdversarialGame) else 0
-    inputs = _example(game, spec, classes)
+    classes = len(game.classes)
+    inputs = _example(game, spec)
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
         program = torch.export.export(
-            _Sampling(game, found.centre, found.scale).eval(),
+            _Sampling(found).eval(),
             tuple(inputs.values()),
             dynamic_shapes=tuple({0: batch} for _ in inputs),
         )
@@ -63,14 +64,14 @@ def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | 
     return {name: tensor.numpy() for name, tensor in inputs.items()}
 
 
-def _example(game: Game, spec: TrialSpec, classes: int) -> dict[str, Tensor]:
-    """A batch of inputs: latents, and of a conditional game the classes beside them."""
-    inputs = game.inputs(EXAMPLES, torch.Generator().manual_seed(derive(0, "example")))
-    if not isinstance(inputs, Tensor):
-        raise InputError(f"{spec.game.name}: its inputs are {type(inputs).__name__}; only a tensor can be exported")
-    if not classes:
-        return {"latent": inputs}
-    return {"latent": inputs[:, : spec.latent.size].contiguous(), "label": torch.arange(EXAMPLES) % classes}
+def _example(game: Game, spec: TrialSpec) -> dict[str, Tensor]:
+    """A batch of inputs by name, a tensor alone as latents: of a conditional game one of each class in turn."""
+    batch = {LABEL: torch.arange(EXAMPLES) % len(game.classes)} if game.classes else {}
+    inputs = game.inputs(EXAMPLES, torch.Generator().manual_seed(derive(0, "example")), batch)
+    found = named(inputs, LATENT)
+    if not found.keys() <= {LATENT, LABEL}:
+        raise InputError(f"{spec.game.name}: its inputs are {shown(inputs)}; only latents and labels can be exported")
+    return found
 
 
 class _Sampling(nn.Module):
@@ -79,13 +80,18 @@ class _Sampling(nn.Module):
     centre: Tensor | None
     scale: Tensor | None
 
-    def __init__(self, game: Game, centre: Tensor | None, scale: Tensor | None) -> None:
+    def __init__(self, found: Trained) -> None:
         super().__init__()
-        self.register_buffer("centre", centre)
-        self.register_buffer("scale", scale)
-        self.generator = game.generator
-        self._game = game
+        self.register_buffer("centre", found.centre)
+        self.register_buffer("scale", found.scale)
+        self.generator = found.game.generator
+        self._game = found.game
+        batch = {LABEL: torch.zeros(1, dtype=torch.int64)} if found.game.classes else {}
+        self._alone = isinstance(found.game.inputs(1, torch.Generator(), batch), Tensor)
+        self._draw = Draw(torch.Generator().manual_seed(0), found.progress)
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        inputs = latent if label is None else self._game.inputs_of(latent, label)  # type: ignore[attr-defined]
-        return own_units(self._game.sample(self.generator, inputs).float(), self.centre, self.scale)
+        fed: Tree = {LATENT: latent} if label is None else {LATENT: latent, LABEL: label}
+        fed = latent if self._alone else fed
+        samples = named(self._game.sample(self.generator, fed, self._draw), SAMPLES)
+        return own_units(samples[SAMPLES].float(), self.centre, self.scale)

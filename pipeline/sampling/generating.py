@@ -11,17 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.data.batches import LABEL
 from pipeline.data.cache import replaced
 from pipeline.data.said import listed
+from pipeline.data.trees import Tree, named, rows
 from pipeline.errors import InputError
 from pipeline.games import latent
-from pipeline.games.adversarial import AdversarialGame
+from pipeline.games.game import LATENT, SAMPLES, Game
 from pipeline.metrics.samples import MARKS, plotted, save_grid
 from pipeline.sampling.trained import Trained, own_code, trained
 from pipeline.schema.checkpoint import find
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.training.loop import sample
+from pipeline.training.making import condition_like, labels_like, sampled
 from pipeline.training.store import DamagedCheckpoint
 
 COUNT, OF_A_CLASS = 64, 8  # samples where none are named
@@ -71,8 +73,8 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
     _check_count(found, wanted, len(classes))
     with own_code(file, spec):
         inputs, columns = _inputs(game, spec, wanted, classes, randomness)
-        _check_picture(found.shape, len(inputs), columns, out)
-        samples = sample(game, game.generator, inputs, spec)
+        _check_picture(found.shape, rows(inputs), columns, out)
+        samples = sampled(game, game.generator, inputs, spec, found.progress)[SAMPLES]
     broken = int((~samples.flatten(1).isfinite()).any(1).sum())
     if broken:
         raise InputError(f"{file}: {broken:,} of {len(samples):,} samples have values that are not finite")
@@ -81,8 +83,8 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
         "software": MARKS["Software"],
         "synthetic": MARKS["Synthetic"],
     }
-    if isinstance(game, AdversarialGame) and game.classes:
-        arrays["labels"] = inputs[:, spec.latent.size :].argmax(1).numpy()
+    if game.classes:
+        arrays["labels"] = named(inputs, LATENT)[LABEL].numpy()
         if found.class_names:
             arrays["class_names"] = np.array(found.class_names)
     try:
@@ -91,10 +93,9 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
             with replaced(out) as temporary:
                 np.savez_compressed(temporary, **arrays)
         else:
-            rows = (
-                [each.name for each in classes if each.samples] if wanted.label == "all" and found.class_names else ()
-            )
-            save_grid(plotted(samples, found.centre, found.scale), out, columns=columns, rows=rows)
+            beside = wanted.label == "all" and bool(found.class_names)
+            names = [each.name for each in classes if each.samples] if beside else ()
+            save_grid(plotted(samples, found.centre, found.scale), out, columns=columns, rows=names)
     except OSError as error:
         raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
     return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
@@ -102,8 +103,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
 
 def _check_count(found: Trained, wanted: Wanted, classes: int) -> None:
     """Before anything is drawn, which is what would fill the memory first."""
-    condition = len(found.game.classes) if isinstance(found.game, AdversarialGame) else 0
-    most = VALUES // (found.spec.latent.size + condition + math.prod(found.shape))
+    most = VALUES // (found.spec.latent.size + len(found.game.classes) + math.prod(found.shape))
     option, count = "-n", wanted.count
     if count is None and wanted.label == "all":
         option, count = "--columns", (wanted.columns or 0) * classes
@@ -126,15 +126,13 @@ def _check_picture(shape: tuple[int, ...], count: int, columns: int, out: Path) 
 
 
 def _inputs(
-    game: Any, spec: TrialSpec, wanted: Wanted, known: list[Class], randomness: torch.Generator
-) -> tuple[Tensor, int]:
+    game: Game, spec: TrialSpec, wanted: Wanted, known: list[Class], randomness: torch.Generator
+) -> tuple[Tree, int]:
     """What the generator is fed, and the columns of the picture."""
     count = wanted.count or COUNT
     columns = wanted.columns or max(1, round(count**0.5))
     if wanted.label is None and wanted.truncation is None and wanted.path is None:
-        return game.inputs(count, randomness), columns
-    if not isinstance(game, AdversarialGame):
-        raise InputError(f"--class, --truncation, --interpolate: found with the game {spec.game.name}, which has none")
+        return game.inputs(count, randomness, condition_like(game, spec, count, randomness)), columns
     if wanted.label == "all":
         if wanted.path is not None:
             raise InputError("--class: found all with --interpolate; valid: one class")
@@ -146,8 +144,8 @@ def _inputs(
             valid = f"a multiple of the {classes} classes" if wanted.columns is None else str(classes * columns)
             raise InputError(f"-n: found {count} with --class all; valid: {valid}")
         z = _latents(spec, columns, wanted.truncation, randomness).repeat(classes, 1)
-        return game.inputs_of(z, trained_on.repeat_interleave(columns)), columns
-    rows = count
+        return _fed(game, spec, z, trained_on.repeat_interleave(columns)), columns
+    ways = count
     if wanted.path is None:
         z = _latents(spec, count, wanted.truncation, randomness)
     else:
@@ -157,12 +155,24 @@ def _inputs(
             columns = next(found for found in (*range(columns, 1, -1), count) if count % found == 0)
         if count % columns or columns < 2:
             raise InputError(f"--columns: found {columns}; valid: 2 or more that divide -n ({count})")
-        rows = count // columns
-        ends = _latents(spec, 2 * rows, wanted.truncation, randomness).view(rows, 2, -1)
+        ways = count // columns
+        ends = _latents(spec, 2 * ways, wanted.truncation, randomness).view(ways, 2, -1)
         z = latent.strips(ends, columns, wanted.path)
     if wanted.label is not None:
-        return game.inputs_of(z, torch.full((count,), _label(known, wanted.label))), columns
-    return game.inputs_of(z, game.labels(rows, randomness).repeat_interleave(count // rows)), columns
+        return _fed(game, spec, z, torch.full((count,), _label(known, wanted.label))), columns
+    labels = labels_like(game.classes, ways, randomness).repeat_interleave(count // ways) if game.classes else None
+    return _fed(game, spec, z, labels), columns
+
+
+def _fed(game: Game, spec: TrialSpec, latents: Tensor, labels: Tensor | None) -> Tree:
+    """The inputs of a game with these latents and labels."""
+    batch = {} if labels is None else {LABEL: labels}
+    inputs = game.inputs(len(latents), torch.Generator().manual_seed(0), batch)
+    if isinstance(inputs, Tensor) or LATENT not in inputs:
+        raise InputError(
+            f"--class, --truncation, --interpolate: found with the game {spec.game.name}, whose inputs have no {LATENT}"
+        )
+    return {**inputs, LATENT: latents}
 
 
 def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: torch.Generator) -> Tensor:
@@ -175,12 +185,11 @@ def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: 
     return latent.truncated(spec.latent.size, count, randomness, truncation)
 
 
-def _classes(game: Any, names: tuple[str, ...], label: str | None) -> list[Class]:
+def _classes(game: Game, names: tuple[str, ...], label: str | None) -> list[Class]:
     """Of the game; none where it has no condition, which is refused where a class is asked for."""
-    counts = game.classes if isinstance(game, AdversarialGame) else ()
-    if label is not None and not counts:
+    if label is not None and not game.classes:
         raise InputError("--class: the checkpoint is of a game without a condition; leave it out")
-    return [Class(at, names[at] if names else str(at), count) for at, count in enumerate(counts)]
+    return [Class(at, names[at] if names else str(at), count) for at, count in enumerate(game.classes)]
 
 
 def _label(known: list[Class], text: str) -> int:

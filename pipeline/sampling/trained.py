@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline import games
 from pipeline.data.columns import own_units
 from pipeline.errors import GansweepError, InputError, with_place
-from pipeline.games.game import Game
+from pipeline.games.game import Game, Progress
 from pipeline.record.home import home_of
 from pipeline.sampling.trust import check_code, code
 from pipeline.schema.trial import TrialSpec
@@ -21,16 +21,21 @@ from pipeline.training import reading
 
 @dataclass(frozen=True)
 class Trained:
-    """shape: of one sample; images: that it was trained on; class_names: none where classes are numbers, as in older
-    checkpoints; centre, scale: of a standardised table. The generator is the averaged one, on the CPU."""
+    """shape: of one sample; class_names: none where classes are numbers, as in older checkpoints; centre, scale: of a
+    standardised table. The generator is the averaged one, on the CPU."""
 
     spec: TrialSpec
     game: Game
     shape: tuple[int, ...]
-    images: int
+    progress: Progress
     class_names: tuple[str, ...] = ()
     centre: Tensor | None = None
     scale: Tensor | None = None
+
+    @property
+    def images(self) -> int:
+        """That it was trained on."""
+        return self.progress.images
 
     def own_units(self, samples: Tensor) -> Tensor:
         """Samples of the game as the data is: a table's in float64."""
@@ -55,10 +60,12 @@ def trained(checkpoint: Path, *, trust: bool = False, home: Path | None = None) 
     if not code(spec):
         reading.check_sizes(saved)
     with own_code(checkpoint, spec):
-        game = games.build(spec, shape, seed=0, classes=classes)
+        game = games.build(spec, reading.facts(saved), seed=0)
         reading.fits(saved, "ema", game.generator)
         game.generator.load_state_dict(saved.weights["ema"])
-    return Trained(spec, game, shape, images, tuple(names), centre, scale)
+    step = saved.state.get("step", 0)
+    progress = Progress(step if isinstance(step, int) else 0, images, spec.budget.images)
+    return Trained(spec, game, shape, progress, tuple(names), centre, scale)
 
 
 @contextmanager

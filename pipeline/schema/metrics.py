@@ -35,7 +35,9 @@ METRICS: dict[str, Metric] = {
 
 
 def known(name: str, own: Mapping[str, bool]) -> Metric:
-    """What is known of a metric. own: the user's own ones, with whether less is better; KeyError for neither."""
+    """What is known of a metric; of several domains it has a domain's name behind it, as fid.b. own: the user's own
+    ones, with whether less is better; KeyError for neither."""
+    name = name.partition(".")[0]
     return METRICS[name] if name in METRICS else Metric("any", minimise=own[name])
 
 

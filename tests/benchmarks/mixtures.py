@@ -26,7 +26,7 @@ from pipeline.data.dataset import load
 from pipeline.metrics.modes import mode_metrics, reverse_kl_noise_floor
 from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.seeds import derive
-from pipeline.training.loop import sample
+from pipeline.training.making import made
 from pipeline.training.state import initial
 from pipeline.training.step import step
 
@@ -86,8 +86,8 @@ def score(name: str, game: str, steps: int, seed: int) -> dict[str, float]:
     state = initial(spec_of(name, game, steps), data, seed)
     for _ in range(steps):
         step(state, state.batches.next(state.randomness), state.randomness)
-    latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")))
-    points = sample(state.game, state.ema, latents, state.spec)
+    latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")), {})
+    points = made(state, latents)["samples"]
     assert data.means is not None
     assert data.sigma is not None
     return mode_metrics(points, data.means, data.sigma) | {"seconds": time.perf_counter() - start}

@@ -90,5 +90,5 @@ def test_limited_data_trains_on_the_first_samples_alone() -> None:
     tree["data"] = {"name": "digits", "limit": 50}
     tree["generator"] |= {"depth": 2}
     state = initial(toy(tree), data("digits"), seed=0)
-    assert len(state.batches.train) == 50
-    assert sum(state.classes) == 50
+    assert len(state.batches.domains["real"].samples) == 50
+    assert sum(state.facts.classes) == 50

@@ -175,7 +175,8 @@ def test_under_autocast_the_geometry_is_that_of_float32(tmp_path: Path) -> None:
     state = initial(TrialSpec.model_validate(tree), load(DataSpec(name="digits"), None, tmp_path), 0)
     game, x = state.game, images(16, 1, 8)
     assert isinstance(game, AdversarialGame)
-    turn = Turn(x, x, x, seeded(), {}, {"ada": {"p": torch.tensor(1.0), "signs": torch.tensor(0.0)}}, 0, 0)
+    ada = {"ada": {"p": torch.tensor(1.0), "signs": torch.tensor(0.0)}}
+    turn = Turn({"real": x}, x, x, seeded(), auxiliary={"discriminator": ada, "generator": {}})
     with torch.autocast("cpu", torch.bfloat16):
         found = game._transformed(x.bfloat16(), turn)
     turn = replace(turn, randomness=seeded())

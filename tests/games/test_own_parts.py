@@ -56,18 +56,20 @@ def test_terms_of_ones_own_are_the_formulas_times_their_weight() -> None:
         "slow": {"name": f"{OWN}:slow", "weight": 2.0, "options": {"decay": 0.75}},
     }
     game = make(POINTS, regularisers={"own": own, "r1": {}})
-    assert game.intervals() == {"r1": 1, "own.far": 4, "own.slow": 1}
+    assert game.intervals("discriminator") == {"r1": 1, "own.far": 4, "own.slow": 1}
     real, fake = some(game, POINTS)
-    state = game.auxiliary(real.device)
+    state = game.auxiliary("discriminator", real.device)
     assert state.keys() == {"own.slow"}
     state["own.slow"]["mean"] = torch.tensor(0.5)
-    at = replace(turn(game, real, fake, due={"own.far": 4.0, "own.slow": 1.0}), auxiliary=state)
+    at = replace(
+        turn(game, real, fake, due={"own.far": 4.0, "own.slow": 1.0}),
+        auxiliary={"discriminator": state, "generator": {}},
+    )
     losses = game.discriminator_loss(game.discriminator, at)
-    assert losses.real_scores is not None
-    scores = losses.real_scores
+    scores, _ = losses.judged["samples"]
     torch.testing.assert_close(losses.terms["own.far"], 4 * 3 * 0.5 * scores**2)
     torch.testing.assert_close(losses.terms["own.slow"], 2 * (scores - 0.5) ** 2)
-    after = game.advance(state, losses, at)
+    after = game.advance("discriminator", losses, at)
     assert float(after["own.slow"]["mean"]) == pytest.approx(0.75 * 0.5 + 0.25 * float(scores.detach().mean()))
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from pipeline import games
+from pipeline.games.game import Facts, Progress
 from pipeline.sampling.exporting import export
 from pipeline.sampling.gansweep_generator import CHUNK, FACTS, PROGRAM, Generator
 from pipeline.schema.trial import TrialSpec
-from pipeline.training.loop import sample
+from pipeline.training.making import sampled
 from pipeline.training.store import DamagedCheckpoint, load
 from tests.sampling.test_generating import CLASSES, checkpoint
 from tests.training.toy import run
@@ -22,24 +23,25 @@ OWN = """
 import torch
 from torch import nn
 from pipeline.games import latent
-from pipeline.games.game import Losses, Stateless
+from pipeline.games.game import Losses, Plain
 
-class Tiny(Stateless):
+class Tiny(Plain):
+    protocol = 2
     stackable = True
 
-    def __init__(self, spec, shape, seed, classes):
-        self.latent, self.shape = spec.latent, shape
+    def __init__(self, spec, data, seed):
+        self.latent, self.shape = spec.latent, data.shape
         self.generator, self.discriminator = nn.Linear(spec.latent.size, 64), nn.Linear(64, 1)
 
-    def inputs(self, count, randomness, batch=None):
+    def inputs(self, count, randomness, batch):
         return latent.draw(self.latent, count, randomness)
 
-    def generate(self, generator, inputs):
+    def generate(self, generator, inputs, draw):
         return generator(inputs).tanh().view(-1, *self.shape)
 
     def discriminator_loss(self, discriminator, turn):
         real, fake = (discriminator(x.flatten(1)).squeeze(1) for x in (turn.real, turn.fake.detach()))
-        return Losses({"hinge": (1 - real).relu() + (1 + fake).relu()}, real, fake)
+        return Losses({"hinge": (1 - real).relu() + (1 + fake).relu()}, {"samples": (real, fake)})
 
     def generator_loss(self, generator, discriminator, turn):
         return Losses({"hinge": -discriminator(turn.fake.flatten(1)).squeeze(1)})
@@ -51,13 +53,15 @@ def both(path: Path, folder: Path, count: int) -> tuple[np.ndarray[Any, Any], np
     names = export(path, folder, trust=True).keys()
     content = load(path)
     spec = TrialSpec.model_validate(content["spec"])
-    game: Any = games.build(spec, tuple(content["shape"]), 0, content["state"]["classes"])
+    game = games.build(spec, Facts(tuple(content["shape"]), tuple(content["state"]["classes"])), 0)
     game.generator.load_state_dict(content["state"]["ema"])
     random = torch.Generator().manual_seed(3)
     latents, labels = torch.randn(count, spec.latent.size, generator=random), torch.arange(count) % CLASSES
     conditional = "label" in names
     given = {"latent": latents.numpy(), "label": labels.numpy()} if conditional else latents.numpy()
-    own = sample(game, game.generator, game.inputs_of(latents, labels) if conditional else latents, spec)
+    fed: Any = {"latent": latents} | ({"label": labels} if conditional else {})
+    fed = fed if spec.game.name == "adversarial" else latents
+    own = sampled(game, game.generator, fed, spec, Progress())["samples"]
     return Generator(folder).predict(given), own.numpy()
 
 

@@ -45,7 +45,7 @@ def checkpoint(folder: Path, conditional: bool, dataset: Dataset | None = None, 
     state = initial(spec, dataset or data("digits"), seed=1)
     for _ in range(3):
         step(state, state.batches.next(state.randomness), state.randomness)
-    content = {"state": state.tensors(), "spec": spec.model_dump(mode="json"), "shape": list(state.shape)}
+    content = {"state": state.tensors(), "spec": spec.model_dump(mode="json"), "shape": list(state.facts.shape)}
     store = Store(folder)
     return folder / store.save(state.images, content)
 

@@ -80,7 +80,11 @@ def test_as_a_file_is_imported(tmp_path: Path, written: str) -> None:
     ("written", "kind", "said"),
     [
         ("raise SystemExit(5)", InputError, r"SystemExit: 5 \(mine\.py, line \d+, in generator_loss\)"),
-        ("turn.step > 5 and sys.exit(6)", GansweepError, r"crashed.*SystemExit: 6 \(mine\.py, line \d+, in generator_"),
+        (
+            "turn.progress.step > 5 and sys.exit(6)",
+            GansweepError,
+            r"crashed.*SystemExit: 6 \(mine\.py, line \d+, in generator_",
+        ),
     ],
     ids=["at once", "while it trains"],
 )

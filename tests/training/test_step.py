@@ -92,7 +92,7 @@ def test_what_is_measured_is_what_was_done() -> None:
     twin = start(generator=plain, discriminator=plain, regularisers={}, optimiser={"lr_d": 1e-3, "lr_g": 2e-3})
     measured = advance(state)
 
-    real = twin.batches.next(twin.randomness).real
+    real = twin.batches.next(twin.randomness)["real"]
     generator, discriminator = twin.game.generator, twin.game.discriminator
     fake = generator(torch.randn(BATCH, 2, generator=twin.randomness))
     softplus = torch.nn.functional.softplus
