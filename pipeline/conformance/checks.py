@@ -209,7 +209,8 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
         return lambda *given: torch.func.functional_call(getattr(game, side), copies[side], given)
 
     def losses(generator: Any, discriminator: Any) -> dict[str, Tensor]:
-        made = replace(turn, fake=game.generate(generator, turn.inputs, turn.draw), randomness=seeded())
+        made = replace(turn, randomness=seeded())
+        made = replace(made, fake=game.generate(generator, turn.inputs, made.draw), randomness=seeded())
         of_d = game.discriminator_loss(discriminator, made).total()
         made = replace(turned(game, "generator", made), randomness=seeded())
         return {"discriminator": of_d, "generator": game.generator_loss(generator, discriminator, made).total()}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data import columns, mixtures, sources, stacks
+from pipeline.data.batches import REAL
 from pipeline.data.cache import Entry, cached
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
@@ -81,7 +82,8 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     if spec.name == stacks.NAME:
         return _stacks(load(spec.model_copy(update={"name": stacks.OF}), root, cache))
     if ".py:" in spec.name:
-        return _assemble(spec, _parts(spec, root, cache))
+        split = {name: _split(spec.name, source) for name, source in sources.of_function(spec).items()}
+        return _several({name: _assemble(spec, entry) for name, entry in _finished(spec.name, split).items()})
     key = sources.cache_key(spec)
     return _assemble(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
 
@@ -106,11 +108,34 @@ def _stacks(digits: Dataset) -> Dataset:
     return replace(_assemble(spec, (tensors, facts)), classes=stacks.MODES, modes=stacks.MODES)
 
 
+def _several(domains: dict[str, Dataset]) -> Dataset:
+    """One data set of several domains; the only one itself."""
+    first = next(iter(domains.values()))
+    if len(domains) == 1:
+        return first
+    if len({(domain.kind, domain.train.shape[1:]) for domain in domains.values()}) > 1:
+        shapes = ", ".join(f"{name} {tuple(domain.train.shape[1:])}" for name, domain in domains.items())
+        raise InputError(f"{first.name}: found domains of several shapes ({shapes}); valid: one shape")
+    together = " ".join(f"{name} {domain.fingerprint}" for name, domain in domains.items())
+    return replace(
+        first,
+        fingerprint=hashlib.sha256(together.encode()).hexdigest()[:16],
+        read="; ".join(f"{name}: {domain.read}" for name, domain in domains.items()),
+        notes=tuple(dict.fromkeys(note for domain in domains.values() for note in domain.notes)),
+        domains=domains,
+    )
+
+
 def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
-    source = sources.read(spec, root, cache)
+    (entry,) = _finished(spec.name, {REAL: _split(spec.name, sources.read(spec, root, cache))}).values()
+    return entry
+
+
+def _split(name: str, source: sources.Source) -> Entry:
+    """Training, validation and test part, with what is to be said of them."""
     count = len(source.samples)
     if count < SMALLEST:
-        raise InputError(f"{spec.name}: found {count} samples; valid: at least {SMALLEST}")
+        raise InputError(f"{name}: found {count} samples; valid: at least {SMALLEST}")
     order = torch.from_numpy(np.random.RandomState(SPLIT_SEED).permutation(count))
     held = min(count // 5 + (count % 5 > 0), HELD_OUT)
     if source.test is not None:
@@ -128,20 +153,26 @@ def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
         "notes": list(source.notes),
         "class_names": list(source.class_names),
         "read": read_line(
-            *(spec.name, *_counted(tensors), source.class_names),
+            *(name, *_counted(tensors), source.class_names),
             found=source.found,
             origin=source.origin,
             left_out=source.left_out,
         ),
     }
-    if source.samples.dim() == 2:
-        return _standardised(spec.name, tensors, said)
-    return tensors, _facts(tensors) | said
+    return tensors, said
 
 
-def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any]) -> Entry:
-    """A table, whose columns have units of their own."""
-    found = columns.measure(tensors["train"])
+def _finished(name: str, domains: dict[str, Entry]) -> dict[str, Entry]:
+    """Each domain with its fingerprint; tables, whose columns have units of their own, standardised by one measure of
+    them all, so that they stay where they are to each other."""
+    trains = [tensors["train"] for tensors, _ in domains.values()]
+    if trains[0].dim() != 2 or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
+        return {domain: (tensors, _facts(tensors) | said) for domain, (tensors, said) in domains.items()}
+    found = columns.measure(torch.cat(trains))
+    return {domain: _standardised(name, *entry, found) for domain, entry in domains.items()}
+
+
+def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], found: columns.Columns) -> Entry:
     before = _facts({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
     tensors |= {part: columns.standardised(tensors[part], found) for part in PARTS}
     return tensors, said | {

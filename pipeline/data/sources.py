@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.data import folder, official
+from pipeline.data.batches import REAL
 from pipeline.data.labels import numbered as labels_of
 from pipeline.data.said import shown
 from pipeline.errors import InputError, one_line
 from pipeline.plugin import resolve
 from pipeline.schema.trial import DataSpec
 
+_DOMAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 SLUG = 180  # characters: the longest name of a file in the cache has 73 more, and 255 are a file's most
 
 
@@ -56,7 +60,7 @@ def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
         assert spec.resolution is not None  # the spec sees to it
         images = folder.read(folder.path_of(spec.name), spec.resolution)
         return Source(images.images, images.labels, **{name: getattr(images, name) for name in folder.SAID})
-    return _resized(_function(spec), spec.resolution)
+    raise ValueError(f"{spec.name} is of no source that is read at once")
 
 
 def short_name(name: str) -> str:
@@ -80,8 +84,9 @@ def _digits() -> Source:
     return Source(images[:, None], torch.from_numpy(bunch.target.astype(np.int64)))
 
 
-def _function(spec: DataSpec) -> Source:
-    """What a user's function(resolution) returns: a tensor or (tensor, labels)."""
+def of_function(spec: DataSpec) -> dict[str, Source]:
+    """What a user's function(resolution) returns, a tensor or (tensor, labels), as the domain REAL; or several such by
+    the domains' names."""
     function = resolve(spec.name)
     if not callable(function):
         raise InputError(f'"{spec.name}": found a {type(function).__name__}; valid: a function of the resolution')
@@ -89,6 +94,18 @@ def _function(spec: DataSpec) -> Source:
         made = function(spec.resolution)
     except (Exception, SystemExit) as error:
         raise InputError(f'"{spec.name}" failed: {one_line(error, -1)}') from error
+    if not isinstance(made, Mapping):
+        return {REAL: _resized(_made(spec, made), spec.resolution)}
+    if len(made) < 2 or not all(isinstance(name, str) and _DOMAIN.fullmatch(name) for name in made):
+        raise InputError(
+            f'"{spec.name}": returned the domains {", ".join(map(str, made)) or "none"}; valid: two or more, named by '
+            "letters and digits"
+        )
+    return {name: _resized(_made(spec, each), spec.resolution) for name, each in made.items()}
+
+
+def _made(spec: DataSpec, made: Any) -> Source:
+    """One domain of what the function returned."""
     samples, labels = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     try:
         samples = torch.as_tensor(samples).cpu()

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pipeline.games.game import Draw
 from pipeline.games.latent import draw
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.record.measurement import Measurement
