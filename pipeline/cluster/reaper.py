@@ -1,4 +1,4 @@
-"""What cleans up after a driver that was killed: python -m pipeline.cluster.reaper PID FOLDER.
+"""What cleans up after a driver that was killed: python reaper.py PID FOLDER.
 
 It has the driver's end of its standard input. It ends at once where it is told that all is over; where the input just
 ends, the driver is gone, and what it had started goes too, with the folder of its Ray.

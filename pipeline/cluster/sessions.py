@@ -27,7 +27,7 @@ def kept(folder: Path) -> Iterator[None]:
     with contextlib.suppress(OSError):
         (folder / MARK).write_text(json.dumps({"pid": me.pid, "born": me.create_time()}))
     behind = subprocess.Popen(
-        python("-m", "pipeline.cluster.reaper", str(os.getpid()), str(folder)),
+        python(str(reaper.__file__), str(os.getpid()), str(folder)),  # by its file: -m would import Ray first
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

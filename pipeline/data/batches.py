@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,10 +44,11 @@ class Batches:
         domains: Mapping[str, Domain],
         device: torch.device,
         batch_size: int,
-        memory_format: torch.memory_format = torch.contiguous_format,
+        laid_out: Callable[[Tensor], Tensor] = lambda samples: samples,
     ) -> None:
-        """Kept on the device where all domains fit, else in pinned memory. One domain is called REAL."""
-        self.device, self.batch_size, self._format = device, batch_size, memory_format
+        """Kept on the device where all domains fit, else in pinned memory. One domain is called REAL. laid_out: how a
+        batch of float samples lies in memory."""
+        self.device, self.batch_size, self._laid_out = device, batch_size, laid_out
         self.resident = device.type == "cpu" or _fits(domains.values(), device)
         self.domains = {name: self._kept(domain) for name, domain in domains.items()}
         self._orders = {name: _Order() for name in domains}
@@ -57,8 +58,7 @@ class Batches:
         batch = {}
         for name, domain in self.domains.items():
             index = self._index(domain.samples, self._orders[name], generator)
-            real = to_float(self._take(domain.samples, index))
-            batch[name] = real.to(memory_format=self._format) if real.dim() == 4 else real
+            batch[name] = self._laid_out(to_float(self._take(domain.samples, index)))
             if domain.labels is not None:
                 batch[label_of(name)] = self._take(domain.labels, index)
         return batch

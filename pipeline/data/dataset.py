@@ -17,6 +17,7 @@ from pipeline.data.batches import REAL
 from pipeline.data.cache import Entry, cached
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.trial import DataSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
@@ -92,7 +93,7 @@ def _mixture(name: str) -> Dataset:
     """100k points to train on, as PacGAN; 10k for each other part, drawn with seeds of their own."""
     counts = {"train": 100_000, "validation": HELD_OUT, "test": HELD_OUT}
     parts = {part: mixtures.draw(name, count, SPLIT_SEED + at) for at, (part, count) in enumerate(counts.items())}
-    entry = parts, _facts(parts)
+    entry = parts, _facts(parts) | {"kind": "points"}
     return _assemble(DataSpec(name=name), entry, mixtures.means(name), mixtures.SIGMA[name])
 
 
@@ -150,10 +151,12 @@ def _split(name: str, source: sources.Source) -> Entry:
         assert source.test_labels is not None
         tensors["test_labels"] = source.test_labels
     said = {
+        "kind": source.kind,
         "notes": list(source.notes),
         "class_names": list(source.class_names),
         "read": read_line(
             *(name, *_counted(tensors), source.class_names),
+            kind=source.kind,
             found=source.found,
             origin=source.origin,
             left_out=source.left_out,
@@ -166,7 +169,8 @@ def _finished(name: str, domains: dict[str, Entry]) -> dict[str, Entry]:
     """Each domain with its fingerprint; tables, whose columns have units of their own, standardised by one measure of
     them all, so that they stay where they are to each other."""
     trains = [tensors["train"] for tensors, _ in domains.values()]
-    if trains[0].dim() != 2 or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
+    tables = all(said["kind"] == "points" for _, said in domains.values())
+    if not tables or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
         return {domain: (tensors, _facts(tensors) | said) for domain, (tensors, said) in domains.items()}
     found = columns.measure(torch.cat(trains))
     return {domain: _standardised(name, *entry, found) for domain, entry in domains.items()}
@@ -203,10 +207,10 @@ def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
 def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: float | None = None) -> Dataset:
     tensors, facts = entry
     train, labels = tensors["train"], tensors.get("train_labels")
-    image, (samples, shape, counts) = train.dim() == 4, _counted(tensors)
+    kind, (samples, shape, counts) = KINDS[facts.get("kind", "image")], _counted(tensors)
     return Dataset(
         name=spec.name,
-        kind="image" if image else "points",
+        kind=kind.name,
         train=train,
         validation=tensors["validation"],
         test=tensors["test"],
@@ -215,14 +219,14 @@ def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         test_labels=tensors.get("test_labels"),
         classes=len(counts),
         fingerprint=facts["fingerprint"],
-        channels=train.shape[1] if image else 0,
-        resolution=train.shape[2] if image else None,
+        channels=train.shape[1] if kind.pixels else 0,
+        resolution=train.shape[2] if kind.pixels else None,
         means=means,
         sigma=sigma,
         modes=0 if means is None else len(means),
         notes=tuple(facts.get("notes", ())),
         class_names=tuple(facts.get("class_names", ())),
-        read=facts.get("read") or read_line(spec.name, samples, shape, counts),
+        read=facts.get("read") or read_line(spec.name, samples, shape, counts, kind=kind.name),
         centre=torch.tensor(facts["centre"], dtype=torch.float64) if "centre" in facts else None,
         scale=torch.tensor(facts["scale"], dtype=torch.float64) if "scale" in facts else None,
         unstandardised=facts.get("unstandardised"),

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from pipeline.data import folder, official
 from pipeline.data.batches import REAL
+from pipeline.data.kinds import kind_of
 from pipeline.data.labels import numbered as labels_of
 from pipeline.data.said import shown
 from pipeline.errors import InputError, one_line
 from pipeline.plugin import resolve
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.trial import DataSpec
 
 _DOMAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -38,6 +40,7 @@ class Source:
     found: str = ""
     origin: str = ""
     left_out: str = ""
+    kind: str = "image"
 
 
 def cache_key(spec: DataSpec) -> str:
@@ -111,46 +114,22 @@ def _made(spec: DataSpec, made: Any) -> Source:
         samples = torch.as_tensor(samples).cpu()
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f'"{spec.name}": returned {_described(made)}; valid: a tensor, or (tensor, labels)') from None
-    notes, source = _range_notes(samples), Source(_as_samples(spec.name, samples))
+    kind = kind_of(samples)
+    valid = f"valid: {', or '.join(each.of.RETURNED for each in KINDS.values())}"
+    if kind is None:
+        raise InputError(f'"{spec.name}": returned {_described(samples)}; {valid}')
+    if samples.is_floating_point() and not bool(samples.isfinite().all()):
+        raise InputError(f'"{spec.name}": returned {_described(samples)}, or values that are not finite; {valid}')
+    try:
+        source = Source(kind.of.kept(samples), kind=kind.name)
+    except ValueError as error:
+        raise InputError(f'"{spec.name}": {error}; {valid}') from None
+    notes = kind.of.notes(samples)
     if labels is not None:
         found = labels_of(f'"{spec.name}"', labels, len(source.samples))
         notes += found.notes
         source = replace(source, labels=found.labels, class_names=found.names)
     return replace(source, notes=tuple(f"{shown(spec.name)}: {note}" for note in notes))
-
-
-def _range_notes(samples: Tensor) -> tuple[str, ...]:
-    """Of images whose values look as if white were 1."""
-    of_images = samples.dim() == 4 and (samples.is_floating_point() or samples.dtype == torch.uint8)
-    if not of_images or not samples.numel():
-        return ()
-    low, high = float(samples.min()), float(samples.max())
-    if samples.is_floating_point() and 0 <= low <= high <= 1:
-        return (
-            "its float images are in [0, 1], and -1 is black: what is 0 is taken for mid-grey; "
-            "2 * x - 1 brings them to [-1, 1]",
-        )
-    if samples.dtype == torch.uint8 and high <= 1:
-        return (f"its uint8 images have no value above {high:g}, and 255 is white: all is nearly black",)
-    return ()
-
-
-def _as_samples(name: str, samples: Tensor) -> Tensor:
-    """Images as uint8, points as float64, or InputError."""
-    valid = "valid: images (N, C, H, W) with H = W, uint8 or float in [-1, 1], or points (N, D) float"
-    images = samples.dim() == 4 and samples.shape[2] == samples.shape[3] and samples.shape[1] in (1, 3)
-    if not images and not (samples.dim() == 2 and samples.shape[1] > 0 and samples.is_floating_point()):
-        raise InputError(f'"{name}": returned {_described(samples)}; {valid}')
-    if samples.dtype == torch.uint8:
-        return samples
-    if not samples.is_floating_point() or not bool(samples.isfinite().all()):
-        raise InputError(f'"{name}": returned {_described(samples)}, or values that are not finite; {valid}')
-    if not images:
-        return samples.double()
-    low, high = float(samples.min()), float(samples.max())
-    if low < -1 or high > 1:
-        raise InputError(f'"{name}": found float images in [{low:.4g}, {high:.4g}]; {valid}')
-    return ((samples.float() + 1) * 127.5).round().to(torch.uint8)
 
 
 def _described(value: object) -> str:
@@ -160,19 +139,9 @@ def _described(value: object) -> str:
 
 
 def _resized(source: Source, resolution: int | None) -> Source:
-    if resolution is None or source.samples.dim() != 4 or source.samples.shape[2] == resolution:
+    kind = KINDS[source.kind]
+    if resolution is None or not kind.pixels or source.samples.shape[2] == resolution:
         return source
-    test = None if source.test is None else resize(source.test, resolution)
+    test = None if source.test is None else kind.of.resized(source.test, resolution)
     origin = f"{source.samples.shape[3]} x {source.samples.shape[2]}"
-    return replace(source, samples=resize(source.samples, resolution), test=test, origin=origin)
-
-
-def resize(images: Tensor, resolution: int) -> Tensor:
-    """(N, C, H, H) uint8 at another resolution, bilinear with antialias, in chunks to bound memory."""
-    parts = [
-        torch.nn.functional.interpolate(
-            chunk.float(), size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
-        )
-        for chunk in images.split(4096)
-    ]
-    return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
+    return replace(source, samples=kind.of.resized(source.samples, resolution), test=test, origin=origin)

@@ -1,16 +1,13 @@
-"""The games that can be played; a new one is a file here and a line in GAMES."""
+"""The games that can be played; a new one is a file here and a row of schema/game.GAMES."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pipeline import plugin
 from pipeline.errors import InputError
-from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import PROTOCOL, PROTOCOL_VERSION, Facts, Game
+from pipeline.schema.game import GAMES
+from pipeline.schema.rows import at
 from pipeline.schema.trial import TrialSpec
-
-GAMES: dict[str, Callable[[TrialSpec, Facts, int], Game]] = {"adversarial": AdversarialGame}
 
 # By the version that a game was written for, what to change in it.
 CHANGED = {
@@ -29,7 +26,8 @@ def build(spec: TrialSpec, data: Facts, seed: int) -> Game:
     """
     name = spec.game.name
     if name in GAMES:
-        return GAMES[name](spec, data, seed)
+        known: Game = at(GAMES[name])(spec, data, seed)
+        return known
     made = plugin.resolve(name)
     version = getattr(made, "protocol", 1)
     if version != PROTOCOL_VERSION and hasattr(made, "discriminator_loss"):  # else it is no game at all

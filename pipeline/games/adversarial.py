@@ -15,9 +15,10 @@ from pipeline.errors import InputError
 from pipeline.games import augment, latent
 from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
 from pipeline.games.networks import build_discriminator, build_generator
-from pipeline.games.objectives import OBJECTIVES, Objective
+from pipeline.games.objectives import Objective, objective
 from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking, own_term
 from pipeline.schema.base import OWN
+from pipeline.schema.game import OBJECTIVES
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 
@@ -37,7 +38,7 @@ class AdversarialGame(Plain):
         """Networks start on the CPU."""
         game, shape, classes = spec.game, data.shape, data.classes
         try:  # data of a user's own function is known only now
-            spec.check_data("image" if len(shape) == 3 else "points", shape[-1], len(classes) > 1)
+            spec.check_data(data.kind, shape[-1], len(classes) > 1)
         except ValueError as error:
             raise InputError(str(error)) from None
         self._spec, self._shape = spec, shape
@@ -216,7 +217,7 @@ class AdversarialGame(Plain):
 
 
 def _objective(name: str) -> Objective:
-    found = OBJECTIVES[name] if name in OBJECTIVES else plugin.resolve(name)
+    found = objective(name) if name in OBJECTIVES else plugin.resolve(name)
     if not isinstance(found, Objective):
         raise InputError(f'game.objective: "{name}" is {type(found).__name__}; valid: an Objective of games.objectives')
     return found

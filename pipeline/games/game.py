@@ -27,6 +27,7 @@ SAMPLES = "samples"  # the name of what a game makes that makes one thing
 class Facts:
     """What a game is told of the data."""
 
+    kind: str  # of data: a name of schema/kinds.KINDS
     shape: tuple[int, ...]  # of one sample, without the batch: (C, H, W) of images, (D,) of points
     classes: tuple[int, ...] = ()  # training samples of each; none without labels
     domains: Mapping[str, Facts] = field(default_factory=dict)  # of data of several domains: each, by its name

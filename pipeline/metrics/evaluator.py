@@ -16,18 +16,15 @@ from pipeline.data.batches import to_float
 from pipeline.data.cache import cached
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.distances import mean_distance
 from pipeline.metrics.diversity import diversity_ratio, variance
-from pipeline.metrics.features import Extractor, open_extractor
-from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
-from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
-from pipeline.metrics.modes import label_metrics, mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
+from pipeline.metrics.measure import Measure
+from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
-IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
-POINT_SAMPLES = 2500  # as PacGAN
 SUBSETS = 20  # of the training part, for the floor
 FORMAT = 1  # of the cached floor: one higher where it is measured in another way
 POOL = 10_000  # training images whose features the floor draws from, at least
@@ -36,16 +33,12 @@ Part = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class Reference:
-    """What one real part brings to every evaluation. Images: moments of the whole part's features, manifold of as
-    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many, and where
-    modes are known those that as many find: fewer than there are, where these are more than samples."""
+    """What one real part brings to every evaluation."""
 
-    mean_distance: float
-    variance: float
-    moments: Moments | None = None
-    manifold: Manifold | None = None
-    projections: Tensor | None = None
-    modes: float = 0.0
+    mean_distance: float  # of as many samples as are generated
+    variance: float  # of as many
+    of_kind: Any  # what the kind's measure compares with
+    modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
 def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
@@ -65,14 +58,14 @@ class Evaluator:
         self,
         dataset: Dataset,
         samples: int,
-        extractor: Extractor | None,
+        measure: Measure,
         cache: Path,
         own: Mapping[str, OwnMetric] | None = None,
         domains: Mapping[str, Evaluator] | None = None,
     ) -> None:
         """Use Evaluator.open. domains: an evaluator each, of data of several."""
         self.dataset, self.samples, self._own, self.domains = dataset, samples, own or {}, domains or {}
-        self._extractor, self._cache = extractor, cache
+        self._measure, self._cache = measure, cache
         self._references: dict[str, Reference] = {}
 
     @classmethod
@@ -102,23 +95,23 @@ class Evaluator:
         """The same of a data set at hand."""
         most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
         if samples is None:
-            samples = min(most, IMAGE_SAMPLES if dataset.kind == "image" else POINT_SAMPLES)
+            samples = min(most, KINDS[dataset.kind].of.EVALUATED)
         if samples > most:
             raise InputError(
                 f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
-        extractor = open_extractor(dataset, cache, device) if dataset.kind == "image" else None
+        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device)
         domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
         mine = {label: own_metric(label, it) for label, it in (own or {}).items()}
-        return cls(dataset, samples, extractor, cache, mine, domains)
+        return cls(dataset, samples, measure, cache, mine, domains)
 
     @property
     def features(self) -> str:
         """The name of what the distances are measured in: an extractor with its weights' hash, or "points"."""
         if self.domains:
             return " + ".join(dict.fromkeys(domain.features for domain in self.domains.values()))
-        return self._extractor.name if self._extractor else "points"
+        return self._measure.name
 
     def evaluate_all(
         self, samples: Mapping[str, Tensor], references: Mapping[str, str], part: Part = "validation"
@@ -154,8 +147,8 @@ class Evaluator:
             return {}, {"finite": 0.0}
         reference = self.reference(part)
         signals = {"finite": 1.0, "sample_variance_ratio": variance(fakes.cpu()) / reference.variance}
-        features = self._features(fakes)
-        metrics = self._metrics(reference, features)
+        features = self._measure.features(fakes)
+        metrics = self._measure.metrics(reference.of_kind, features)
         signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
         if "coverage" in metrics:
             signals["coverage"] = metrics["coverage"]
@@ -171,12 +164,8 @@ class Evaluator:
             shared = mean_distance(some), variance(to_float(real[: self.samples]))
             if 0.0 in shared:
                 raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
-            found = self._mode_metrics(some).get("modes", 0.0)
-            if self._extractor:
-                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some), modes=found)
-            else:
-                made = Reference(*shared, projections=projected(some), modes=found)
-            self._references[part] = made
+            found = self._measure.modes(some).get("modes", 0.0)
+            self._references[part] = Reference(*shared, self._measure.reference(features, self.samples), found)
         return self._references[part]
 
     def summary(self) -> dict[str, Any]:
@@ -218,29 +207,12 @@ class Evaluator:
             facts["unstandardised"] = data.unstandardised
         return facts | {part: len(data.part(part)) for part in ("train", "validation", "test")}
 
-    def _features(self, samples: Tensor) -> Tensor:
-        return self._extractor(samples) if self._extractor else samples.cpu()
-
     def _real_features(self, part: str) -> Tensor:
         real = self.dataset.part(part)
-        if self._extractor is None:
+        if not self._measure.extracts:
             return real
         path = self._cache / "features" / f"{self.features}-{self.dataset.fingerprint}-{part}.safetensors"
-        return cached(path, lambda: ({"features": self._features(real)}, {}))[0]["features"]
-
-    def _metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
-        if reference.moments is not None and reference.manifold is not None:
-            fid = frechet_distance(reference.moments, features)
-            return {"fid": fid, **manifold_metrics(reference.manifold, features), **self._mode_metrics(features)}
-        return {**self._mode_metrics(features), **self._distance(reference, features)}
-
-    def _mode_metrics(self, points: Tensor) -> dict[str, float]:
-        """Of points, or of the features of images; nothing where the modes are not known."""
-        if self._extractor and isinstance(self._extractor.network, DigitStacks):
-            return label_metrics(self._extractor.network.modes(points), self.dataset.modes)
-        if self.dataset.means is None or self.dataset.sigma is None:
-            return {}
-        return mode_metrics(points, self.dataset.means, self.dataset.sigma)
+        return cached(path, lambda: ({"features": self._measure.features(real)}, {}))[0]["features"]
 
     def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
         if not self._own:
@@ -250,13 +222,6 @@ class Evaluator:
         seen = Evaluated(shown, real, features, self._real_features(part)[: self.samples])
         return {label: measure(seen) for label, measure in self._own.items()}
 
-    def _distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
-        """The metric that has a floor."""
-        if reference.moments is not None:
-            return {"fid": frechet_distance(reference.moments, features)}
-        assert reference.projections is not None
-        return {"sliced_wasserstein": sliced_wasserstein(reference.projections, features)}
-
     def _floor(self) -> dict[str, dict[str, float]]:
         name = f"{self.features}-{self.dataset.fingerprint}-{self.samples}-v{FORMAT}.safetensors"
         _, facts = cached(self._cache / "floors" / name, lambda: ({}, self._measure_floor()))
@@ -264,10 +229,10 @@ class Evaluator:
 
     def _measure_floor(self) -> dict[str, Any]:
         reference = self.reference("validation")
-        pool = self._features(self.dataset.train[: max(POOL, 2 * self.samples)])
+        pool = self._measure.features(self.dataset.train[: max(POOL, 2 * self.samples)])
         random = np.random.RandomState(0)
         drawn = [torch.from_numpy(random.permutation(len(pool))[: self.samples]) for _ in range(SUBSETS)]
-        distances = [self._distance(reference, pool[index]) for index in drawn]
+        distances = [self._measure.distance(reference.of_kind, pool[index]) for index in drawn]
         values = {name: [distance[name] for distance in distances] for name in distances[0]}
         quartiles = {name: statistics.quantiles(found, n=4) for name, found in values.items()}
         return {

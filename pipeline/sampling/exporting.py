@@ -51,7 +51,7 @@ def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | 
     facts = {
         "software": "gansweep",
         "synthetic": True,
-        "kind": "image" if len(shape) == 3 else "points",
+        "kind": found.kind,
         "shape": list(shape),
         "latent": list(inputs["latent"].shape[1:]),
         "distribution": spec.latent.distribution,

@@ -26,6 +26,7 @@ class Trained:
 
     spec: TrialSpec
     game: Game
+    kind: str
     shape: tuple[int, ...]
     progress: Progress
     class_names: tuple[str, ...] = ()
@@ -47,7 +48,8 @@ def trained(checkpoint: Path, *, trust: bool = False, home: Path | None = None) 
     is what they were trained with; home_of() unless given. Raises DamagedCheckpoint, and InputError in one line for
     code that may not be run, weights that are not finite or not those of its spec."""
     saved = reading.read(checkpoint, ("ema", "discriminator"))
-    spec, shape, classes = saved.spec, reading.sample_shape(saved), reading.counts(saved)
+    spec, facts = saved.spec, reading.facts(saved)
+    shape, classes = facts.shape, facts.classes
     images, names = saved.state.get("images"), saved.state.get("class_names", [])
     if not isinstance(images, int) or not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise InputError(f"{checkpoint}: its state.images or state.class_names is not what gansweep writes")
@@ -60,12 +62,12 @@ def trained(checkpoint: Path, *, trust: bool = False, home: Path | None = None) 
     if not code(spec):
         reading.check_sizes(saved)
     with own_code(checkpoint, spec):
-        game = games.build(spec, reading.facts(saved), seed=0)
+        game = games.build(spec, facts, seed=0)
         reading.fits(saved, "ema", game.generator)
         game.generator.load_state_dict(saved.weights["ema"])
     step = saved.state.get("step", 0)
     progress = Progress(step if isinstance(step, int) else 0, images, spec.budget.images)
-    return Trained(spec, game, shape, progress, tuple(names), centre, scale)
+    return Trained(spec, game, facts.kind, shape, progress, tuple(names), centre, scale)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -10,17 +12,27 @@ from pipeline.errors import one_of
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import Options, Strict, scalar
 
-GAMES = ("adversarial",)
-OBJECTIVES = (
-    "minimax",
-    "non_saturating",
-    "least_squares",
-    "hinge",
-    "wasserstein",
-    "relativistic",
-    "relativistic_average",
-)
-SMOOTHED = ("minimax", "non_saturating", "least_squares")  # the objectives whose reals have a target
+
+@dataclass(frozen=True)
+class ObjectiveRow:
+    """made: where its Objective is; smoothed: whether its reals have a target, which can be lowered."""
+
+    made: str
+    smoothed: bool = False
+
+
+_HERE = "pipeline.games.objectives"
+OBJECTIVES: dict[str, ObjectiveRow] = {
+    "minimax": ObjectiveRow(f"{_HERE}:MINIMAX", smoothed=True),
+    "non_saturating": ObjectiveRow(f"{_HERE}:NON_SATURATING", smoothed=True),
+    "least_squares": ObjectiveRow(f"{_HERE}:LEAST_SQUARES", smoothed=True),
+    "hinge": ObjectiveRow(f"{_HERE}:HINGE"),
+    "wasserstein": ObjectiveRow(f"{_HERE}:WASSERSTEIN"),
+    "relativistic": ObjectiveRow(f"{_HERE}:RELATIVISTIC"),
+    "relativistic_average": ObjectiveRow(f"{_HERE}:RELATIVISTIC_AVERAGE"),
+}
+SMOOTHED = tuple(name for name, row in OBJECTIVES.items() if row.smoothed)
+GAMES: dict[str, str] = {"adversarial": "pipeline.games.adversarial:AdversarialGame"}  # where each is made
 
 
 class ConditionSpec(Strict):
@@ -60,7 +72,7 @@ class AdversarialSpec(Strict):
     @field_validator("name", "objective")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        known = GAMES if info.field_name == "name" else OBJECTIVES
+        known: Collection[str] = GAMES if info.field_name == "name" else OBJECTIVES
         if name not in known and not is_own(name):
             raise ValueError(f'found "{name}", {one_of(name, [*known, "file.py:object"])}')
         return absolute(name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import OWN, Options, Strict, scalar
+from pipeline.schema.kinds import KINDS
 
 Norm = Literal["none", "batch", "instance", "layer", "spectral"]
 GeneratorNorm = Literal["none", "batch", "instance", "layer", "spectral", "conditional_batch"]
@@ -28,6 +30,11 @@ class MlpSpec(Strict):
     activation: MlpActivation | None = None
     init: Init = "kaiming"
 
+    def check(self, side: str, resolution: int | None) -> None:
+        """ValueError where it cannot be built."""
+        if self.norm == "instance":
+            raise ValueError(f"{side}.norm: found instance; an mlp has no pixels, valid: none, batch, layer, spectral")
+
 
 class DcganSpec(Strict):
     """Radford et al. 2016 with `depth` stages of stride 2 (None: down to 4 x 4 or the odd size above it);
@@ -41,6 +48,20 @@ class DcganSpec(Strict):
     norm: GeneratorNorm = "batch"
     activation: Activation | None = None
     init: Init = "normal"
+
+    def check(self, side: str, resolution: int | None) -> None:
+        """ValueError where it cannot be built for this resolution."""
+        assert resolution is not None
+        depth = self.depth
+        if depth is None:
+            if stages(resolution) == 0:
+                raise ValueError(f"data.resolution: found {resolution}; dcgan halves it, valid: an even number")
+        elif resolution % 2**depth or resolution // 2**depth < 2:
+            valid = [d for d in range(1, 6) if resolution % 2**d == 0 and resolution // 2**d >= 2]
+            raise ValueError(
+                f"{side}.depth: found {depth}; a resolution of {resolution} cannot be halved {depth} times down to "
+                f"2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"
+            )
 
 
 class MlpDiscriminatorSpec(MlpSpec):
@@ -82,39 +103,45 @@ def _family(value: Any) -> str | None:
     return None if name is None else OWN if is_own(str(name)) else str(name)
 
 
-GeneratorSpec = Annotated[
-    Annotated[MlpSpec, Tag("mlp")] | Annotated[DcganSpec, Tag("dcgan")] | Annotated[OwnNetworkSpec, Tag(OWN)],
-    Discriminator(_family),
-]
-DiscriminatorSpec = Annotated[
-    Annotated[MlpDiscriminatorSpec, Tag("mlp")]
-    | Annotated[DcganDiscriminatorSpec, Tag("dcgan")]
-    | Annotated[OwnNetworkSpec, Tag(OWN)],
-    Discriminator(_family),
-]
+@dataclass(frozen=True)
+class Family:
+    """A row: what both sides are specified by, and where their modules are made."""
+
+    generator: type[Strict]
+    discriminator: type[Strict]
+    made: str  # the module of games/networks that has a Generator and a Discriminator
+    pixels: bool  # whether it wants data with a resolution
+    half: bool  # whether bfloat16 is worth it on a GPU
 
 
-def check_network(side: str, network: MlpSpec | DcganSpec | OwnNetworkSpec, kind: str, resolution: int | None) -> None:
+FAMILIES: dict[str, Family] = {
+    "mlp": Family(MlpSpec, MlpDiscriminatorSpec, "pipeline.games.networks.mlp", pixels=False, half=False),
+    "dcgan": Family(DcganSpec, DcganDiscriminatorSpec, "pipeline.games.networks.dcgan", pixels=True, half=True),
+}
+
+if TYPE_CHECKING:
+    GeneratorSpec = MlpSpec | DcganSpec | OwnNetworkSpec
+    DiscriminatorSpec = MlpDiscriminatorSpec | DcganDiscriminatorSpec | OwnNetworkSpec
+else:
+    _generators = tuple(Annotated[each.generator, Tag(name)] for name, each in FAMILIES.items())
+    _discriminators = tuple(Annotated[each.discriminator, Tag(name)] for name, each in FAMILIES.items())
+    _own = Annotated[OwnNetworkSpec, Tag(OWN)]
+    GeneratorSpec = Annotated[Union[*_generators, _own], Discriminator(_family)]
+    DiscriminatorSpec = Annotated[Union[*_discriminators, _own], Discriminator(_family)]
+
+
+def check_network(side: str, network: Any, kind: str, resolution: int | None) -> None:
     """ValueError where `network` cannot be built for this kind of data at this resolution."""
-    if isinstance(network, OwnNetworkSpec):
+    family = FAMILIES.get(network.network)
+    if family is None:  # the user's own
         return
-    if isinstance(network, MlpSpec):
-        if network.norm == "instance":
-            raise ValueError(f"{side}.norm: found instance; an mlp has no pixels, valid: none, batch, layer, spectral")
-        return
-    if kind == "points":
-        raise ValueError(f"{side}.network: found dcgan; points have no pixels, valid: mlp")
-    assert resolution is not None
-    depth = network.depth
-    if depth is None:
-        if stages(resolution) == 0:
-            raise ValueError(f"data.resolution: found {resolution}; dcgan halves it, valid: an even number")
-    elif resolution % 2**depth or resolution // 2**depth < 2:
-        valid = [d for d in range(1, 6) if resolution % 2**d == 0 and resolution // 2**d >= 2]
+    if family.pixels and not KINDS[kind].pixels:
+        others = ", ".join(name for name, each in FAMILIES.items() if not each.pixels)
         raise ValueError(
-            f"{side}.depth: found {depth}; a resolution of {resolution} cannot be halved {depth} times down to "
-            f"2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"
+            f"{side}.network: found {network.network}; {KINDS[kind].words} have no pixels, valid: {others}"
         )
+    if check := getattr(network, "check", None):
+        check(side, resolution)
 
 
 def stages(resolution: int) -> int:

@@ -12,8 +12,9 @@ from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import Strict, scalar
 from pipeline.schema.datasets import lookup
 from pipeline.schema.game import AdversarialSpec
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
-from pipeline.schema.networks import DiscriminatorSpec, GeneratorSpec, check_network
+from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_network
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
 
@@ -161,10 +162,13 @@ class TrialSpec(Strict):
         self._parts_go_together()
         if known is None:
             return self
-        if known.kind == "image" and self.data.resolution is None and known.resolution is None:
+        if KINDS[known.kind].pixels and self.data.resolution is None and known.resolution is None:
             raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from 8 to 64")
-        if known.kind == "points" and self.data.resolution is not None:
-            raise ValueError(f"data.resolution: found {self.data.resolution}; {self.data.name} is points, leave it out")
+        if not KINDS[known.kind].pixels and self.data.resolution is not None:
+            words = KINDS[known.kind].words
+            raise ValueError(
+                f"data.resolution: found {self.data.resolution}; {self.data.name} is {words}, leave it out"
+            )
         self.check_data(known.kind, self.data.resolution or known.resolution, known.labelled is not False)
         return self
 
@@ -178,8 +182,8 @@ class TrialSpec(Strict):
         of_pixels = {f"augmentation.{name}": part for name, part in self.augmentation}
         of_pixels["regularisers.consistency"] = self.regularisers.consistency
         for key, part in of_pixels.items():
-            if kind == "points" and part is not None:
-                raise ValueError(f"{key}: found it; {self.data.name} is points, valid: without it")
+            if not KINDS[kind].pixels and part is not None:
+                raise ValueError(f"{key}: found it; {self.data.name} is {KINDS[kind].words}, valid: without it")
         for side in ("generator", "discriminator"):
             check_network(side, getattr(self, side), kind, resolution)
 
@@ -219,18 +223,19 @@ def _shown(value: Any) -> str:
 def resolve(spec: TrialSpec, cuda: bool) -> TrialSpec:
     """The spec with everything decided that was left to the launch: fp32 on CPU, bf16 and channels_last on CUDA.
 
-    Points keep fp32 everywhere: bf16 has 3 significant digits, coarser than a mode of the ring is wide. So does data
-    of a function of the user's own of which nothing says that it is images.
+    Data for which bf16 will not do keep fp32 everywhere, as does data of a function of the user's own of which nothing
+    says what it is.
     """
     device = spec.device or ("cuda" if cuda else "cpu")
-    known, network = lookup(spec.data.name), spec.generator.network
-    images = known.kind == "image" if known else network == "dcgan" or spec.data.resolution is not None
-    fast = device == "cuda" and network != "mlp" and images
+    known, family = lookup(spec.data.name), FAMILIES.get(spec.generator.network)
+    pixels = family is not None and family.pixels
+    half = KINDS[known.kind].half if known else pixels or spec.data.resolution is not None
+    fast = device == "cuda" and half and (family is None or family.half)
     chosen: dict[str, Any] = {
         "device": device,
         "precision": spec.precision or ("bf16" if fast else "fp32"),
         "memory_format": spec.memory_format or ("channels_last" if fast else "contiguous"),
     }
-    if spec.data.resolution is None and known is not None and known.kind == "image":
+    if spec.data.resolution is None and known is not None and KINDS[known.kind].pixels:
         chosen["data"] = spec.data.model_copy(update={"resolution": known.resolution})
     return spec.model_copy(update=chosen)

@@ -14,6 +14,7 @@ from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import flatten, parse
 from pipeline.schema.datasets import lookup
 from pipeline.schema.health import DEFAULT_RULES
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS, Metric, check_objective, own_metrics
 from pipeline.schema.metrics import known as known_metric
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec, SweepSpec
@@ -250,4 +251,4 @@ def _default_objective(tree: Mapping[str, Any], source: str) -> str:
     known = lookup(name) if isinstance(name, str) and not is_distribution(name) else None
     if known is None:
         raise InputError(f"{source}: objective: missing; it must be given")
-    return "fid" if known.kind == "image" else "sliced_wasserstein"
+    return KINDS[known.kind].objective

@@ -17,6 +17,7 @@ from pipeline.record.trials import Run
 from pipeline.report.markdown import evidence_line, number
 from pipeline.report.verdict import conclusions, robustness, span
 from pipeline.schema.datasets import lookup
+from pipeline.schema.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def exported(found: Verdict, state: SweepState, folder: Path) -> Exported | None
 def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: str) -> str:
     """name: that it is registered under; uri: how it is loaded."""
     data = state.data
-    kind, name_of_data = "points" if data.get("kind") == "points" else "images", _shown(str(data.get("name")))
+    kind, name_of_data = KINDS[data.get("kind", "image")].words, _shown(str(data.get("name")))
     lines = [
         f"# {name}: synthetic {kind} like those of {name_of_data}",
         "",

@@ -12,6 +12,7 @@ from pipeline.games import latent
 from pipeline.games.game import SAMPLES, Draw, Game, Progress
 from pipeline.metrics.evaluator import Evaluator, Part
 from pipeline.metrics.samples import plotted, save_grid
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 from pipeline.training.state import TrainingState, domains_of
@@ -53,12 +54,12 @@ def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor],
 
 
 def _shown(dataset: Dataset, samples: Tensor, grid: int) -> Tensor:
-    return samples[: grid**2] if dataset.kind == "image" else plotted(samples, dataset.centre, dataset.scale)
+    return samples[: grid**2] if KINDS[dataset.kind].pixels else plotted(samples, dataset.centre, dataset.scale)
 
 
 def _reals(dataset: Dataset) -> Tensor | None:
     """What a table's samples are shown over."""
-    if dataset.kind == "image" or dataset.means is not None:
+    if KINDS[dataset.kind].pixels or dataset.means is not None:
         return None
     return plotted(dataset.validation[:REALS_SHOWN], dataset.centre, dataset.scale)
 

@@ -15,6 +15,7 @@ from pipeline import games
 from pipeline.errors import InputError, within
 from pipeline.games.game import Facts
 from pipeline.schema.base import parse
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.store import DamagedCheckpoint, load
 
@@ -77,11 +78,15 @@ def counts(saved: Saved) -> list[int]:
 
 def facts(saved: Saved) -> Facts:
     """What its game was told of the data."""
-    domains = saved.state.get("domains", {})
+    shape, domains = sample_shape(saved), saved.state.get("domains", {})
+    of_axes = next(kind.name for kind in KINDS.values() if kind.axes == len(shape))  # checkpoints of before say no kind
+    kind = saved.state.get("kind", of_axes)
+    if kind not in KINDS:
+        raise InputError(f"{saved.path}: its state.kind is {_shown(kind)}; valid: {', '.join(KINDS)}")
     if not isinstance(domains, dict) or not all(isinstance(shape, list) for shape in domains.values()):
         raise InputError(f"{saved.path}: its state.domains is {_shown(domains)}; valid: a shape by name")
-    shapes = {name: Facts(tuple(shape)) for name, shape in domains.items()}
-    return Facts(sample_shape(saved), tuple(counts(saved)), shapes)
+    shapes = {name: Facts(kind, tuple(shape)) for name, shape in domains.items()}
+    return Facts(kind, shape, tuple(counts(saved)), shapes)
 
 
 def units(saved: Saved, columns: int) -> tuple[Tensor | None, Tensor | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from pipeline import games
 from pipeline.data.batches import REAL, Batches, Domain
 from pipeline.data.dataset import Dataset
 from pipeline.games.game import SIDES, Auxiliary, Facts, Game, Group, Losses, Progress, Side
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 from pipeline.training.transfer import freeze, start_from
@@ -130,6 +132,7 @@ class TrainingState:
             "randomness": self.randomness.get_state(),
             "auxiliary": self.auxiliary,
             "classes": list(self.facts.classes),
+            "kind": self.facts.kind,
             "domains": {name: list(facts.shape) for name, facts in self.facts.domains.items()},
             "class_names": list(self.class_names),
             "centre": None if self.centre is None else self.centre.tolist(),
@@ -175,10 +178,10 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
         if not restored:
             drawn = start_from(game, spec)
         freeze(game.discriminator, spec.init_from.freeze_discriminator)
-    image = dataset.kind == "image"
+    kind = KINDS[dataset.kind]
     for network in (game.generator, game.discriminator):
         network.to(device)
-        if image:
+        if kind.pixels:
             network.to(memory_format=layout)
     ema = copy.deepcopy(game.generator).requires_grad_(False) if spec.ema.half_life else game.generator
     optimiser = spec.optimiser
@@ -199,7 +202,12 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
             game.groups("generator"), optimiser.rates[0], (optimiser.beta1, optimiser.beta2), optimiser.weight_decay
         ),
         optimiser_d=_adam(game.groups("discriminator"), optimiser.rates[1], betas_d, optimiser.weight_decay),
-        batches=Batches(domains_of(dataset, spec.data.limit), device, spec.batch_size, layout),
+        batches=Batches(
+            domains_of(dataset, spec.data.limit),
+            device,
+            spec.batch_size,
+            partial(kind.of.laid_out, memory_format=layout),
+        ),
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),
         window_g=Window(GENERATOR_MEASURES, torch.zeros(len(GENERATOR_MEASURES), device=device)),
@@ -213,7 +221,7 @@ def facts_of(dataset: Dataset, limit: int | None) -> Facts:
     labels = None if dataset.train_labels is None else dataset.train_labels[:limit]
     classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
     domains = {name: facts_of(domain, limit) for name, domain in dataset.domains.items()}
-    return Facts(tuple(dataset.train.shape[1:]), classes, domains)
+    return Facts(dataset.kind, tuple(dataset.train.shape[1:]), classes, domains)
 
 
 def domains_of(dataset: Dataset, limit: int | None, part: str = "train") -> dict[str, Domain]:

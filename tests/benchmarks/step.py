@@ -89,7 +89,7 @@ class ByHand:
 
     def __init__(self, case: Case, images: Tensor, device: str) -> None:
         shape = (case.channels, case.resolution, case.resolution)
-        game = games.build(spec_of(case, device), Facts(shape), SEED)
+        game = games.build(spec_of(case, device), Facts("image", shape), SEED)
         self.device = device
         self.format = torch.contiguous_format if device == "cpu" else torch.channels_last
         self.generator = game.generator.to(device, memory_format=self.format)  # type: ignore[call-overload]

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from pipeline.data.dataset import Dataset, load
 from pipeline.games.networks.layers import ACTIVATIONS
-from pipeline.games.objectives import OBJECTIVES
-from pipeline.schema.game import SMOOTHED, ConditionSpec
+from pipeline.schema.game import OBJECTIVES, SMOOTHED, ConditionSpec
 from pipeline.schema.networks import Init, Minibatch, Norm
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.trial import DataSpec, TrialSpec

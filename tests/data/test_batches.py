@@ -1,7 +1,10 @@
+from functools import partial
+
 import pytest
 import torch
 
 from pipeline.data.batches import Batches, Domain, to_float, to_uint8
+from pipeline.data.kinds import images as images_of
 
 CPU = torch.device("cpu")
 
@@ -55,7 +58,9 @@ def test_a_state_of_other_data_is_refused() -> None:
 
 def test_images_are_scaled_and_laid_out() -> None:
     images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8).expand(4, 3, 8, 8)
-    batch = Batches({"real": Domain(images)}, CPU, 4, torch.channels_last).next(torch.Generator())
+    batch = Batches(
+        {"real": Domain(images)}, CPU, 4, partial(images_of.laid_out, memory_format=torch.channels_last)
+    ).next(torch.Generator())
     assert batch.keys() == {"real"}
     real = batch["real"]
     assert (real.dtype, float(real.min()), float(real.max())) == (torch.float32, -1.0, 1.0)

@@ -9,8 +9,8 @@ import torch
 from pipeline import games
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import SIDES, Draw, Facts, Progress, Turn
-from pipeline.games.objectives import OBJECTIVES
-from pipeline.schema.game import SMOOTHED
+from pipeline.games.objectives import objective as objective_of
+from pipeline.schema.game import OBJECTIVES, SMOOTHED
 from pipeline.schema.trial import TrialSpec
 
 POINTS: dict[str, Any] = {
@@ -32,7 +32,7 @@ SHAPES = {"ring8": (2,), "digits": (1, 8, 8)}
 
 def make(tree: dict[str, Any], **changes: Any) -> AdversarialGame:
     name = tree["data"]["name"]
-    data = Facts(SHAPES[name], (3, 1) if name == "digits" else ())
+    data = Facts("image", SHAPES[name], (3, 1)) if name == "digits" else Facts("points", SHAPES[name])
     game = games.build(TrialSpec.model_validate(tree | changes), data, 1)
     assert isinstance(game, AdversarialGame)
     return game
@@ -110,9 +110,9 @@ def test_the_loss_is_the_objectives_mean(name: str) -> None:
     real, fake = some(game, POINTS)
     real_scores, fake_scores = game.discriminator(real), game.discriminator(fake)
     of_d = game.discriminator_loss(game.discriminator, turn(game, real, fake))
-    torch.testing.assert_close(of_d.total(), OBJECTIVES[name].discriminator(real_scores, fake_scores).mean())
+    torch.testing.assert_close(of_d.total(), objective_of(name).discriminator(real_scores, fake_scores).mean())
     of_g = game.generator_loss(game.generator, game.discriminator, turn(game, real, fake))
-    torch.testing.assert_close(of_g.total(), OBJECTIVES[name].generator(real_scores, fake_scores).mean())
+    torch.testing.assert_close(of_g.total(), objective_of(name).generator(real_scores, fake_scores).mean())
 
 
 @pytest.mark.parametrize("name", SMOOTHED)
@@ -121,9 +121,9 @@ def test_label_smoothing_lowers_the_target_of_the_reals_alone(name: str) -> None
     real, fake = some(game, POINTS)
     scores = game.discriminator(real), game.discriminator(fake)
     of_d = game.discriminator_loss(game.discriminator, turn(game, real, fake))
-    torch.testing.assert_close(of_d.total(), OBJECTIVES[name].discriminator(*scores, 0.2).mean())
+    torch.testing.assert_close(of_d.total(), objective_of(name).discriminator(*scores, 0.2).mean())
     of_g = game.generator_loss(game.generator, game.discriminator, turn(game, real, fake))
-    torch.testing.assert_close(of_g.total(), OBJECTIVES[name].generator(*scores).mean())
+    torch.testing.assert_close(of_g.total(), objective_of(name).generator(*scores).mean())
 
 
 @pytest.mark.parametrize(("distribution", "low", "deviation"), [("gaussian", -3.0, 1.0), ("uniform", -1.0, 3**-0.5)])

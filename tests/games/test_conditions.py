@@ -118,7 +118,7 @@ def test_mode_seeking_compares_two_samples_of_one_class() -> None:
 def test_a_condition_on_data_without_labels_is_refused() -> None:
     tree = IMAGES | {"data": {"name": "imagefolder:photos", "resolution": 8}} | condition("projection")
     with pytest.raises(InputError, match=r"game.condition: found projection; .*photos has no labels"):
-        games.build(TrialSpec.model_validate(tree), Facts((1, 8, 8)), 1)
+        games.build(TrialSpec.model_validate(tree), Facts("image", (1, 8, 8)), 1)
 
 
 def test_scores_are_float32_under_autocast() -> None:

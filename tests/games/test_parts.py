@@ -143,4 +143,4 @@ def test_a_game_needs_pixels_to_augment() -> None:
 
     tree = POINTS | {"data": {"name": "mine.py:points"}, "augmentation": {"ada": {}}}
     with pytest.raises(InputError, match=r"augmentation.ada: found it; .* is points, valid: without it"):
-        games.build(TrialSpec.model_validate(tree), Facts((2,)), 1)
+        games.build(TrialSpec.model_validate(tree), Facts("points", (2,)), 1)

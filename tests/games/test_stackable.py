@@ -8,8 +8,8 @@ import torch
 
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Draw
-from pipeline.games.objectives import OBJECTIVES
 from pipeline.games.regularisers import REGULARISERS
+from pipeline.schema.game import OBJECTIVES
 from tests.games.test_adversarial import IMAGES, POINTS, inputs_of, make, seeded, some, turn
 
 # What leaves no trace in a buffer, each on its own: (regularisers, other keys).

@@ -53,7 +53,9 @@ def both(path: Path, folder: Path, count: int) -> tuple[np.ndarray[Any, Any], np
     names = export(path, folder, trust=True).keys()
     content = load(path)
     spec = TrialSpec.model_validate(content["spec"])
-    game = games.build(spec, Facts(tuple(content["shape"]), tuple(content["state"]["classes"])), 0)
+    game = games.build(
+        spec, Facts(content["state"]["kind"], tuple(content["shape"]), tuple(content["state"]["classes"])), 0
+    )
     game.generator.load_state_dict(content["state"]["ema"])
     random = torch.Generator().manual_seed(3)
     latents, labels = torch.randn(count, spec.latent.size, generator=random), torch.arange(count) % CLASSES

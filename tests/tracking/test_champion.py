@@ -116,7 +116,7 @@ def own_samples(home: Path, inputs: dict[str, Any]) -> np.ndarray[Any, Any]:
     """What the checkpoint's own generator makes of the inputs, in this package."""
     content = load(next((home / "made" / "checkpoints").glob("*.pt")))
     spec = TrialSpec.model_validate(content["spec"])
-    game = games.build(spec, Facts(tuple(content["shape"]), tuple(content["state"]["classes"])), 0)
+    game = games.build(spec, Facts("image", tuple(content["shape"]), tuple(content["state"]["classes"])), 0)
     game.generator.load_state_dict(content["state"]["ema"])
     fed = {name: torch.from_numpy(values) for name, values in inputs.items()}
     return np.asarray(sampled(game, game.generator, fed, spec, Progress())["samples"])

@@ -15,6 +15,7 @@ from torch import nn
 from pipeline.games.game import Draw
 from pipeline.games.latent import draw
 from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.of_points import PointMeasure
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, LatentSpec
 from pipeline.training.loop import training
@@ -76,7 +77,7 @@ def poisoned() -> Evaluator:
     dataset = evaluator().dataset
     train = dataset.train[: 10 * EVERY // 4].clone()
     train[5] = math.nan
-    return Evaluator(dataclasses.replace(dataset, train=train), 200, None, Path("nothing-is-cached-for-points"))
+    return Evaluator(dataclasses.replace(dataset, train=train), 200, PointMeasure(dataset, Path(), "cpu"), Path())
 
 
 EXPLODES: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The network families; a new one is a file here, its spec in schema/networks.py, and a line in FAMILIES."""
+"""The network families; a new one is a file here and a row of schema/networks.FAMILIES."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.games.networks.dcgan import DcganDiscriminator, DcganGenerator
 from pipeline.games.networks.layers import initialise, wrap_spectral
-from pipeline.games.networks.mlp import MlpDiscriminator, MlpGenerator
 from pipeline.games.networks.own import own_network
-from pipeline.schema.networks import DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
-
-FAMILIES: dict[str, tuple[Any, Any]] = {
-    "mlp": (MlpGenerator, MlpDiscriminator),
-    "dcgan": (DcganGenerator, DcganDiscriminator),
-}
+from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
+from pipeline.schema.rows import at
 
 
 def build_generator(
@@ -28,7 +22,7 @@ def build_generator(
     """
     if isinstance(spec, OwnNetworkSpec):
         return own_network("generator", spec, (latent_size, classes, shape), seed)
-    return _finish(FAMILIES[spec.network][0], (spec, latent_size, classes, shape), seed)
+    return _finish(at(f"{FAMILIES[spec.network].made}:Generator"), (spec, latent_size, classes, shape), seed)
 
 
 def build_discriminator(
@@ -40,7 +34,7 @@ def build_discriminator(
     """
     if isinstance(spec, OwnNetworkSpec):
         return own_network("discriminator", spec, (shape, kind, classes), seed)
-    return _finish(FAMILIES[spec.network][1], (spec, shape, kind, classes), seed)
+    return _finish(at(f"{FAMILIES[spec.network].made}:Discriminator"), (spec, shape, kind, classes), seed)
 
 
 def _finish(family: Any, arguments: tuple[Any, ...], seed: int) -> nn.Module:

@@ -10,7 +10,7 @@ from pipeline.games.networks.layers import activation, dropout, norm_2d, split, 
 from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec, stages
 
 
-class DcganGenerator(nn.Module):
+class Generator(nn.Module):
     """(batch, latent size + classes) -> images (batch, channels, resolution, resolution) in [-1, 1]."""
 
     def __init__(self, spec: DcganSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
@@ -34,7 +34,7 @@ class DcganGenerator(nn.Module):
         return through(self.layers, projected.view(-1, *self.base_shape), condition)
 
 
-class DcganDiscriminator(nn.Module):
+class Discriminator(nn.Module):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head; no norm at its input."""
 
     def __init__(self, spec: DcganDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:

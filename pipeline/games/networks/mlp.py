@@ -12,7 +12,7 @@ from pipeline.games.networks.layers import dropout, hidden_1d, split, through
 from pipeline.schema.networks import MlpDiscriminatorSpec, MlpSpec
 
 
-class MlpGenerator(nn.Module):
+class Generator(nn.Module):
     """(batch, latent size + classes) -> (batch, *shape); images end in tanh, points are unbounded."""
 
     def __init__(self, spec: MlpSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
@@ -35,7 +35,7 @@ class MlpGenerator(nn.Module):
         return through(self.layers, start, condition).view(-1, *self.shape)
 
 
-class MlpDiscriminator(nn.Module):
+class Discriminator(nn.Module):
     """(batch, *shape) -> scores (batch,), as Head."""
 
     def __init__(self, spec: MlpDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:
