@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import typer
 from rich.console import Console
 
-from pipeline.cli.terminal import logged_to
+from pipeline.cli.terminal import Log, logged_to
 from pipeline.errors import GansweepError, one_line
 from pipeline.record.home import BEST, LOG, begun, command, option
 from pipeline.record.log import dumps
@@ -43,7 +43,7 @@ def documented(as_json: bool, document: Callable[[], dict[str, Any]]) -> Iterato
 def at_work(sweep: Sweep, again: str) -> Iterator[tuple[Console, TextIO]]:
     """Everything but the progress goes to the sweep's log; `again`: the verb that goes on after an interruption."""
     log = sweep.folder / LOG
-    with logged_to(log) as (console, stdout):
+    with logged_to(log) as (console, stdout, mine):
         try:
             console.print(
                 f"sweep {sweep.name} in {sweep.folder}; everything else is in its {LOG}",
@@ -52,15 +52,23 @@ def at_work(sweep: Sweep, again: str) -> Iterator[tuple[Console, TextIO]]:
             )
             yield console, stdout
         except KeyboardInterrupt:
+            _leave_nothing(sweep, mine)
             console.print(interrupted(sweep, again), highlight=False, soft_wrap=True)
             raise typer.Exit(130) from None
         except GansweepError:
+            _leave_nothing(sweep, mine)
             raise
         except Exception as error:
             with suppress(OSError):  # its disk may be full
                 traceback.print_exc()  # into the log
             on = f"; go on with: {command(again, sweep.folder)}" if begun(sweep.folder) else ""
             raise GansweepError(f"{one_line(error, -1)}; the traceback is in {log}{on}") from None
+
+
+def _leave_nothing(sweep: Sweep, log: Log) -> None:
+    """Of a sweep that was refused before its first line there is no log either."""
+    if not begun(sweep.folder):
+        log.remove()
 
 
 def interrupted(sweep: Sweep, again: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sys
@@ -25,14 +26,40 @@ from pipeline.tracking.mlflow.credentials import Redacting
 REFRESH = 0.5  # seconds
 
 
+class Log:
+    """A sweep's log, which several drivers may write at once: two that are started together. Who leaves nothing behind
+    removes it only where it is nobody else's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        while True:
+            self._file = path.open("ab")
+            fcntl.flock(self._file, fcntl.LOCK_SH)
+            with suppress(OSError):
+                if path.stat().st_ino == os.fstat(self._file.fileno()).st_ino:
+                    break
+            self._file.close()  # it was removed in between
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def remove(self) -> None:
+        """With its folder, where there is nothing else in it."""
+        with suppress(OSError):
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path.unlink()
+            self.path.parent.rmdir()
+
+
 @contextmanager
-def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
+def logged_to(path: Path) -> Iterator[tuple[Console, TextIO, Log]]:
     """Sends all that this process and its libraries print to `path`; yields the terminal's console (standard
-    error) and the true standard output. Ray, Optuna and MLflow write from C++ and threads too, so the file
+    error), the true standard output and the log. Ray, Optuna and MLflow write from C++ and threads too, so the file
     descriptors themselves are turned."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("ab").close()
+        log = Log(path)
     except OSError as error:
         raise Unreachable(f"{path.parent}: cannot be written ({error.strerror}); choose another --home") from None
     for stream in (sys.stdout, sys.stderr):
@@ -40,14 +67,13 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO]]:
     out, err = os.dup(1), os.dup(2)
     shown, stdout = (os.fdopen(os.dup(each), "w", errors="replace") for each in (err, out))
     console = Console(file=shown)
-    with path.open("ab") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
-        yield console, stdout
+        yield console, stdout, log
     finally:
         logging.getLogger().removeHandler(handler)
         with suppress(OSError):  # the log's disk is full

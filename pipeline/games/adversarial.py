@@ -45,7 +45,7 @@ class AdversarialGame(Plain):
         self.classes = tuple(classes) if game.condition else ()
         kind = game.condition.kind if game.condition else None
         self.generator = build_generator(
-            spec.generator, spec.latent.size, shape, derive(seed, "generator"), len(self.classes)
+            spec.generator, spec.latent.size, data, derive(seed, "generator"), len(self.classes)
         )
         packed = (shape[0] * game.packing, *shape[1:])
         self.discriminator = build_discriminator(

@@ -22,6 +22,7 @@ from pipeline.metrics.measure import Measure
 from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.metrics import METRICS, measured_on
 from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
@@ -103,7 +104,12 @@ class Evaluator:
             )
         measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device)
         domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
-        mine = {label: own_metric(label, it) for label, it in (own or {}).items()}
+        mine: dict[str, OwnMetric] = {
+            name: at(METRICS[name].made or "")
+            for name in measured_on(dataset.kind, dataset.modes > 0)
+            if METRICS[name].made
+        }
+        mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
         return cls(dataset, samples, measure, cache, mine, domains)
 
     @property

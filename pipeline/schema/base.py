@@ -88,11 +88,11 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
     path = [str(part) for part in first["loc"]]
     parts: list[type[BaseModel]] = [model]
     key: list[str] = []
+    tags: dict[str, type[BaseModel]] = {}  # of the union that the step before led to
     named = False  # the step before led to a mapping whose keys are names of the user's own
     for part in path:
-        tagged = [m for m in parts if _tag(m) == part]
-        if tagged:  # the tag of a union: a step in the error's place, not in the key
-            parts = tagged
+        if part in tags:  # a step in the error's place, not in the key
+            parts, tags = [tags[part]], {}
             continue
         key.append(part)
         if named or part.isdigit():
@@ -101,6 +101,7 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
             steps = [m.model_fields[part].annotation for m in parts if part in m.model_fields]
             named = any(get_origin(step) is dict for step in steps)
             parts = [sub for step in steps for sub in models_in(step)]
+            tags = {tag: sub for step in steps for tag, sub in _tags_in(step).items()}
     name, found, kind = ".".join(key), first.get("input"), first["type"]
     if kind == "extra_forbidden":
         known = sorted({field for m in parts for field in m.model_fields})
@@ -129,9 +130,12 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
     return f"{name}: found {quoted(found)}; valid: {message}" if name else message
 
 
-def _tag(model: type[BaseModel]) -> str | None:
-    """The tag of a union's member: the value of its field `network`, or OWN where that is a name of the user's."""
-    if NETWORK not in model.model_fields:
-        return None
-    annotation = model.model_fields[NETWORK].annotation
-    return str(get_args(annotation)[0]) if get_origin(annotation) is typing.Literal else OWN
+def _tags_in(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The members of a union by their tags."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is typing.Annotated:
+        tag = next((each.tag for each in inner[1:] if isinstance(each, pydantic.Tag)), None)
+        return _tags_in(inner[0]) if tag is None else {tag: models_in(inner[0])[0]}
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return {tag: model for each in inner for tag, model in _tags_in(each).items()}
+    return {}

@@ -16,6 +16,7 @@ class Kind:
     objective: str  # what a sweep compares by unless told otherwise: the metric that has a floor
     pixels: bool  # whether it has a resolution, and can be augmented as images are
     half: bool  # whether bfloat16 will do for it
+    bounded: bool  # whether its values are in [-1, 1]: a generator of it ends in tanh
     words: str  # several of them
     form: str  # the module with how it is made float, laid out, checked and shown
 
@@ -31,8 +32,8 @@ class Kind:
 KINDS: dict[str, Kind] = {
     each.name: each
     for each in (
-        Kind("image", 3, "fid", True, True, "images", "pipeline.data.kinds.images"),
+        Kind("image", 3, "fid", True, True, True, "images", "pipeline.data.kinds.images"),
         # bfloat16 has 3 significant digits, coarser than a mode of the ring is wide
-        Kind("points", 1, "sliced_wasserstein", False, False, "points", "pipeline.data.kinds.points"),
+        Kind("points", 1, "sliced_wasserstein", False, False, False, "points", "pipeline.data.kinds.points"),
     )
 }

@@ -11,14 +11,14 @@ from pipeline.errors import InputError
 
 @dataclass(frozen=True)
 class Metric:
-    """kind: the data it is for, or "any"; minimise: whether less is better; floored: it is a distance that has a
-    floor; mixture: the data's modes must be known; share: it is between 0 and 1."""
+    """A row."""
 
-    kind: str
-    minimise: bool
-    floored: bool = False
-    mixture: bool = False
-    share: bool = False
+    kind: str  # the data it is for, or "any"
+    minimise: bool  # whether less is better
+    floored: bool = False  # it is a distance that has a floor
+    mixture: bool = False  # the data's modes must be known
+    share: bool = False  # it is between 0 and 1
+    made: str | None = None  # "module:function" of metrics/own.Evaluated; None: it comes with its kind's measure
 
 
 METRICS: dict[str, Metric] = {

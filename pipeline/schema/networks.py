@@ -23,7 +23,7 @@ class MlpSpec(Strict):
     """`depth` hidden layers of `width` units. activation None: as in DcganSpec; maxout: each unit the largest of 5
     linear ones (Goodfellow et al. 2013)."""
 
-    network: Literal["mlp"]
+    network: str  # a name of FAMILIES
     width: int = Field(128, ge=1, le=8192)
     depth: int = Field(3, ge=1, le=16)
     norm: GeneratorNorm = "none"
@@ -42,7 +42,7 @@ class DcganSpec(Strict):
     activation None: relu in the generator, leaky_relu (0.2) in the discriminator.
     norm conditional_batch: gain and bias of each class (Dumoulin et al. 2017), the generator of a condition."""
 
-    network: Literal["dcgan"]
+    network: str
     width: int = Field(64, ge=1, le=1024)
     depth: int | None = Field(None, ge=1, le=5)
     norm: GeneratorNorm = "batch"

@@ -16,7 +16,7 @@ from pipeline.drivers.driver import Assignment, Driver
 from pipeline.errors import GansweepError, Superseded, Unreachable, within
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, SUPERSEDED, is_disk_full, needed
 from pipeline.record import lock
-from pipeline.record.home import EVENTS, LOG, STOP, begun, command
+from pipeline.record.home import EVENTS, STOP, begun, command
 from pipeline.record.log import Record, read
 from pipeline.record.state import Follower, SweepState
 from pipeline.schema.datasets import check_path
@@ -233,8 +233,9 @@ class Session:
             raise
 
     def _clean(self) -> None:
-        """Takes away what this driver made of a sweep that was not begun; its lock last."""
-        for name in (LOG, EVENTS, STOP, lock.GUARD, lock.NAME):
+        """Takes away what this driver made of a sweep that was not begun; its lock last. The log is another's too where
+        two were started together, so whoever opened it removes it (cli/terminal.py)."""
+        for name in (EVENTS, STOP, lock.GUARD, lock.NAME):
             (self._setup.folder / name).unlink(missing_ok=True)
         with suppress(OSError):  # there is something else in it
             self._setup.folder.rmdir()

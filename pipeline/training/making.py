@@ -54,14 +54,16 @@ def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor],
 
 
 def _shown(dataset: Dataset, samples: Tensor, grid: int) -> Tensor:
-    return samples[: grid**2] if KINDS[dataset.kind].pixels else plotted(samples, dataset.centre, dataset.scale)
+    seen: Tensor = KINDS[dataset.kind].of.pictured(samples)
+    return seen[: grid**2] if seen.dim() == 4 else plotted(seen, dataset.centre, dataset.scale)
 
 
 def _reals(dataset: Dataset) -> Tensor | None:
     """What a table's samples are shown over."""
     if KINDS[dataset.kind].pixels or dataset.means is not None:
         return None
-    return plotted(dataset.validation[:REALS_SHOWN], dataset.centre, dataset.scale)
+    reals = KINDS[dataset.kind].of.pictured(dataset.validation[:REALS_SHOWN])
+    return plotted(reals, dataset.centre, dataset.scale)
 
 
 def sampled(

@@ -45,6 +45,11 @@ def laid_out(samples: Tensor, memory_format: torch.memory_format) -> Tensor:
     return samples.to(memory_format=memory_format)
 
 
+def pictured(samples: Tensor) -> Tensor:
+    """What a picture is made of, images or points: a grid of them."""
+    return samples
+
+
 def resized(samples: Tensor, resolution: int) -> Tensor:
     """(N, C, H, H) at another resolution, bilinear with antialias, in chunks to bound memory."""
     parts = [

@@ -28,5 +28,10 @@ def laid_out(samples: Tensor, memory_format: torch.memory_format) -> Tensor:
     return samples
 
 
+def pictured(samples: Tensor) -> Tensor:
+    """What a picture is made of, images or points: a scatter of them."""
+    return samples
+
+
 def resized(samples: Tensor, resolution: int) -> Tensor:
     return samples

@@ -7,22 +7,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.games.game import Facts
 from pipeline.games.networks.layers import initialise, wrap_spectral
 from pipeline.games.networks.own import own_network
+from pipeline.schema.kinds import KINDS
 from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
 from pipeline.schema.rows import at
 
 
-def build_generator(
-    spec: GeneratorSpec, latent_size: int, shape: tuple[int, ...], seed: int, classes: int = 0
-) -> nn.Module:
-    """(batch, latent size + classes) -> (batch, *shape), on the CPU, initialised from `seed` alone.
+def build_generator(spec: GeneratorSpec, latent_size: int, data: Facts, seed: int, classes: int = 0) -> nn.Module:
+    """(batch, latent size + classes) -> (batch, *shape) of the data, on the CPU, initialised from `seed` alone.
 
     classes: of a condition, one-hot after the latent; 0 without one.
     """
     if isinstance(spec, OwnNetworkSpec):
-        return own_network("generator", spec, (latent_size, classes, shape), seed)
-    return _finish(at(f"{FAMILIES[spec.network].made}:Generator"), (spec, latent_size, classes, shape), seed)
+        return own_network("generator", spec, (latent_size, classes, data.shape), seed)
+    arguments = spec, latent_size, classes, data.shape, KINDS[data.kind].bounded
+    return _finish(at(f"{FAMILIES[spec.network].made}:Generator"), arguments, seed)
 
 
 def build_discriminator(

@@ -13,7 +13,10 @@ from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec, stages
 class Generator(nn.Module):
     """(batch, latent size + classes) -> images (batch, channels, resolution, resolution) in [-1, 1]."""
 
-    def __init__(self, spec: DcganSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, spec: DcganSpec, latent_size: int, classes: int, shape: tuple[int, ...], bounded: bool = True
+    ) -> None:
+        """Images are bounded, and it is for images alone."""
         super().__init__()
         channels, resolution, _ = shape
         depth = spec.depth or stages(resolution)
