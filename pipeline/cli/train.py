@@ -16,7 +16,7 @@ from pipeline.data.said import what_was_read
 from pipeline.deadline import deadline, ending, timely
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
-from pipeline.health.rules import Context, verdict
+from pipeline.health.rules import Context, end_of
 from pipeline.metrics.evaluator import prepare
 from pipeline.plugin import is_own
 from pipeline.record.log import dumps
@@ -25,7 +25,7 @@ from pipeline.schema.metrics import check_objective, known
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold
 from pipeline.space.load import load_trial
-from pipeline.training.run import prepared_data, run
+from pipeline.training.attempt import attempt, prepared_data
 from pipeline.training.store import Store
 
 
@@ -69,7 +69,7 @@ def train(
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
     done = Run(0, seed, own=spec.evaluation.own)
     try:
-        for measurement in timely(run(spec, seed, metric, Store(folder), cache, root), late):
+        for measurement in timely(attempt(spec, seed, metric, Store(folder), cache, root), late):
             done.measurements.append(measurement)
             for notice in measurement.notices:
                 say(f"note: {notice}")
@@ -77,7 +77,7 @@ def train(
                 f"{measurement.images:>10,} images  "
                 + "  ".join(f"{k} {v:.4g}" for k, v in measurement.metrics.items())
             )
-            end = verdict(sweep.health, done.measurements, spec.budget.images, context)
+            end = end_of(sweep.health, done.measurements, spec.budget.images, context)
             if end is not None:
                 done.end_reason, done.evidence = end.reason, end.evidence
                 break

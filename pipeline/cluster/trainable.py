@@ -59,13 +59,13 @@ class Trainable(tune.Trainable):
             return {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
 
     def _start(self, job: Job) -> Iterator[Measurement]:
-        from pipeline.training.run import run  # torch is for workers alone
+        from pipeline.training.attempt import attempt  # torch is for workers alone
         from pipeline.training.store import Store
 
         spec = parse(TrialSpec, job.spec, f"trial {job.trial}")
         store = Store(Path(job.folder), attempt=job.attempt, guard=job.check)
         places = self._premises.cache, self._premises.root
-        return run(spec, job.seed, job.objective, store, *places, job.replicate is not None)
+        return attempt(spec, job.seed, job.objective, store, *places, job.replicate is not None)
 
     def cleanup(self) -> None:
         self._release()

@@ -69,7 +69,7 @@ def _train(order: dict[str, Any]) -> None:
     """Trains what is ordered, with evaluations close together, until SECONDS are over."""
     from pipeline.conformance.preflight import preflight
     from pipeline.schema.base import parse
-    from pipeline.training.run import prepared_data, run
+    from pipeline.training.attempt import prepared_data
     from pipeline.training.store import Store
 
     tree = order["spec"]
@@ -80,7 +80,7 @@ def _train(order: dict[str, Any]) -> None:
             data = prepared_data(parse(TrialSpec, tree, "probe"), Path(order["cache"]), root)
             preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
             found = []
-            for measurement in run(
+            for measurement in attempt(
                 parse(TrialSpec, tree, "probe"), 0, order["objective"], Store(Path(folder)), Path(order["cache"]), root
             ):
                 found.append(measurement)

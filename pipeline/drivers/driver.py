@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import faults
 from pipeline.deadline import hung
-from pipeline.health.rules import Context, verdict
+from pipeline.health.rules import Context, end_of
 from pipeline.record.events import DriverSaid, Line, every
 from pipeline.record.home import run_folder, sweep_folder
 from pipeline.record.lock import Fence
@@ -125,7 +125,7 @@ class Driver(ABC):
         if measurement.images > run.images:
             found = {name: value for name, value in measurement.as_dict().items() if name != "notices"}
             self._record.append("measurement", **_key(run), **found)
-        end = self._verdict(run)
+        end = self._end_of(run)
         if end is None:
             return True
         self.ended(job, *end)
@@ -171,12 +171,12 @@ class Driver(ABC):
         else:
             self.ended(job, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
 
-    def _verdict(self, run: Run) -> tuple[str, dict[str, Any]] | None:
+    def _end_of(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
         health, budget = self._file.sweep.health, self.state.configuration(run.trial).spec["budget"]["images"]
         # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
         rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
-        end = verdict(rules, run.measurements, budget, context(self.state))
+        end = end_of(rules, run.measurements, budget, context(self.state))
         if end is not None:
             return end.reason, end.evidence
         if run.images >= budget:

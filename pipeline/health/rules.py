@@ -14,7 +14,7 @@ from pipeline.record.measurement import Measurement
 if TYPE_CHECKING:
     from pipeline.schema.health import Condition, HealthReason, RuleSpec
 
-__all__ = ["Context", "End", "replay", "verdict"]
+__all__ = ["Context", "End", "end_of", "replay"]
 
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -34,7 +34,7 @@ class End:
     evidence: dict[str, Any]
 
 
-def verdict(
+def end_of(
     rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
 ) -> End | None:
     """Whether a run is to end at the last of its measurements, and why; the first rule that fires says so.
@@ -50,7 +50,7 @@ def replay(
 ) -> tuple[int, End] | None:
     """The index of the first measurement at which the rules would have ended the run, and why."""
     for index in range(len(measurements)):
-        if (end := verdict(rules, measurements[: index + 1], budget_images, context)) is not None:
+        if (end := end_of(rules, measurements[: index + 1], budget_images, context)) is not None:
             return index, end
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.picking.intervals import Scale
 from pipeline.picking.racing import Plan, plan
-from pipeline.picking.ranking import Outcome
+from pipeline.picking.ranking import SeedResult
 from pipeline.record.front import objectives
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Run
@@ -37,7 +37,7 @@ def race(state: SweepState, finalists: Sequence[int], seeds: int) -> Plan:
     """Where the race stands by the record."""
     ended = [run for number in finalists for run in state.trials[number].confirmations.values() if run.end_reason]
     scale = scale_of(state)
-    results: dict[tuple[int, int], Outcome] = {}
+    results: dict[tuple[int, int], SeedResult] = {}
     for run in ended:
         score = confirmed_score(run, state.metric)
         assert run.replicate is not None

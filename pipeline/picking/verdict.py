@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import GansweepError, NoHealthyTrial
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
-    Outcomes,
+    SeedResults,
     differences,
     probability_best,
     ranking,
@@ -173,7 +173,7 @@ def _counted(state: SweepState, number: int, count: int) -> list[Run]:
     )
 
 
-def _objectives(state: SweepState, outcomes: Outcomes) -> dict[int, dict[str, float]]:
+def _objectives(state: SweepState, outcomes: SeedResults) -> dict[int, dict[str, float]]:
     """Of several objectives the medians over the fresh seeds of each finalist, metrics on the test part, where a seed
     that was not healthy is worse than any; without those of which most were not."""
     wanted, found = objectives(state), dict[int, dict[str, float]]()
@@ -201,7 +201,7 @@ def _front(state: SweepState, confirmed: dict[int, dict[str, float]]) -> list[in
     return front(points, [minimises(each, state.own) for each in wanted])
 
 
-def _searched_estimates(state: SweepState, outcomes: Outcomes, scale: Scale) -> dict[int, Estimate]:
+def _searched_estimates(state: SweepState, outcomes: SeedResults, scale: Scale) -> dict[int, Estimate]:
     """The fresh seeds' tails on the validation part: what the search scored by, and what `gansweep train` reports."""
     tails = {}
     for number, each in outcomes.items():
@@ -212,7 +212,7 @@ def _searched_estimates(state: SweepState, outcomes: Outcomes, scale: Scale) -> 
     return dict(zip(tails, estimates(list(tails.values())), strict=True))
 
 
-def _versus(outcomes: Outcomes, reference: int, scale: Scale) -> dict[int, Difference]:
+def _versus(outcomes: SeedResults, reference: int, scale: Scale) -> dict[int, Difference]:
     """Each finalist against `reference`. On a log scale a difference is a factor of the reference's mean."""
     means = {number: statistics.fmean(scores(each)) for number, each in outcomes.items() if scores(each)}
     found = {}

@@ -26,7 +26,7 @@ def evidence_line(reason: str, evidence: dict[str, Any] | None) -> str:
     return f"{reason}: {', '.join(parts)}".replace("\n", " ")
 
 
-def outcome(state: SweepState) -> str:
+def ends(state: SweepState) -> str:
     """'5 completed, 3 rung, 1 collapsed' over all runs."""
     counts = Counter(run.end_reason or run.state for run in state.runs)
     return ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "no run yet"
@@ -57,7 +57,7 @@ def describe(state: SweepState, trial: Trial, runs: list[Run]) -> str:
 def leaderboard(state: SweepState, limit: int) -> str:
     """The trials by rank in Markdown of at most `limit` characters: rows are left out at the end, and that is said."""
     metric, floor = state.metric, state.floor
-    head = f"**{outcome(state)}** of {len(state.trials)} trials."
+    head = f"**{ends(state)}** of {len(state.trials)} trials."
     if floor is not None:
         head += f" Floor of {metric}: {number(floor)} ± {number(state.floor_spread or 0.0)}."
     if on_front := front.words(state):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.record.state import SweepState
 from pipeline.record.trials import HEALTH_REASONS, Run, Trial
-from pipeline.report.markdown import describe, evidence_line, leaderboard, outcome
+from pipeline.report.markdown import describe, ends, evidence_line, leaderboard
 from pipeline.schema.base import flatten
 from pipeline.tracking.projection import SWEEP, Key, milliseconds
 
@@ -98,7 +98,7 @@ def _sweep_view(state: SweepState, alive: bool) -> View:
     tags |= {
         "state": {"started": "running" if alive else "interrupted"}.get(driver, driver),
         "objective": f"{state.metric}, {'less' if state.known.minimise else 'more'} is better",
-        "end_reasons": outcome(state),
+        "end_reasons": ends(state),
         "mlflow.note.content": leaderboard(state, limit=5000),
     }
     if state.best_trial:

@@ -10,7 +10,7 @@ from pipeline.report.markdown import leaderboard
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
 from pipeline.tracking.mlflow import champion, views
-from pipeline.tracking.mlflow.client import Runs
+from pipeline.tracking.mlflow.client import MlflowRuns
 from pipeline.tracking.picked import view
 from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys, title
 
@@ -28,7 +28,7 @@ class Projector:
         self.memory = Memory.of(folder, uri)
         if self.memory.sweep not in ("", sweep):
             self.memory = Memory(uri, sweep)
-        self.runs = Runs(uri, name, sweep, self.memory.experiment)
+        self.runs = MlflowRuns(uri, name, sweep, self.memory.experiment)
         there = set(self.runs.ids.values())
         known = self.memory.parent in there and set(self.memory.runs.values()) <= there
         if not known or self.memory.sweep != sweep:

@@ -65,7 +65,7 @@ def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     """The run again with no rule to stop it; its tail is None where it could not be trained to the end."""
     from pipeline.schema.base import parse
     from pipeline.schema.trial import TrialSpec
-    from pipeline.training.run import run
+    from pipeline.training.attempt import attempt
     from pipeline.training.store import Store
 
     state = Sweep.open(folder.name, home=folder.parent).state()
@@ -74,7 +74,9 @@ def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     if not result.exists():
         again = Run(trial, seed)
         spec = parse(TrialSpec, state.trials[trial].spec, "record")
-        again.measurements += run(spec, seed, state.metric, Store(scratch), folder.parent.absolute() / "cache", None)
+        again.measurements += attempt(
+            spec, seed, state.metric, Store(scratch), folder.parent.absolute() / "cache", None
+        )
         done = again.images >= spec.budget.images
         result.write_text(json.dumps({"tail": again.tail(state.metric) if done else None, "images": again.images}))
     found: dict[str, Any] = json.loads(result.read_text())

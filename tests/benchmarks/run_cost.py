@@ -23,13 +23,12 @@ def shares(preset: str, home: Path, data: Path, folder: Path) -> str:
     """One row: mean times between and at evaluations, and their shares."""
     import torch
 
-    from pipeline.training.run import run
     from pipeline.training.store import Store
 
     torch.set_num_threads(1)
     spec, sweep, _ = load_trial(preset)
     found = []
-    for measurement in run(resolve(spec, cuda=False), 0, sweep.objective, Store(folder), home / "cache", data):
+    for measurement in attempt(resolve(spec, cuda=False), 0, sweep.objective, Store(folder), home / "cache", data):
         found.append(measurement.timings)
         if len(found) == EVALUATIONS[preset]:
             break

@@ -35,7 +35,7 @@ PARTS = {
     "proposing": "pipeline.search.sampler.Sampler.ask",
     "building its spec": "pipeline.drivers.search.parse",
     "record": "pipeline.record.log.Record._write",
-    "health and rungs": "pipeline.drivers.driver.Driver._verdict",
+    "health and rungs": "pipeline.drivers.driver.Driver._end_of",
 }
 
 

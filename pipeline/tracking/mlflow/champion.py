@@ -17,7 +17,7 @@ from pipeline.record.events import DriverSaid, Line, every
 from pipeline.record.state import SweepState
 from pipeline.tracking.card import Exported, card, exported
 from pipeline.tracking.content import cut
-from pipeline.tracking.mlflow.client import Runs
+from pipeline.tracking.mlflow.client import MlflowRuns
 from pipeline.tracking.mlflow.packing import METADATA, packed
 from pipeline.tracking.projection import PICK
 
@@ -36,7 +36,7 @@ def due(state: SweepState, line: Line) -> bool:
     return found is not None and found.complete
 
 
-def send(runs: Runs, state: SweepState, folder: Path) -> None:
+def send(runs: MlflowRuns, state: SweepState, folder: Path) -> None:
     """Brings MLflow to what the pick found; sent again, it changes nothing. A generator that cannot be exported is
     said by a tag of the pick's run; what goes wrong with MLflow is raised, to be tried again."""
     found = standing(state)
@@ -55,7 +55,7 @@ def send(runs: Runs, state: SweepState, folder: Path) -> None:
     _register(runs, name, _logged(runs, found, chosen, model, text), chosen, text)
 
 
-def _logged(runs: Runs, found: Verdict, chosen: Exported, model: Path, text: str) -> Any:
+def _logged(runs: MlflowRuns, found: Verdict, chosen: Exported, model: Path, text: str) -> Any:
     """The logged model of the checkpoint, with its files."""
     client = runs.client
     tags = {TAG: _identity(runs, chosen), "gansweep.id": runs.sweep}
@@ -81,7 +81,7 @@ def _logged(runs: Runs, found: Verdict, chosen: Exported, model: Path, text: str
     return logged
 
 
-def _registered(runs: Runs) -> str:
+def _registered(runs: MlflowRuns) -> str:
     """The name that it is registered under: the sweep's own, unless another sweep or somebody else has it."""
     from mlflow.exceptions import MlflowException
 
@@ -100,7 +100,7 @@ def _registered(runs: Runs) -> str:
     raise RuntimeError(f"the registered models {runs.name} and {other} are of somebody else")
 
 
-def _register(runs: Runs, name: str, logged: Any, chosen: Exported, text: str) -> None:
+def _register(runs: MlflowRuns, name: str, logged: Any, chosen: Exported, text: str) -> None:
     client, identity = runs.client, _identity(runs, chosen)
     versions = client.search_model_versions(f"name='{name}'", max_results=1000)
     version = next((each for each in versions if each.tags.get(TAG) == identity), None)
@@ -122,5 +122,5 @@ def _register(runs: Runs, name: str, logged: Any, chosen: Exported, text: str) -
     client.set_tag(runs.ids[PICK], "model", f"models:/{name}/{version.version}")
 
 
-def _identity(runs: Runs, chosen: Exported) -> str:
+def _identity(runs: MlflowRuns, chosen: Exported) -> str:
     return f"{runs.sweep}/{chosen.label}"

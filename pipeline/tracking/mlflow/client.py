@@ -76,7 +76,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
         yield True
 
 
-class Runs:
+class MlflowRuns:
     """The MLflow runs of one sweep, found by their tags."""
 
     def __init__(self, uri: str, name: str, sweep: str, experiment: str | None = None) -> None:

@@ -16,7 +16,7 @@ from pipeline.training.loop import training
 from pipeline.training.store import Store
 
 
-def run(
+def attempt(
     spec: TrialSpec, seed: int, objective: str, store: Store, cache: Path, root: Path | None, test: bool = False
 ) -> Iterator[Measurement]:
     """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `store`. `test`: with
