@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@touch $@
 
 demo: env
-	@$(BIN)/python -m pipeline.demo
+	@$(BIN)/python -m pipeline.cli.demo
 
 # The parts in two processes; then whole sweeps, of which each has the machine to itself.
 test: env

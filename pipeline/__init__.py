@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.sweep import Sweep
+    from pipeline.sweeps.sweep import Sweep
 
 __all__ = ["Sweep"]
 __version__ = "0.1.0"
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     if name == "Sweep":  # only when asked for: importing the package costs nothing
-        from pipeline.sweep import Sweep
+        from pipeline.sweeps.sweep import Sweep
 
         return Sweep
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -56,3 +58,35 @@ def one_of(found: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
     hint = f'did you mean "{near[0]}"? ' if near else ""
     return f"{hint}(valid: {', '.join(names)})"
+
+
+def one_line(error: BaseException, which: int = 0) -> str:
+    """'KindOfError: its text', of a text of several lines one: the first, or (-1) the last, as a traceback ends."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[which][:300]}" if text else type(error).__name__
+
+
+def with_place(error: BaseException) -> str:
+    """The error in one line, with the place that raised it, where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return one_line(error)
+    return f"{one_line(error)} ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})"
+
+
+def show(value: Any) -> str:
+    """The value as one would write it in the YAML."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {show(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(show, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def quoted(value: Any) -> str:
+    """A value that was found, told apart from the words around it: text in quotes, 16.0 not as 16."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return repr(value) if isinstance(value, float) else show(value)

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError, Superseded, one_line, with_place
 
 LOST, OUT_OF_MEMORY, DISK_FULL = "lost", "out_of_memory", "disk_full"
 CLUSTER_LOST = "cluster_lost"  # what a driver stops for once Ray itself is gone
@@ -24,9 +24,7 @@ MIB = 2**20
 def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
     """An end reason, or a fault of an attempt (out_of_memory, disk_full, superseded), and its evidence, for an error
     out of a run; the traceback is saved in the run's folder."""
-    text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
-    if isinstance(error, SystemExit):
-        text += _place(error)
+    text = with_place(error) if isinstance(error, SystemExit) else one_line(error)  # of an exit its number says nothing
     if is_disk_full(error):
         return DISK_FULL, {"error": text}
     if isinstance(error, Superseded):
@@ -39,12 +37,6 @@ def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
     if memory or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return OUT_OF_MEMORY, evidence
     return ("invalid" if isinstance(error, InputError) else "crashed"), evidence
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised: of SystemExit its number says nothing."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}, in {frames[-1].name})" if frames else ""
 
 
 def lost(why: str) -> tuple[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.errors import InputError, one_of
+from pipeline.errors import InputError, one_line, one_of
 
 _pinned: dict[str, str] = {}  # by path, the texts that this process takes in place of files
 
@@ -134,11 +134,5 @@ def _load(path: Path, name: str) -> Any:
         exec(compile(text, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[key]
-        raise InputError(f'"{name}": {path.name} does not import: {last_line(error)}') from error
+        raise InputError(f'"{name}": {path.name} does not import: {one_line(error, -1)}') from error
     return module
-
-
-def last_line(error: BaseException) -> str:
-    """'KindOfError: its text' in one line, as a traceback ends."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[-1]}" if text else type(error).__name__

@@ -27,6 +27,22 @@ def data_root() -> Path:
     return root
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _the_checkout_is_left_as_it_was() -> Iterator[None]:
+    """No command and no test leaves a file in the checkout but what .gitignore names."""
+
+    def untracked() -> set[str]:
+        command = ["git", "-C", str(ROOT), "ls-files", "--others", "--exclude-standard"]
+        try:
+            return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
+        except (OSError, subprocess.CalledProcessError):  # an archive, without git
+            return set()
+
+    before = untracked()
+    yield
+    assert untracked() - before == set()
+
+
 @pytest.fixture(autouse=True)
 def _one_torch_thread() -> Iterator[None]:
     """A test that asked torch for more threads does not pass them on; torch is not imported for it."""
@@ -38,8 +54,8 @@ def _one_torch_thread() -> Iterator[None]:
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
     """The folder of a sweep called clothes that has begun, in the home tmp_path / "home"."""
-    from pipeline.record import Record
-    from pipeline.spec.load import load
+    from pipeline.record.log import Record
+    from pipeline.space.load import load
 
     folder = tmp_path / "home" / "clothes"
     folder.mkdir(parents=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.deadline import LEAST, TIMES, UNKNOWN, VARIABLE, bounded, deadline, hung
+from pipeline.drivers.driver import hung_file
 from pipeline.errors import InputError
-from pipeline.record import read
-from pipeline.runs import hung_file
-from tests.fake_tune import FakeTune
+from pipeline.record.log import read
+from tests.drivers.fake_tune import FakeTune
 
 # Ways not to come to an end, each in line 5 of a file of the user's own, in a function called `wait`.
 WAYS = {

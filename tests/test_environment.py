@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import doctor, environment
+from pipeline import environment
 from pipeline.children import python
+from pipeline.cli import doctor
 from pipeline.errors import Unreachable
-from pipeline.home import share, shared_as
+from pipeline.record.home import share, shared_as
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -306,10 +307,10 @@ def test_output_that_cannot_be_written_is_one_line(sweep: Path) -> None:
     assert done.stderr.decode() == "gansweep: what it prints or reads: No space left on device\n"
 
 
-@pytest.mark.parametrize("shadow", ["pipeline.py", "pipeline/__init__.py", "pipeline/cli.py"])
+@pytest.mark.parametrize("shadow", ["pipeline.py", "pipeline/__init__.py", "pipeline/cli/main.py"])
 @pytest.mark.parametrize("text", ["STEPS = 1\n", "raise RuntimeError('not this one')\n", "import sys; sys.exit(7)\n"])
 def test_a_pipeline_on_the_pythonpath_is_not_taken_for_ours(shadow: str, text: str, tmp_path: Path) -> None:
-    (tmp_path / shadow).parent.mkdir(exist_ok=True)
+    (tmp_path / shadow).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / shadow).write_text(text)
     launcher = ROOT / "pipeline" / "launcher" / "__init__.py"  # is `gansweep` where it is installed
     code = f"import runpy; runpy.run_path({str(launcher)!r})['main']()"

@@ -5,10 +5,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.picking.finalists import finalists
-from pipeline.record import read
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
 from pipeline.seeds import run_seed
-from pipeline.state import SweepState
-from tests.fake_tune import MIXED, NOT_FINITE, FakeTune, Plan, ended_twice, killed_at, measured_twice, sweep_file
+from tests.drivers.fake_tune import (
+    MIXED,
+    NOT_FINITE,
+    FakeTune,
+    Plan,
+    ended_twice,
+    killed_at,
+    measured_twice,
+    sweep_file,
+)
 
 
 def test_a_trial_on_several_seeds_is_scored_by_their_median_and_a_failure_is_worse_than_any(tmp_path: Path) -> None:

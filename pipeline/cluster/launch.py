@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
+from pipeline.drivers.driver import SCRATCH, Driver
 from pipeline.environment import LOCAL, Address, answers, settle, temporary
 from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
-from pipeline.home import share
-from pipeline.runs import SCRATCH, Runner
+from pipeline.schema.base import parse
+from pipeline.schema.trial import DataSpec, TrialSpec
 
 PATIENCE = 10.0  # seconds in which a cluster must answer
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
@@ -41,9 +42,10 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray.job_config import JobConfig  # noqa: E402
 
+from pipeline.cluster.premises import Premises  # noqa: E402
 from pipeline.cluster.scheduling import Decisions, Interruption, Jobs  # noqa: E402
 from pipeline.cluster.sessions import kept  # noqa: E402
-from pipeline.cluster.trainable import Run  # noqa: E402
+from pipeline.cluster.trainable import Trainable  # noqa: E402
 from pipeline.cluster.watch import Watch  # noqa: E402
 
 
@@ -148,79 +150,59 @@ def slots(gpus_per_trial: float) -> int:
     return max(1, min(fit, int(resources.get("GPU", 0) / gpus_per_trial)) if gpus_per_trial else fit)
 
 
-def prepare(
-    data: dict[str, Any],
-    samples: int | None,
-    cache: Path,
-    root: Path | None,
-    to_build: Sequence[dict[str, Any]],
-    code: dict[str, str],
-) -> dict[str, Any]:
+def prepare(data: DataSpec, samples: int | None, to_build: Sequence[TrialSpec], premises: Premises) -> dict[str, Any]:
     """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says.
-    to_build: specs that are built there once, so that what is wrong with them is said before the first trial. code: see
-    plugin.pin."""
-    within = deadline()
-    file = cache / f"preparing-{socket.gethostname()}-{os.getpid()}-{HUNG}"
-    order = (data, samples, str(cache), str(root) if root else None, list(to_build), code, within, str(file))
+    to_build: specs that are built there once, so that what is wrong with them is said before the first trial."""
+    file = premises.cache / f"preparing-{socket.gethostname()}-{os.getpid()}-{HUNG}"
+    order = {
+        "data": data.model_dump(mode="json"),
+        "samples": samples,
+        "to_build": [spec.model_dump(mode="json") for spec in to_build],
+        "within": deadline(),
+        "hung": str(file),
+    }
     for last in (False, True):
         try:
-            found: dict[str, Any] = ray.get(_prepare.remote(*order))
+            found: dict[str, Any] = ray.get(_prepare.remote(order, premises.sent()))
             break
         except ray.exceptions.RayError as error:
             if (said := hung(file)) is not None:
                 file.unlink(missing_ok=True)
-                raise GansweepError(f"preparing {data['name']} {said} ({VARIABLE}: seconds)") from None
+                raise GansweepError(f"preparing {data.name} {said} ({VARIABLE}: seconds)") from None
             if last:  # a worker may be lost once
                 why = str(error).strip().splitlines()[-1]
-                raise GansweepError(f"preparing {data['name']} failed: {why}") from None
+                raise GansweepError(f"preparing {data.name} failed: {why}") from None
     if "error" in found:
         raise InputError(found["error"])
     return found
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def _prepare(
-    data: dict[str, Any],
-    samples: int | None,
-    cache: str,
-    root: str | None,
-    to_build: list[dict[str, Any]],
-    code: dict[str, str],
-    within: float,
-    hung_file: str,
-) -> dict[str, Any]:
-    from pipeline import plugin
+def _prepare(order: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
+    from pipeline.conformance.preflight import preflight
     from pipeline.metrics.evaluator import prepare as prepare_here
-    from pipeline.spec.base import parse
-    from pipeline.spec.trial import DataSpec, TrialSpec
-    from pipeline.training.preflight import preflight
 
-    plugin.pin(code)
-    share(Path(cache).parent)
+    premises = Premises.entered(sent)
     try:
-        places = Path(cache), Path(root) if root else None
-        with bounded(within, Path(hung_file)):
-            found = prepare_here(parse(DataSpec, data, "data"), samples, *places)
-            preflight([parse(TrialSpec, tree, "") for tree in to_build], *places)
+        with bounded(order["within"], Path(order["hung"])):
+            data = parse(DataSpec, order["data"], "data")
+            found = prepare_here(data, order["samples"], premises.cache, premises.root)
+            preflight([parse(TrialSpec, tree, "") for tree in order["to_build"]], premises.cache, premises.root)
         return found
     except InputError as error:
         return {"error": str(error)}
 
 
-def run(
-    driver: Runner, folder: Path, cache: Path, root: Path | None, gpus_per_trial: float, code: dict[str, str]
-) -> None:
-    """Tune's loop until the driver is exhausted or stopping. code: the user's own, see plugin.pin.
-
-    Its own files go to a scratch folder of the sweep."""
+def run(driver: Driver, folder: Path, premises: Premises, gpus_per_trial: float) -> None:
+    """Tune's loop until the driver is exhausted or stopping. Its own files go to a scratch folder of the sweep's."""
     scratch = folder / SCRATCH
     try:
         tune.run(
-            Run,
+            Trainable,
             name="tune",
             storage_path=str(scratch.absolute()),
             num_samples=10**9,  # the driver says when it is over
-            search_alg=Jobs(driver, cache, root, code),
+            search_alg=Jobs(driver, premises),
             scheduler=Decisions(driver),
             stop=Interruption(driver),
             resources_per_trial={"cpu": 1, "gpu": gpus_per_trial},
@@ -235,7 +217,7 @@ def run(
 
 
 @contextmanager
-def interruptible(driver: Runner) -> Iterator[None]:
+def interruptible(driver: Driver) -> Iterator[None]:
     """SIGINT and SIGTERM ask the driver to stop, once; a second one acts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield

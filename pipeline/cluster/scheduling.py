@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 from ray.tune import Stopper
@@ -13,25 +11,23 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from pipeline.cluster.premises import Premises
 from pipeline.cluster.trainable import REPORT
-from pipeline.deadline import VARIABLE
-from pipeline.measurement import Measurement
-from pipeline.runs import Job, Runner
+from pipeline.drivers.driver import Driver, Job
+from pipeline.record.measurement import Measurement
 
 
 class Jobs(Searcher):
     """Hands the driver's jobs to Tune. Nothing is told here: a stopped result never reaches a searcher."""
 
-    def __init__(self, driver: Runner, cache: Path, root: Path | None, code: dict[str, str]) -> None:
+    def __init__(self, driver: Driver, premises: Premises) -> None:
         super().__init__()
-        self._driver = driver
-        self._around = {"cache": str(cache), "root": str(root) if root else None, "code": json.dumps(code)}
-        self._around["deadline"] = os.environ.get(VARIABLE, "")
+        self._driver, self._premises = driver, premises.sent()
 
     def suggest(self, trial_id: str) -> Any:
         job = self._driver.next_job()
         if job is not None:
-            return {"job": json.dumps(dataclasses.asdict(job)), **self._around}
+            return {"job": json.dumps(dataclasses.asdict(job)), "premises": self._premises}
         return Searcher.FINISHED if self._driver.exhausted else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -47,7 +43,7 @@ class Jobs(Searcher):
 class Decisions(FIFOScheduler):
     """Appends to the record first and decides then, through the driver."""
 
-    def __init__(self, driver: Runner) -> None:
+    def __init__(self, driver: Driver) -> None:
         super().__init__()
         self._driver = driver
 
@@ -75,7 +71,7 @@ class Decisions(FIFOScheduler):
 class Interruption(Stopper):
     """Ends Tune's loop as soon as the driver is stopping."""
 
-    def __init__(self, driver: Runner) -> None:
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

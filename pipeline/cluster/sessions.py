@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from pipeline import reaper
 from pipeline.children import python
+from pipeline.cluster import reaper
 
 MARK = "gansweep.json"  # in the folder of a Ray of ours: whose it is
 
@@ -27,7 +27,7 @@ def kept(folder: Path) -> Iterator[None]:
     with contextlib.suppress(OSError):
         (folder / MARK).write_text(json.dumps({"pid": me.pid, "born": me.create_time()}))
     behind = subprocess.Popen(
-        python("-m", "pipeline.reaper", str(os.getpid()), str(folder)),
+        python(str(reaper.__file__), str(os.getpid()), str(folder)),  # by its file: -m would import Ray first
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -13,32 +13,27 @@ from typing import Any
 
 from ray import tune
 
-from pipeline import plugin
-from pipeline.deadline import VARIABLE, bounded, deadline
+from pipeline.cluster.premises import Premises
+from pipeline.deadline import bounded, deadline
+from pipeline.drivers.driver import Job, hung_file
 from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
-from pipeline.home import share
-from pipeline.measurement import Measurement
-from pipeline.runs import Job, hung_file
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec
+from pipeline.record.measurement import Measurement
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec
 
 FAULTS = (OUT_OF_MEMORY, DISK_FULL, SUPERSEDED)
 REPORT = "gansweep"  # the one key of a result; its value is JSON, which Tune passes through untouched
 
 
-class Run(tune.Trainable):
+class Trainable(tune.Trainable):
     """Tune calls step() for each evaluation. An error of the run is a result, not an exception: so what Tune
     sees fail, and retries, is a lost worker and nothing else."""
 
     def setup(self, config: dict[str, Any]) -> None:
         self._job = Job(**json.loads(config["job"]))
-        self._cache, self._root = Path(config["cache"]), Path(config["root"]) if config["root"] else None
-        plugin.pin(json.loads(config["code"]))
-        share(self._cache.parent)
+        self._premises = Premises.entered(config["premises"])
         self._measurements: Iterator[Measurement] | None = None
         self._seconds: list[float] = []  # that the steps of this attempt took
-        if config["deadline"]:
-            os.environ[VARIABLE] = config["deadline"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
@@ -64,12 +59,13 @@ class Run(tune.Trainable):
             return {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
 
     def _start(self, job: Job) -> Iterator[Measurement]:
-        from pipeline.training.run import run  # torch is for workers alone
+        from pipeline.training.attempt import attempt  # torch is for workers alone
         from pipeline.training.store import Store
 
         spec = parse(TrialSpec, job.spec, f"trial {job.trial}")
         store = Store(Path(job.folder), attempt=job.attempt, guard=job.check)
-        return run(spec, job.seed, job.objective, store, self._cache, self._root, job.replicate is not None)
+        places = self._premises.cache, self._premises.root
+        return attempt(spec, job.seed, job.objective, store, *places, job.replicate is not None)
 
     def cleanup(self) -> None:
         self._release()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psutil
 import ray
 
+from pipeline.drivers.driver import Driver
 from pipeline.faults import CLUSTER_LOST
-from pipeline.runs import Runner
 
 LOOK = 1.0  # seconds
 GRACE = 5.0  # seconds in which Tune and Ray may end by themselves once Ray is gone
@@ -27,7 +27,7 @@ class Watch:
     """
 
     def __init__(self, abandon: Callable[[], None]) -> None:
-        self.driver: Runner | None = None
+        self.driver: Driver | None = None
         self._abandon = abandon
         self._over = threading.Event()
         self._lost = False

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 SHARE = 0.25  # of a GPU's free memory that the data may take
+REAL, LABEL = "real", "label"  # the names of samples and labels, of data of one domain
 
-
-class Batch(NamedTuple):
-    """real: float32 images (B, C, H, W) in [-1, 1], or points (B, 2). labels: int64 (B,) or None."""
-
-    real: Tensor
-    labels: Tensor | None
+# float32 images (B, C, H, W) in [-1, 1] or points (B, D), and labels, int64 (B,), where there are some: as `real` and
+# `label`, of data of several domains as NAME and NAME_label.
+Batch = Mapping[str, Tensor]
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -27,57 +27,75 @@ def to_uint8(images: Tensor) -> Tensor:
     return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+@dataclass(frozen=True)
+class Domain:
+    """The samples of one domain, uint8 (N, C, H, W) or float32 (N, D), and their labels, int64 (N,)."""
+
+    samples: Tensor
+    labels: Tensor | None = None
+
+
 class Batches:
-    """Every sample once an epoch; a batch at an epoch's end is filled up from the next one."""
+    """Every sample once an epoch, each domain in an order of its own; a batch at an epoch's end is filled up from the
+    next one."""
 
     def __init__(
         self,
-        train: Tensor,
-        labels: Tensor | None,
+        domains: Mapping[str, Domain],
         device: torch.device,
         batch_size: int,
-        memory_format: torch.memory_format = torch.contiguous_format,
+        laid_out: Callable[[Tensor], Tensor] = lambda samples: samples,
     ) -> None:
-        """train: uint8 (N, C, H, W) or float32 (N, 2). Kept on the device where it fits, else in pinned memory."""
-        self.device, self.batch_size, self._format = device, batch_size, memory_format
-        self.resident = device.type == "cpu" or _fits(train, device)
-        if self.resident:
-            train, labels = train.to(device), None if labels is None else labels.to(device)
-        elif device.type == "cuda":
-            train, labels = train.pin_memory(), None if labels is None else labels.pin_memory()
-        self.train, self.labels = train, labels
-        self._order = torch.empty(0, dtype=torch.int32)
-        self._position = 0
+        """Kept on the device where all domains fit, else in pinned memory. One domain is called REAL. laid_out: how a
+        batch of float samples lies in memory."""
+        self.device, self.batch_size, self._laid_out = device, batch_size, laid_out
+        self.resident = device.type == "cpu" or _fits(domains.values(), device)
+        self.domains = {name: self._kept(domain) for name, domain in domains.items()}
+        self._orders = {name: _Order() for name in domains}
 
     def next(self, generator: torch.Generator) -> Batch:
         """The next batch. An epoch's order is drawn from `generator` as it begins; the device is never waited for."""
-        index = self._index(generator)
-        real = self._take(self.train, index)
-        labels = None if self.labels is None else self._take(self.labels, index)
-        real = to_float(real)
-        return Batch(real.to(memory_format=self._format) if real.dim() == 4 else real, labels)
+        batch = {}
+        for name, domain in self.domains.items():
+            index = self._index(domain.samples, self._orders[name], generator)
+            batch[name] = self._laid_out(to_float(self._take(domain.samples, index)))
+            if domain.labels is not None:
+                batch[label_of(name)] = self._take(domain.labels, index)
+        return batch
 
-    def state(self) -> dict[str, Tensor]:
-        """The running epoch's order and how far it is drawn: all that next() depends on besides its generator."""
-        return {"order": self._order.cpu(), "position": torch.tensor(self._position)}
+    def state(self) -> dict[str, Any]:
+        """The running epoch's order and how far it is drawn: all that next() depends on besides its generator. Of
+        several domains by name."""
+        states = {name: order.state() for name, order in self._orders.items()}
+        return states[REAL] if list(states) == [REAL] else states
 
-    def load(self, state: dict[str, Tensor]) -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Goes on where state() was taken."""
-        order = state["order"]
-        if len(order) not in (0, len(self.train)):
-            raise ValueError(f"the state is of {len(order)} samples, the data has {len(self.train)}")
-        self._order, self._position = self._placed(order), int(state["position"])
+        states = {REAL: state} if list(self._orders) == [REAL] else state
+        for name, order in self._orders.items():
+            drawn, samples = states[name]["order"], self.domains[name].samples
+            if len(drawn) not in (0, len(samples)):
+                raise ValueError(f"the state is of {len(drawn)} samples, the data has {len(samples)}")
+            order.drawn, order.position = self._placed(drawn), int(states[name]["position"])
 
-    def _index(self, generator: torch.Generator) -> Tensor:
-        taken = [self._order[self._position : self._position + self.batch_size]]
-        self._position += len(taken[0])
+    def _kept(self, domain: Domain) -> Domain:
+        def kept(tensor: Tensor) -> Tensor:
+            if self.resident:
+                return tensor.to(self.device)
+            return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+        return Domain(kept(domain.samples), None if domain.labels is None else kept(domain.labels))
+
+    def _index(self, samples: Tensor, order: _Order, generator: torch.Generator) -> Tensor:
+        taken = [order.drawn[order.position : order.position + self.batch_size]]
+        order.position += len(taken[0])
         missing = self.batch_size - len(taken[0])
         while missing:
-            order = torch.randperm(len(self.train), generator=generator, device=generator.device, dtype=torch.int32)
-            self._order = self._placed(order)
-            taken.append(self._order[:missing])
-            self._position = len(taken[-1])
-            missing -= self._position
+            drawn = torch.randperm(len(samples), generator=generator, device=generator.device, dtype=torch.int32)
+            order.drawn = self._placed(drawn)
+            taken.append(order.drawn[:missing])
+            order.position = len(taken[-1])
+            missing -= order.position
         return torch.cat(taken)
 
     def _placed(self, order: Tensor) -> Tensor:
@@ -93,8 +111,25 @@ class Batches:
         return rows if self.resident else rows.pin_memory().to(self.device, non_blocking=True)
 
 
-def _fits(train: Tensor, device: torch.device) -> bool:
+@dataclass
+class _Order:
+    """How the samples of a domain follow each other in this epoch, and how far it is."""
+
+    drawn: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int32))
+    position: int = 0
+
+    def state(self) -> dict[str, Tensor]:
+        return {"order": self.drawn.cpu(), "position": torch.tensor(self.position)}
+
+
+def label_of(domain: str) -> str:
+    """What a batch calls the labels of a domain."""
+    return LABEL if domain == REAL else f"{domain}_{LABEL}"
+
+
+def _fits(domains: Iterable[Domain], device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    return train.numel() * train.element_size() <= SHARE * free
+    size = sum(domain.samples.numel() * domain.samples.element_size() for domain in domains)
+    return size <= SHARE * free

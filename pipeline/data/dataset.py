@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 
 from pipeline.data import columns, mixtures, sources, stacks
+from pipeline.data.batches import REAL
 from pipeline.data.cache import Entry, cached
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.trial import DataSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
 HELD_OUT = 10_000  # at most, for validation and for test each
@@ -56,6 +59,8 @@ class Dataset:
     centre: Tensor | None = None
     scale: Tensor | None = None
     unstandardised: str | None = None
+    # Of data of several domains each as a data set of its own, by name; the fields above are then the first one's.
+    domains: Mapping[str, Dataset] = field(default_factory=dict)
 
     def part(self, name: str) -> Tensor:
         """The part called "train", "validation" or "test"."""
@@ -78,7 +83,8 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     if spec.name == stacks.NAME:
         return _stacks(load(spec.model_copy(update={"name": stacks.OF}), root, cache))
     if ".py:" in spec.name:
-        return _assemble(spec, _parts(spec, root, cache))
+        split = {name: _split(spec.name, source) for name, source in sources.of_function(spec).items()}
+        return _several({name: _assemble(spec, entry) for name, entry in _finished(spec.name, split).items()})
     key = sources.cache_key(spec)
     return _assemble(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
 
@@ -87,7 +93,7 @@ def _mixture(name: str) -> Dataset:
     """100k points to train on, as PacGAN; 10k for each other part, drawn with seeds of their own."""
     counts = {"train": 100_000, "validation": HELD_OUT, "test": HELD_OUT}
     parts = {part: mixtures.draw(name, count, SPLIT_SEED + at) for at, (part, count) in enumerate(counts.items())}
-    entry = parts, _facts(parts)
+    entry = parts, _facts(parts) | {"kind": "points"}
     return _assemble(DataSpec(name=name), entry, mixtures.means(name), mixtures.SIGMA[name])
 
 
@@ -103,11 +109,34 @@ def _stacks(digits: Dataset) -> Dataset:
     return replace(_assemble(spec, (tensors, facts)), classes=stacks.MODES, modes=stacks.MODES)
 
 
+def _several(domains: dict[str, Dataset]) -> Dataset:
+    """One data set of several domains; the only one itself."""
+    first = next(iter(domains.values()))
+    if len(domains) == 1:
+        return first
+    if len({(domain.kind, domain.train.shape[1:]) for domain in domains.values()}) > 1:
+        shapes = ", ".join(f"{name} {tuple(domain.train.shape[1:])}" for name, domain in domains.items())
+        raise InputError(f"{first.name}: found domains of several shapes ({shapes}); valid: one shape")
+    together = " ".join(f"{name} {domain.fingerprint}" for name, domain in domains.items())
+    return replace(
+        first,
+        fingerprint=hashlib.sha256(together.encode()).hexdigest()[:16],
+        read="; ".join(f"{name}: {domain.read}" for name, domain in domains.items()),
+        notes=tuple(dict.fromkeys(note for domain in domains.values() for note in domain.notes)),
+        domains=domains,
+    )
+
+
 def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
-    source = sources.read(spec, root, cache)
+    (entry,) = _finished(spec.name, {REAL: _split(spec.name, sources.read(spec, root, cache))}).values()
+    return entry
+
+
+def _split(name: str, source: sources.Source) -> Entry:
+    """Training, validation and test part, with what is to be said of them."""
     count = len(source.samples)
     if count < SMALLEST:
-        raise InputError(f"{spec.name}: found {count} samples; valid: at least {SMALLEST}")
+        raise InputError(f"{name}: found {count} samples; valid: at least {SMALLEST}")
     order = torch.from_numpy(np.random.RandomState(SPLIT_SEED).permutation(count))
     held = min(count // 5 + (count % 5 > 0), HELD_OUT)
     if source.test is not None:
@@ -122,23 +151,32 @@ def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
         assert source.test_labels is not None
         tensors["test_labels"] = source.test_labels
     said = {
+        "kind": source.kind,
         "notes": list(source.notes),
         "class_names": list(source.class_names),
         "read": read_line(
-            *(spec.name, *_counted(tensors), source.class_names),
+            *(name, *_counted(tensors), source.class_names),
+            kind=source.kind,
             found=source.found,
             origin=source.origin,
             left_out=source.left_out,
         ),
     }
-    if source.samples.dim() == 2:
-        return _standardised(spec.name, tensors, said)
-    return tensors, _facts(tensors) | said
+    return tensors, said
 
 
-def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any]) -> Entry:
-    """A table, whose columns have units of their own."""
-    found = columns.measure(tensors["train"])
+def _finished(name: str, domains: dict[str, Entry]) -> dict[str, Entry]:
+    """Each domain with its fingerprint; tables, whose columns have units of their own, standardised by one measure of
+    them all, so that they stay where they are to each other."""
+    trains = [tensors["train"] for tensors, _ in domains.values()]
+    tables = all(said["kind"] == "points" for _, said in domains.values())
+    if not tables or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
+        return {domain: (tensors, _facts(tensors) | said) for domain, (tensors, said) in domains.items()}
+    found = columns.measure(torch.cat(trains))
+    return {domain: _standardised(name, *entry, found) for domain, entry in domains.items()}
+
+
+def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], found: columns.Columns) -> Entry:
     before = _facts({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
     tensors |= {part: columns.standardised(tensors[part], found) for part in PARTS}
     return tensors, said | {
@@ -169,10 +207,10 @@ def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
 def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: float | None = None) -> Dataset:
     tensors, facts = entry
     train, labels = tensors["train"], tensors.get("train_labels")
-    image, (samples, shape, counts) = train.dim() == 4, _counted(tensors)
+    kind, (samples, shape, counts) = KINDS[facts.get("kind", "image")], _counted(tensors)
     return Dataset(
         name=spec.name,
-        kind="image" if image else "points",
+        kind=kind.name,
         train=train,
         validation=tensors["validation"],
         test=tensors["test"],
@@ -181,14 +219,15 @@ def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         test_labels=tensors.get("test_labels"),
         classes=len(counts),
         fingerprint=facts["fingerprint"],
-        channels=train.shape[1] if image else 0,
-        resolution=train.shape[2] if image else None,
+        channels=train.shape[1] if kind.pixels else 0,
+        resolution=train.shape[2] if kind.pixels else None,
         means=means,
         sigma=sigma,
         modes=0 if means is None else len(means),
         notes=tuple(facts.get("notes", ())),
         class_names=tuple(facts.get("class_names", ())),
-        read=facts.get("read") or read_line(spec.name, samples, shape, counts),
-        **{key: torch.tensor(facts[key], dtype=torch.float64) for key in ("centre", "scale") if key in facts},
+        read=facts.get("read") or read_line(spec.name, samples, shape, counts, kind=kind.name),
+        centre=torch.tensor(facts["centre"], dtype=torch.float64) if "centre" in facts else None,
+        scale=torch.tensor(facts["scale"], dtype=torch.float64) if "scale" in facts else None,
         unstandardised=facts.get("unstandardised"),
     )

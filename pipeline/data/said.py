@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.schema.kinds import KINDS
+
 SHOWN = 10  # classes, kinds of files or names, before the rest is counted
 
 
@@ -30,19 +32,20 @@ def read_line(
     counts: Sequence[int],
     class_names: Sequence[str] = (),
     *,
+    kind: str = "image",
     found: str = "",
     origin: str = "",
     left_out: str = "",
 ) -> str:
     """counts: samples of each class, none without labels. found: in place of how many samples; origin: the size that
     they had; left_out: what else was there."""
-    if len(shape) == 3:
+    if KINDS[kind].pixels:
         colour = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
         parts = [found or f"{samples:,} images", colour, f"{shape[2]} x {shape[1]}"]
         own = f"{shape[2]} x {shape[1]}"
         parts[-1] += f" from {origin}" if origin and origin != own else ""
     else:
-        parts = [f"{samples:,} points", f"{shape[0]} value{'s' if shape[0] > 1 else ''} each"]
+        parts = [f"{samples:,} {KINDS[kind].words}", f"{shape[0]} value{'s' if shape[0] > 1 else ''} each"]
     clauses = [f"{shown(name)}: {', '.join(parts)}"]
     if counts:
         clauses.append(classes_line(counts, class_names))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.data import folder, official
+from pipeline.data.batches import REAL
+from pipeline.data.kinds import kind_of
 from pipeline.data.labels import numbered as labels_of
 from pipeline.data.said import shown
-from pipeline.errors import InputError
-from pipeline.plugin import last_line, resolve
-from pipeline.spec.trial import DataSpec
+from pipeline.errors import InputError, one_line
+from pipeline.plugin import resolve
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.trial import DataSpec
 
+_DOMAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 SLUG = 180  # characters: the longest name of a file in the cache has 73 more, and 255 are a file's most
 
 
@@ -34,6 +40,7 @@ class Source:
     found: str = ""
     origin: str = ""
     left_out: str = ""
+    kind: str = "image"
 
 
 def cache_key(spec: DataSpec) -> str:
@@ -56,7 +63,7 @@ def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
         assert spec.resolution is not None  # the spec sees to it
         images = folder.read(folder.path_of(spec.name), spec.resolution)
         return Source(images.images, images.labels, **{name: getattr(images, name) for name in folder.SAID})
-    return _resized(_function(spec), spec.resolution)
+    raise ValueError(f"{spec.name} is of no source that is read at once")
 
 
 def short_name(name: str) -> str:
@@ -80,60 +87,49 @@ def _digits() -> Source:
     return Source(images[:, None], torch.from_numpy(bunch.target.astype(np.int64)))
 
 
-def _function(spec: DataSpec) -> Source:
-    """What a user's function(resolution) returns: a tensor or (tensor, labels)."""
+def of_function(spec: DataSpec) -> dict[str, Source]:
+    """What a user's function(resolution) returns, a tensor or (tensor, labels), as the domain REAL; or several such by
+    the domains' names."""
     function = resolve(spec.name)
     if not callable(function):
         raise InputError(f'"{spec.name}": found a {type(function).__name__}; valid: a function of the resolution')
     try:
         made = function(spec.resolution)
     except (Exception, SystemExit) as error:
-        raise InputError(f'"{spec.name}" failed: {last_line(error)}') from error
+        raise InputError(f'"{spec.name}" failed: {one_line(error, -1)}') from error
+    if not isinstance(made, Mapping):
+        return {REAL: _resized(_made(spec, made), spec.resolution)}
+    if len(made) < 2 or not all(isinstance(name, str) and _DOMAIN.fullmatch(name) for name in made):
+        raise InputError(
+            f'"{spec.name}": returned the domains {", ".join(map(str, made)) or "none"}; valid: two or more, named by '
+            "letters and digits"
+        )
+    return {name: _resized(_made(spec, each), spec.resolution) for name, each in made.items()}
+
+
+def _made(spec: DataSpec, made: Any) -> Source:
+    """One domain of what the function returned."""
     samples, labels = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     try:
         samples = torch.as_tensor(samples).cpu()
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f'"{spec.name}": returned {_described(made)}; valid: a tensor, or (tensor, labels)') from None
-    notes, source = _range_notes(samples), Source(_as_samples(spec.name, samples))
+    kind = kind_of(samples)
+    valid = f"valid: {', or '.join(each.of.RETURNED for each in KINDS.values())}"
+    if kind is None:
+        raise InputError(f'"{spec.name}": returned {_described(samples)}; {valid}')
+    if samples.is_floating_point() and not bool(samples.isfinite().all()):
+        raise InputError(f'"{spec.name}": returned {_described(samples)}, or values that are not finite; {valid}')
+    try:
+        source = Source(kind.of.kept(samples), kind=kind.name)
+    except ValueError as error:
+        raise InputError(f'"{spec.name}": {error}; {valid}') from None
+    notes = kind.of.notes(samples)
     if labels is not None:
         found = labels_of(f'"{spec.name}"', labels, len(source.samples))
         notes += found.notes
         source = replace(source, labels=found.labels, class_names=found.names)
     return replace(source, notes=tuple(f"{shown(spec.name)}: {note}" for note in notes))
-
-
-def _range_notes(samples: Tensor) -> tuple[str, ...]:
-    """Of images whose values look as if white were 1."""
-    of_images = samples.dim() == 4 and (samples.is_floating_point() or samples.dtype == torch.uint8)
-    if not of_images or not samples.numel():
-        return ()
-    low, high = float(samples.min()), float(samples.max())
-    if samples.is_floating_point() and 0 <= low <= high <= 1:
-        return (
-            "its float images are in [0, 1], and -1 is black: what is 0 is taken for mid-grey; "
-            "2 * x - 1 brings them to [-1, 1]",
-        )
-    if samples.dtype == torch.uint8 and high <= 1:
-        return (f"its uint8 images have no value above {high:g}, and 255 is white: all is nearly black",)
-    return ()
-
-
-def _as_samples(name: str, samples: Tensor) -> Tensor:
-    """Images as uint8, points as float64, or InputError."""
-    valid = "valid: images (N, C, H, W) with H = W, uint8 or float in [-1, 1], or points (N, D) float"
-    images = samples.dim() == 4 and samples.shape[2] == samples.shape[3] and samples.shape[1] in (1, 3)
-    if not images and not (samples.dim() == 2 and samples.shape[1] > 0 and samples.is_floating_point()):
-        raise InputError(f'"{name}": returned {_described(samples)}; {valid}')
-    if samples.dtype == torch.uint8:
-        return samples
-    if not samples.is_floating_point() or not bool(samples.isfinite().all()):
-        raise InputError(f'"{name}": returned {_described(samples)}, or values that are not finite; {valid}')
-    if not images:
-        return samples.double()
-    low, high = float(samples.min()), float(samples.max())
-    if low < -1 or high > 1:
-        raise InputError(f'"{name}": found float images in [{low:.4g}, {high:.4g}]; {valid}')
-    return ((samples.float() + 1) * 127.5).round().to(torch.uint8)
 
 
 def _described(value: object) -> str:
@@ -143,19 +139,9 @@ def _described(value: object) -> str:
 
 
 def _resized(source: Source, resolution: int | None) -> Source:
-    if resolution is None or source.samples.dim() != 4 or source.samples.shape[2] == resolution:
+    kind = KINDS[source.kind]
+    if resolution is None or not kind.pixels or source.samples.shape[2] == resolution:
         return source
-    test = None if source.test is None else resize(source.test, resolution)
+    test = None if source.test is None else kind.of.resized(source.test, resolution)
     origin = f"{source.samples.shape[3]} x {source.samples.shape[2]}"
-    return replace(source, samples=resize(source.samples, resolution), test=test, origin=origin)
-
-
-def resize(images: Tensor, resolution: int) -> Tensor:
-    """(N, C, H, H) uint8 at another resolution, bilinear with antialias, in chunks to bound memory."""
-    parts = [
-        torch.nn.functional.interpolate(
-            chunk.float(), size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
-        )
-        for chunk in images.split(4096)
-    ]
-    return torch.cat([part.round().clamp(0, 255).to(torch.uint8) for part in parts])
+    return replace(source, samples=kind.of.resized(source.samples, resolution), test=test, origin=origin)

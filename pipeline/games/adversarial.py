@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pipeline import plugin
+from pipeline.data.batches import LABEL, Batch
+from pipeline.data.trees import Tree
 from pipeline.errors import InputError
 from pipeline.games import augment, latent
-from pipeline.games.game import Auxiliary, Losses, Network, Turn
+from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
 from pipeline.games.networks import build_discriminator, build_generator
-from pipeline.games.objectives import OBJECTIVES, Objective
+from pipeline.games.objectives import Objective, objective
 from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking, own_term
+from pipeline.schema.base import OWN
+from pipeline.schema.game import OBJECTIVES
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.base import OWN
-from pipeline.spec.trial import TrialSpec
 
 Judge = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 COUPLED = {"batch", "spectral", "conditional_batch"}  # norms that change buffers in a forward pass
 
 
-class AdversarialGame:
+class AdversarialGame(Plain):
     """Goodfellow et al. 2014, with any objective of OBJECTIVES and any regularisers of REGULARISERS.
 
-    With a condition the generator's inputs are the latent and beside it the class, one-hot; the fakes of a step
-    are of the classes of its reals, so that each real and its fake are judged under one condition.
+    The generator's inputs are the latent and, with a condition, the label; its network is fed the latent and beside
+    it the class, one-hot. The fakes of a step are of the classes of its reals, so that each real and its fake are
+    judged under one condition.
     """
 
-    def __init__(self, spec: TrialSpec, shape: tuple[int, ...], seed: int, classes: Sequence[int] = ()) -> None:
-        """`shape`: of one sample, without the batch. `classes`: training samples of each. Networks start on the CPU."""
-        game = spec.game
+    def __init__(self, spec: TrialSpec, data: Facts, seed: int) -> None:
+        """Networks start on the CPU."""
+        game, shape, classes = spec.game, data.shape, data.classes
         try:  # data of a user's own function is known only now
-            spec.check_data("image" if len(shape) == 3 else "points", shape[-1], len(classes) > 1)
+            spec.check_data(data.kind, shape[-1], len(classes) > 1)
         except ValueError as error:
             raise InputError(str(error)) from None
         self._spec, self._shape = spec, shape
         self.classes = tuple(classes) if game.condition else ()
         kind = game.condition.kind if game.condition else None
         self.generator = build_generator(
-            spec.generator, spec.latent.size, shape, derive(seed, "generator"), len(self.classes)
+            spec.generator, spec.latent.size, data, derive(seed, "generator"), len(self.classes)
         )
         packed = (shape[0] * game.packing, *shape[1:])
         self.discriminator = build_discriminator(
@@ -60,53 +63,62 @@ class AdversarialGame:
         own = {f"own.{label}": (own_term(label, part), part) for label, part in spec.regularisers.own.items()}
         self._terms = {name: found for name, found in (chosen | own).items() if found[1] is not None}
 
-    def intervals(self) -> Mapping[str, int]:
+    def intervals(self, side: Side) -> Mapping[str, int]:
+        if side == "generator":
+            return {}
         return {name: getattr(part, "interval", 1) for name, (_, part) in self._terms.items()}
 
-    def inputs(self, count: int, randomness: torch.Generator, batch: Any = None) -> Tensor:
+    def inputs(self, count: int, randomness: torch.Generator, batch: Batch) -> Tree:
         z = latent.draw(self._spec.latent, count, randomness)
-        if not self.classes:
-            return z
-        return self.inputs_of(z, self.labels(count, randomness) if batch is None else batch.labels)
+        return {LATENT: z, LABEL: batch[LABEL]} if self.classes else {LATENT: z}
 
-    def labels(self, count: int, randomness: torch.Generator) -> Tensor:
-        """Classes (count,) drawn as often as the training data has them; 0 without a condition."""
-        shares = torch.tensor(self.classes or (1,), dtype=torch.float32, device=randomness.device)
-        return torch.multinomial(shares, count, replacement=True, generator=randomness)
-
-    def inputs_of(self, z: Tensor, labels: Tensor) -> Tensor:
-        """What the generator is fed: latents (count, size) and beside them the classes, one-hot."""
-        if not self.classes:
-            return z
-        return torch.cat([z, (labels[:, None] == torch.arange(len(self.classes), device=labels.device)).float()], 1)
-
-    def generate(self, generator: Network, inputs: Tensor) -> Tensor:
-        fakes: Tensor = generator(inputs)
+    def generate(self, generator: Network, inputs: Tree, draw: Draw) -> Tree:
+        assert not isinstance(inputs, Tensor)
+        condition = self._condition(inputs)
+        fed = inputs[LATENT] if condition is None else torch.cat([inputs[LATENT], condition], 1)
+        fakes: Tensor = generator(fed)
         return fakes
 
-    sample = generate
+    def _condition(self, inputs: Tree) -> Tensor | None:
+        """The classes, one-hot (count, classes)."""
+        if not self.classes:
+            return None
+        assert not isinstance(inputs, Tensor)
+        labels = inputs[LABEL]
+        return (labels[:, None] == torch.arange(len(self.classes), device=labels.device)).float()
 
     def discriminator_loss(self, discriminator: Network, turn: Turn) -> Losses:
         judge = self._judge(discriminator, turn)
-        real, fake = self._packs(turn.real), self._packs(turn.fake.detach())
+        real, fake = self._packs(turn.real), self._packs(turn.fakes.detach())
         (real_scores, real_classes), (fake_scores, fake_classes) = judge(real), judge(fake)
         terms = {"adversarial": self._objective.discriminator(real_scores, fake_scores, *self._smoothing)}
         if real_classes is not None and fake_classes is not None:
             terms["classifier"] = self._classifier_loss(real_classes, turn) + self._classifier_loss(fake_classes, turn)
         for name, factor in turn.due.items():
-            state = turn.auxiliary.get(name, {})
+            state = turn.auxiliary["discriminator"].get(name, {})
             seen = Seen(
-                *(lambda x: judge(x)[0], real, fake, real_scores, fake_scores, turn.randomness, state, turn.step),
+                *(
+                    lambda x: judge(x)[0],
+                    real,
+                    fake,
+                    real_scores,
+                    fake_scores,
+                    turn.randomness,
+                    state,
+                    turn.progress.step,
+                ),
                 sample_axes=len(self._shape),
             )
             rule, part = self._terms[name]
             terms[name] = factor * rule.penalty(seen, part)
-        measured = {"ada_probability": turn.auxiliary["ada"]["p"]} if self._spec.augmentation.ada else {}
-        return Losses(terms, real_scores, fake_scores, measured)
+        measured = (
+            {"ada_probability": turn.auxiliary["discriminator"]["ada"]["p"]} if self._spec.augmentation.ada else {}
+        )
+        return Losses(terms, {SAMPLES: (real_scores, fake_scores)}, measured)
 
     def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses:
         judge = self._judge(discriminator, turn)
-        fake_scores, fake_classes = judge(self._packs(turn.fake))
+        fake_scores, fake_classes = judge(self._packs(turn.fakes))
         real_scores = judge(self._packs(turn.real))[0] if self._objective.paired else fake_scores
         terms = {"adversarial": self._objective.generator(real_scores, fake_scores)}
         if fake_classes is not None:
@@ -115,38 +127,40 @@ class AdversarialGame:
             terms["mode_seeking"] = self._mode_seeking(generator, turn)
         return Losses(terms)
 
-    def auxiliary(self, device: torch.device) -> Auxiliary:
+    def auxiliary(self, side: Side, device: torch.device) -> Auxiliary:
+        if side == "generator":
+            return {}
         names = {name: rule.state for name, (rule, _) in self._terms.items() if rule.state}
         if self._spec.augmentation.ada:
             names["ada"] = ("p", "signs")
         return {name: {key: torch.zeros((), device=device) for key in keys} for name, keys in names.items()}
 
     @torch.no_grad()
-    def advance(self, auxiliary: Auxiliary, losses: Losses, turn: Turn) -> Auxiliary:
-        assert losses.real_scores is not None
-        assert losses.fake_scores is not None
-        scores, advanced = (losses.real_scores, losses.fake_scores), {}
-        for name, state in auxiliary.items():
+    def advance(self, side: Side, losses: Losses, turn: Turn) -> Auxiliary:
+        if side == "generator":
+            return {}
+        scores, step, advanced = losses.judged[SAMPLES], turn.progress.step, {}
+        for name, state in turn.auxiliary[side].items():
             if name == "ada":
                 assert self._spec.augmentation.ada is not None
                 signs, shown = self._objective.signs(*scores), turn.real.shape[0]
-                advanced[name] = augment.advance_ada(state, signs, turn.step, shown, self._spec.augmentation.ada)
+                advanced[name] = augment.advance_ada(state, signs, step, shown, self._spec.augmentation.ada)
             else:
                 rule, part = self._terms[name]
                 assert rule.advance is not None
-                advanced[name] = rule.advance(state, *scores, turn.step, part)
+                advanced[name] = rule.advance(state, *scores, step, part)
         return advanced
 
     @torch.no_grad()
-    def constrain(self, parameters: list[Tensor]) -> None:
+    def constrain(self, side: Side, parameters: list[Tensor]) -> None:
         clipping = self._spec.regularisers.weight_clipping
-        if clipping:
+        if clipping and side == "discriminator":
             torch._foreach_clamp_min_(parameters, -clipping.bound)
             torch._foreach_clamp_max_(parameters, clipping.bound)
 
     def _judge(self, discriminator: Network, turn: Turn) -> Judge:
         """From samples, or packs of them, to scores and (of an auxiliary classifier) the classes' logits."""
-        condition = turn.inputs[:, self._spec.latent.size :] if self.classes else None
+        condition = self._condition(turn.inputs)
 
         def judge(x: Tensor) -> tuple[Tensor, Tensor | None]:
             packing = self._spec.game.packing
@@ -170,9 +184,9 @@ class AdversarialGame:
         if augmentation.diffaugment:
             x = augment.diffaugment(x, augmentation.diffaugment, turn.randomness)
         if augmentation.ada:
-            x = augment.ada(x, turn.auxiliary["ada"]["p"], turn.randomness)
+            x = augment.ada(x, turn.auxiliary["discriminator"]["ada"]["p"], turn.randomness)
         if noise:
-            left = 1 - turn.images / (noise.share * self._spec.budget.images)
+            left = 1 - turn.progress.images / (noise.share * self._spec.budget.images)
             if left > 0:
                 x = augment.instance_noise(x, noise.sigma * left, turn.randomness)
         return x
@@ -186,21 +200,24 @@ class AdversarialGame:
         """weight * -log p(class), (batch,): Odena et al. 2017, eq. 3."""
         assert self._spec.game.condition is not None
         weight = self._spec.game.condition.weight
-        loss: Tensor = cross_entropy(logits, turn.inputs[:, self._spec.latent.size :], reduction="none")
+        condition = self._condition(turn.inputs)
+        assert condition is not None
+        loss: Tensor = cross_entropy(logits, condition, reduction="none")
         return loss if weight is None else weight * loss
 
     def _mode_seeking(self, generator: Network, turn: Turn) -> Tensor:
         """Two fakes of each condition, from the latents at hand and from others."""
-        spec, size = self._spec.regularisers.mode_seeking, self._spec.latent.size
+        spec, inputs = self._spec.regularisers.mode_seeking, turn.inputs
         assert spec is not None
-        first = turn.inputs[:, :size]
-        second = latent.draw(self._spec.latent, len(first), turn.randomness)
-        other = self.generate(generator, torch.cat([second, turn.inputs[:, size:]], 1))
-        return mode_seeking((turn.fake, other), (first, second), spec)
+        assert not isinstance(inputs, Tensor)
+        second = latent.draw(self._spec.latent, len(inputs[LATENT]), turn.randomness)
+        other = self.generate(generator, {**inputs, LATENT: second}, turn.draw)
+        assert isinstance(other, Tensor)
+        return mode_seeking((turn.fakes, other), (inputs[LATENT], second), spec)
 
 
 def _objective(name: str) -> Objective:
-    found = OBJECTIVES[name] if name in OBJECTIVES else plugin.resolve(name)
+    found = objective(name) if name in OBJECTIVES else plugin.resolve(name)
     if not isinstance(found, Objective):
         raise InputError(f'game.objective: "{name}" is {type(found).__name__}; valid: an Objective of games.objectives')
     return found

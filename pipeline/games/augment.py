@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from pipeline.spec.parts import AdaSpec, DiffAugmentSpec
+from pipeline.schema.parts import AdaSpec, DiffAugmentSpec
 
 SHIFT, CUT = 1 / 8, 1 / 2  # of a side (Zhao et al. 2020b)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.spec.trial import LatentSpec
+from pipeline.schema.trial import LatentSpec
 
 
 def draw(spec: LatentSpec, count: int, randomness: torch.Generator) -> Tensor:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from pipeline.schema.game import OBJECTIVES
+from pipeline.schema.rows import at
+
 Loss = Callable[..., Tensor]
 
 
@@ -46,21 +49,25 @@ def _average(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(fake.mean() - real) + softplus(fake - real.mean())
 
 
-OBJECTIVES: dict[str, Objective] = {
-    # Goodfellow et al. 2014, eq. 1: the generator minimises log(1 - D(fake)).
-    "minimax": Objective(_cross_entropy, lambda real, fake: -softplus(fake)),
-    # ibid., section 3: the generator maximises log D(fake).
-    "non_saturating": Objective(_cross_entropy, lambda real, fake: softplus(-fake)),
-    # Mao et al. 2017, eq. 2 with c = 1.
-    "least_squares": Objective(_least_squares, lambda real, fake: 0.5 * (fake - 1).square(), midpoint=0.5),
-    # Lim and Ye 2017; Miyato et al. 2018, eqs. 16 and 17.
-    "hinge": Objective(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake),
-    # Arjovsky et al. 2017, eq. 2; the Lipschitz bound is a regulariser's task.
-    "wasserstein": Objective(lambda real, fake: fake - real, lambda real, fake: -fake, midpoint=None),
-    # Relativistic pairing: Jolicoeur-Martineau 2019, eqs. 3 and 4; Huang et al. 2024 (R3GAN), eq. 2.
-    "relativistic": Objective(
-        lambda real, fake: softplus(fake - real), lambda real, fake: softplus(real - fake), paired=True, midpoint=None
-    ),
-    # Relativistic average: Jolicoeur-Martineau 2019, eqs. 7 and 8; the generator's with the sides exchanged.
-    "relativistic_average": Objective(_average, lambda real, fake: _average(fake, real), paired=True, midpoint=None),
-}
+# Goodfellow et al. 2014, eq. 1: the generator minimises log(1 - D(fake)).
+MINIMAX = Objective(_cross_entropy, lambda real, fake: -softplus(fake))
+# ibid., section 3: the generator maximises log D(fake).
+NON_SATURATING = Objective(_cross_entropy, lambda real, fake: softplus(-fake))
+# Mao et al. 2017, eq. 2 with c = 1.
+LEAST_SQUARES = Objective(_least_squares, lambda real, fake: 0.5 * (fake - 1).square(), midpoint=0.5)
+# Lim and Ye 2017; Miyato et al. 2018, eqs. 16 and 17.
+HINGE = Objective(lambda real, fake: relu(1 - real) + relu(1 + fake), lambda real, fake: -fake)
+# Arjovsky et al. 2017, eq. 2; the Lipschitz bound is a regulariser's task.
+WASSERSTEIN = Objective(lambda real, fake: fake - real, lambda real, fake: -fake, midpoint=None)
+# Relativistic pairing: Jolicoeur-Martineau 2019, eqs. 3 and 4; Huang et al. 2024 (R3GAN), eq. 2.
+RELATIVISTIC = Objective(
+    lambda real, fake: softplus(fake - real), lambda real, fake: softplus(real - fake), paired=True, midpoint=None
+)
+# Relativistic average: Jolicoeur-Martineau 2019, eqs. 7 and 8; the generator's with the sides exchanged.
+RELATIVISTIC_AVERAGE = Objective(_average, lambda real, fake: _average(fake, real), paired=True, midpoint=None)
+
+
+def objective(name: str) -> Objective:
+    """The one that a row of the schema names."""
+    found: Objective = at(OBJECTIVES[name].made)
+    return found

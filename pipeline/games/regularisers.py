@@ -14,7 +14,7 @@ from pipeline import plugin
 from pipeline.errors import InputError
 from pipeline.games.augment import TRANSFORMS
 from pipeline.games.networks.own import shape_of
-from pipeline.spec.parts import (
+from pipeline.schema.parts import (
     ConsistencySpec,
     DraganSpec,
     LecamSpec,

@@ -9,77 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.health.signals import Context, value
-from pipeline.measurement import Measurement
+from pipeline.record.measurement import Measurement
 
 if TYPE_CHECKING:
-    from pipeline.spec.sweep import Condition, HealthReason, RuleSpec
+    from pipeline.schema.health import Condition, HealthReason, RuleSpec
 
-__all__ = ["DEFAULT_RULES", "Context", "End", "replay", "verdict"]
+__all__ = ["Context", "End", "end_of", "replay"]
 
-# Read in this order, the first that fires names the end. `grace` is a share of the budget.
-DEFAULT_RULES: dict[str, dict[str, Any]] = {
-    "non_finite": {"reason": "non_finite", "signal": "finite", "comparison": "<", "threshold": 1.0, "grace": 0.0},
-    # One and the same sample for every latent. A fresh generator may be as flat and a slow one grows out of it,
-    # with its average lagging behind: so only what is no better than it was.
-    "flat_output": {
-        "reason": "degenerate",
-        "signal": "sample_variance_ratio",
-        "comparison": "<",
-        "threshold": 0.01,
-        "also": [{"signal": "sample_variance_gain", "comparison": "<=", "threshold": 0.0}],
-        "patience": 2,
-        "grace": 0.1,
-    },
-    # Too little, and no more than it had: lost, or stuck.
-    "low_diversity": {
-        "reason": "collapsed",
-        "signal": "diversity_ratio",
-        "comparison": "<",
-        "threshold": 0.3,
-        "also": [{"signal": "diversity_gain", "comparison": "<=", "threshold": 0.0}],
-        "patience": 3,
-        "grace": 0.25,
-    },
-    # Had it and lost it: a run that is only slow or coarse never had it.
-    "lost_coverage": {
-        "reason": "collapsed",
-        "signal": "coverage",
-        "comparison": "<",
-        "threshold": 0.15,
-        "also": [{"signal": "coverage_gain", "comparison": "<", "threshold": -0.25}],
-        "patience": 3,
-        "grace": 0.1,
-    },
-    # Mixtures: generators visit modes in turn before they hold them, so this waits for 30% of the budget.
-    "few_modes": {
-        "reason": "collapsed",
-        "signal": "modes_share",
-        "comparison": "<",
-        "threshold": 0.5,
-        "also": [{"signal": "modes_gain", "comparison": "<=", "threshold": 0.0}],
-        "patience": 3,
-        "grace": 0.3,
-    },
-    "discriminator_won": {
-        "reason": "discriminator_won",
-        "signal": "discriminator_win_rate",
-        "comparison": ">=",
-        "threshold": 0.99,
-        "also": [{"signal": "generator_gradient_share", "comparison": "<", "threshold": 0.01}],
-        "patience": 3,
-        "grace": 0.1,
-    },
-    # Far above the best that it had, in the metric's own measure and beyond its own noise.
-    "diverged": {
-        "reason": "diverged",
-        "signal": "excess",
-        "comparison": ">",
-        "threshold": 1.5,
-        "also": [{"signal": "excess_in_noise", "comparison": ">", "threshold": 5.0}],
-        "patience": 2,
-        "grace": 0.05,
-    },
-}
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -98,7 +34,7 @@ class End:
     evidence: dict[str, Any]
 
 
-def verdict(
+def end_of(
     rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
 ) -> End | None:
     """Whether a run is to end at the last of its measurements, and why; the first rule that fires says so.
@@ -114,7 +50,7 @@ def replay(
 ) -> tuple[int, End] | None:
     """The index of the first measurement at which the rules would have ended the run, and why."""
     for index in range(len(measurements)):
-        if (end := verdict(rules, measurements[: index + 1], budget_images, context)) is not None:
+        if (end := end_of(rules, measurements[: index + 1], budget_images, context)) is not None:
             return index, end
     return None
 

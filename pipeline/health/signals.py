@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.measurement import Measurement
+from pipeline.record.measurement import Measurement
+from pipeline.schema.health import SIGNALS
 
 Curve = list[tuple[int, float]]  # (images, value)
 
@@ -22,31 +23,6 @@ class Context:
     minimise: bool
     floor: float | None = None
     floor_spread: float | None = None
-
-
-# "since the last evaluation" is the training window that ends at the evaluation; the others are of its samples.
-SIGNALS: dict[str, str] = {
-    "finite": "1 while every loss, gradient, sample, signal and metric is a finite number, else 0",
-    "discriminator_win_rate": "P(D(real) > D(fake)) over pairs in the batch, mean since the last evaluation",
-    "discriminator_overfit": "P(D(training sample) > D(held-out sample)); 1 where it knows those by heart",
-    "generator_gradient_norm": "norm of the generator's gradient, mean since the last evaluation",
-    "discriminator_gradient_norm": "norm of the discriminator's gradient, mean since the last evaluation",
-    "loss_g": "generator's loss, mean since the last evaluation",
-    "loss_d": "discriminator's loss, mean since the last evaluation",
-    "diversity_ratio": "mean pairwise distance of generated samples over that of real ones",
-    "coverage": "share of real samples with a generated one nearer than their k-th real neighbour",
-    "sample_variance_ratio": "variance of generated samples over the batch, relative to that of real ones",
-    "modes_share": "modes found over those that as many real samples find; where modes are known",
-    "generator_gradient_share": "generator_gradient_norm over its largest value so far",
-    "diversity_gain": "diversity_ratio minus its best at the evaluations before, below 0 where it fell",
-    "coverage_gain": "coverage minus its best at the evaluations before",
-    "sample_variance_gain": "sample_variance_ratio minus its largest at the evaluations before",
-    "modes_gain": "modes_share minus its best at the evaluations before",
-    "excess": "(objective - floor) over (best so far - floor), the latter at least the floor's spread; "
-    "only for objectives where less is better",
-    "excess_in_noise": "(objective - best so far) over the noise of the run and of the floor; "
-    "only for objectives where less is better",
-}
 
 
 def curve(signal: str, measurements: Sequence[Measurement], context: Context) -> Curve:

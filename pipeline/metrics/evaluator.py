@@ -16,18 +16,16 @@ from pipeline.data.batches import to_float
 from pipeline.data.cache import cached
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.distances import mean_distance
 from pipeline.metrics.diversity import diversity_ratio, variance
-from pipeline.metrics.features import Extractor, open_extractor
-from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
-from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
-from pipeline.metrics.modes import label_metrics, mode_metrics, projected, reverse_kl_noise_floor, sliced_wasserstein
+from pipeline.metrics.measure import Measure
+from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
-from pipeline.spec.trial import DataSpec, OwnMetricSpec
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.metrics import METRICS, measured_on
+from pipeline.schema.rows import at
+from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
-IMAGE_SAMPLES = 2000  # at most, where the spec leaves it open
-POINT_SAMPLES = 2500  # as PacGAN
 SUBSETS = 20  # of the training part, for the floor
 FORMAT = 1  # of the cached floor: one higher where it is measured in another way
 POOL = 10_000  # training images whose features the floor draws from, at least
@@ -36,16 +34,12 @@ Part = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class Reference:
-    """What one real part brings to every evaluation. Images: moments of the whole part's features, manifold of as
-    many as are generated. Points: the sorted projections of as many. mean_distance and variance of as many, and where
-    modes are known those that as many find: fewer than there are, where these are more than samples."""
+    """What one real part brings to every evaluation."""
 
-    mean_distance: float
-    variance: float
-    moments: Moments | None = None
-    manifold: Manifold | None = None
-    projections: Tensor | None = None
-    modes: float = 0.0
+    mean_distance: float  # of as many samples as are generated
+    variance: float  # of as many
+    of_kind: Any  # what the kind's measure compares with
+    modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
 def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
@@ -65,13 +59,14 @@ class Evaluator:
         self,
         dataset: Dataset,
         samples: int,
-        extractor: Extractor | None,
+        measure: Measure,
         cache: Path,
         own: Mapping[str, OwnMetric] | None = None,
+        domains: Mapping[str, Evaluator] | None = None,
     ) -> None:
-        """Use Evaluator.open."""
-        self.dataset, self.samples, self._own = dataset, samples, own or {}
-        self._extractor, self._cache = extractor, cache
+        """Use Evaluator.open. domains: an evaluator each, of data of several."""
+        self.dataset, self.samples, self._own, self.domains = dataset, samples, own or {}, domains or {}
+        self._measure, self._cache = measure, cache
         self._references: dict[str, Reference] = {}
 
     @classmethod
@@ -87,24 +82,62 @@ class Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
         at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
         is missing."""
-        dataset = load(data, root, cache)
-        most = len(dataset.validation)
+        return cls.of(load(data, root, cache), samples, cache, device, own)
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        samples: int | None,
+        cache: Path,
+        device: torch.device | str,
+        own: Mapping[str, OwnMetricSpec] | None = None,
+    ) -> Evaluator:
+        """The same of a data set at hand."""
+        most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
         if samples is None:
-            samples = min(most, IMAGE_SAMPLES if dataset.kind == "image" else POINT_SAMPLES)
+            samples = min(most, KINDS[dataset.kind].of.EVALUATED)
         if samples > most:
             raise InputError(
-                f"evaluation.samples: found {samples}; {data.name} has {most} in its validation part, "
+                f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
-        extractor = open_extractor(dataset, cache, device) if dataset.kind == "image" else None
-        return cls(
-            dataset, samples, extractor, cache, {label: own_metric(label, it) for label, it in (own or {}).items()}
-        )
+        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device)
+        domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
+        mine: dict[str, OwnMetric] = {
+            name: at(METRICS[name].made or "")
+            for name in measured_on(dataset.kind, dataset.modes > 0)
+            if METRICS[name].made
+        }
+        mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
+        return cls(dataset, samples, measure, cache, mine, domains)
 
     @property
     def features(self) -> str:
         """The name of what the distances are measured in: an extractor with its weights' hash, or "points"."""
-        return self._extractor.name if self._extractor else "points"
+        if self.domains:
+            return " + ".join(dict.fromkeys(domain.features for domain in self.domains.values()))
+        return self._measure.name
+
+    def evaluate_all(
+        self, samples: Mapping[str, Tensor], references: Mapping[str, str], part: Part = "validation"
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """(metrics, signals) of all that a game makes, each compared with the domain that `references` names.
+
+        Of data of several domains metrics and signals have the domain's name behind them (fid.b), and a signal's plain
+        name is that of the domain which is worst off.
+        """
+        if not self.domains:
+            (only,) = samples.values()
+            return self.evaluate(only, part)
+        metrics, signals, worst = dict[str, float](), dict[str, float](), dict[str, float]()
+        for name, made in samples.items():
+            domain = references[name]
+            found, seen = self.domains[domain].evaluate(made, part)
+            metrics |= {f"{metric}.{domain}": value for metric, value in found.items()}
+            signals |= {f"{signal}.{domain}": value for signal, value in seen.items()}
+            worst |= {signal: min(value, worst.get(signal, value)) for signal, value in seen.items()}
+        return ({} if worst.get("finite") == 0.0 else metrics), signals | worst
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
         """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
@@ -120,8 +153,8 @@ class Evaluator:
             return {}, {"finite": 0.0}
         reference = self.reference(part)
         signals = {"finite": 1.0, "sample_variance_ratio": variance(fakes.cpu()) / reference.variance}
-        features = self._features(fakes)
-        metrics = self._metrics(reference, features)
+        features = self._measure.features(fakes)
+        metrics = self._measure.metrics(reference.of_kind, features)
         signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
         if "coverage" in metrics:
             signals["coverage"] = metrics["coverage"]
@@ -137,16 +170,14 @@ class Evaluator:
             shared = mean_distance(some), variance(to_float(real[: self.samples]))
             if 0.0 in shared:
                 raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
-            found = self._mode_metrics(some).get("modes", 0.0)
-            if self._extractor:
-                made = Reference(*shared, moments=real_moments(features), manifold=real_manifold(some), modes=found)
-            else:
-                made = Reference(*shared, projections=projected(some), modes=found)
-            self._references[part] = made
+            found = self._measure.modes(some).get("modes", 0.0)
+            self._references[part] = Reference(*shared, self._measure.reference(features, self.samples), found)
         return self._references[part]
 
     def summary(self) -> dict[str, Any]:
         """What prepare() returns."""
+        if self.domains:
+            return self._summary_of_domains()
         noise = {}
         if self.dataset.modes:
             noise["reverse_kl"] = reverse_kl_noise_floor(self.dataset.modes, self.samples)
@@ -158,6 +189,16 @@ class Evaluator:
             "noise_floor": noise,
         }
 
+    def _summary_of_domains(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"data": self.about_data(), "features": self.features, "samples": self.samples}
+        for key in ("floor", "floor_spread", "noise_floor"):
+            found[key] = {
+                f"{metric}.{name}": value
+                for name, domain in self.domains.items()
+                for metric, value in domain.summary()[key].items()
+            }
+        return found
+
     def about_data(self) -> dict[str, Any]:
         """The `data` of what prepare() returns; JSON-able."""
         data = self.dataset
@@ -165,34 +206,19 @@ class Evaluator:
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
         facts["mixture"] = data.modes > 0
+        if data.domains:
+            facts["domains"] = list(data.domains)
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
         if data.unstandardised:
             facts["unstandardised"] = data.unstandardised
         return facts | {part: len(data.part(part)) for part in ("train", "validation", "test")}
 
-    def _features(self, samples: Tensor) -> Tensor:
-        return self._extractor(samples) if self._extractor else samples.cpu()
-
     def _real_features(self, part: str) -> Tensor:
         real = self.dataset.part(part)
-        if self._extractor is None:
+        if not self._measure.extracts:
             return real
         path = self._cache / "features" / f"{self.features}-{self.dataset.fingerprint}-{part}.safetensors"
-        return cached(path, lambda: ({"features": self._features(real)}, {}))[0]["features"]
-
-    def _metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
-        if reference.moments is not None and reference.manifold is not None:
-            fid = frechet_distance(reference.moments, features)
-            return {"fid": fid, **manifold_metrics(reference.manifold, features), **self._mode_metrics(features)}
-        return {**self._mode_metrics(features), **self._distance(reference, features)}
-
-    def _mode_metrics(self, points: Tensor) -> dict[str, float]:
-        """Of points, or of the features of images; nothing where the modes are not known."""
-        if self._extractor and isinstance(self._extractor.network, DigitStacks):
-            return label_metrics(self._extractor.network.modes(points), self.dataset.modes)
-        if self.dataset.means is None or self.dataset.sigma is None:
-            return {}
-        return mode_metrics(points, self.dataset.means, self.dataset.sigma)
+        return cached(path, lambda: ({"features": self._measure.features(real)}, {}))[0]["features"]
 
     def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
         if not self._own:
@@ -202,13 +228,6 @@ class Evaluator:
         seen = Evaluated(shown, real, features, self._real_features(part)[: self.samples])
         return {label: measure(seen) for label, measure in self._own.items()}
 
-    def _distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
-        """The metric that has a floor."""
-        if reference.moments is not None:
-            return {"fid": frechet_distance(reference.moments, features)}
-        assert reference.projections is not None
-        return {"sliced_wasserstein": sliced_wasserstein(reference.projections, features)}
-
     def _floor(self) -> dict[str, dict[str, float]]:
         name = f"{self.features}-{self.dataset.fingerprint}-{self.samples}-v{FORMAT}.safetensors"
         _, facts = cached(self._cache / "floors" / name, lambda: ({}, self._measure_floor()))
@@ -216,10 +235,10 @@ class Evaluator:
 
     def _measure_floor(self) -> dict[str, Any]:
         reference = self.reference("validation")
-        pool = self._features(self.dataset.train[: max(POOL, 2 * self.samples)])
+        pool = self._measure.features(self.dataset.train[: max(POOL, 2 * self.samples)])
         random = np.random.RandomState(0)
         drawn = [torch.from_numpy(random.permutation(len(pool))[: self.samples]) for _ in range(SUBSETS)]
-        distances = [self._distance(reference, pool[index]) for index in drawn]
+        distances = [self._measure.distance(reference.of_kind, pool[index]) for index in drawn]
         values = {name: [distance[name] for distance in distances] for name in distances[0]}
         quartiles = {name: statistics.quantiles(found, n=4) for name, found in values.items()}
         return {

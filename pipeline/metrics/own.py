@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from pipeline import plugin
-from pipeline.errors import InputError
-from pipeline.spec.trial import OwnMetricSpec
+from pipeline.errors import InputError, one_line
+from pipeline.schema.trial import OwnMetricSpec
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def own_metric(label: str, spec: OwnMetricSpec) -> OwnMetric:
             try:
                 value = function(evaluated)
             except (Exception, SystemExit) as error:
-                raise InputError(f"{where} failed: {plugin.last_line(error)}") from error
+                raise InputError(f"{where} failed: {one_line(error, -1)}") from error
         return _number(value, where)
 
     return measure

@@ -8,12 +8,12 @@ from typing import Any
 
 from scipy import stats
 
-from pipeline.distributions import Choice
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.front import best_trials
-from pipeline.results import Trial, failed_most
-from pipeline.space import Space
-from pipeline.state import SweepState
+from pipeline.record.front import best_trials
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial, failed_most
+from pipeline.space.distributions import Choice
+from pipeline.space.tree import Space
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,9 @@ def no_healthy(state: SweepState) -> str:
     runs = [run for run in state.runs if run.end_reason]
     if not runs:
         begun = f"none of its {len(state.runs)} runs came to an end" if state.runs else "no trial was started"
-        begun += {"max_time": " in --max-time", "gpu_hours": " in --gpu-hours"}.get(str(state.driver.get("why")), "")
+        begun += {"max_time": " in --max-time", "gpu_hours": " in --gpu-hours"}.get(
+            str(state.driver.why if state.driver else None), ""
+        )
         return f"{state.name}: {begun}; go on with: {state.command('resume')}"
     trials = len({run.trial for run in runs})
     return f"{state.name}: none of its {trials} trials was healthy; most runs ended as {failed_most(runs)}"

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-from pipeline.metrics.catalogue import known
+from pipeline.schema.metrics import known
 
 Interval = tuple[float, float]
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.distributions import Choice, is_integer, show
-from pipeline.errors import InputError
-from pipeline.space import Parameter, Point, Space
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec
-from pipeline.state import SweepState
+from pipeline.errors import InputError, show
+from pipeline.record.state import SweepState
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec
+from pipeline.space.distributions import Choice, is_integer
+from pipeline.space.tree import Parameter, Point, Space, replaced
 
 # What is kept of a running average at each step, by the last part of its key. The factor moves what is let go,
 # 1 - beta: 0.9 to 0.99 is as far as 0.99 to 0.999, and 0, which many take for beta1, can be moved too.
@@ -76,17 +75,6 @@ def moved(key: str, value: float, factor: float) -> Iterator[tuple[Any, str | No
             yield None, f"{show(end)} rounds to {value} again"
         else:
             yield whole, None
-
-
-def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """A trial's tree with another value at a dotted key that it has."""
-    changed = copy.deepcopy(tree)
-    *path, last = key.split(".")
-    part = changed
-    for step in path:
-        part = part[step]
-    part[last] = value
-    return changed
 
 
 def _alternative(state: SweepState, space: Space, parameter: Parameter, point: Point, option: Any) -> Move:

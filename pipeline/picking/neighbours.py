@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.picking.driver import neighbours_wanted
 from pipeline.picking.moves import Move, moves
+from pipeline.picking.standing import neighbours_wanted
 from pipeline.picking.verdict import standing
-from pipeline.record import Record
-from pipeline.spec.base import fingerprint
-from pipeline.spec.load import SweepFile
-from pipeline.spec.trial import resolve
-from pipeline.state import NEIGHBOURS, SweepState
+from pipeline.record.log import Record
+from pipeline.record.state import NEIGHBOURS, SweepState
+from pipeline.schema.base import fingerprint
+from pipeline.schema.trial import resolve
+from pipeline.space.load import SweepFile
 
 SEEDS = 3  # of the winner's at most, the first ones: paired, few seeds tell what breaks
 
@@ -69,7 +69,7 @@ def begin(record: Record, state: SweepState, file: SweepFile, wanted: Perturbati
             number = NEIGHBOURS + len(state.neighbours)
             record.append("neighbour", trial=number, of=winner, spec=spec, **_moved(move))
         numbers.append(number)
-    if not _same(state, settings) or state.perturb["neighbours"] != numbers:
+    if not _same(state, settings) or state.perturb is None or state.perturb.neighbours != numbers:
         record.append("perturb", **settings, neighbours=numbers, left=left)
     return True
 
@@ -84,7 +84,7 @@ def _settings(state: SweepState, wanted: Perturbation) -> dict[str, Any] | None:
 
 def _same(state: SweepState, settings: dict[str, Any]) -> bool:
     """Whether the last line `perturb` is of these settings."""
-    return {key: state.perturb.get(key) for key in settings} == settings
+    return state.perturb is not None and {key: getattr(state.perturb, key) for key in settings} == settings
 
 
 def _moved(move: Move) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pipeline.distributions import is_number
-from pipeline.picking.driver import FRESH, confirmed_score
 from pipeline.picking.intervals import Interval, Scale, estimates, share_interval
+from pipeline.picking.standing import FRESH, confirmed_score
 from pipeline.picking.verdict import Difference, difference, standing
-from pipeline.results import Trial
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial
 from pipeline.seeds import run_seed
-from pipeline.space import dotted
-from pipeline.state import SweepState
+from pipeline.space.distributions import is_number
+from pipeline.space.tree import dotted
 
 Found = Literal["holds", "better", "worse", "breaks"]
 
@@ -72,23 +72,23 @@ class Plateau:
 def plateau(state: SweepState) -> Plateau | None:
     """By the record; None where nothing was perturbed, or another winner than the one there is now."""
     asked, picked = state.perturb, standing(state)
-    if not asked or picked is None or picked.best.trial != asked["of"]:
+    if not asked or picked is None or picked.best.trial != asked.of:
         return None
-    seeds = [run_seed(state.seed, FRESH + replicate) for replicate in range(asked["seeds"])]
-    winner = state.trials[asked["of"]]
+    seeds = [run_seed(state.seed, FRESH + replicate) for replicate in range(asked.seeds)]
+    winner = state.trials[asked.of]
     neighbours = [each for each in state.neighbours.values() if each.moved and each.moved.of == winner.number]
     whole = [each for each in neighbours if all(_ended(each, seed) for seed in seeds)]
     rows = sorted(_rows(state, winner, whole, seeds), key=_order(state))
     return Plateau(
         of=winner.number,
         metric=state.metric,
-        factor=asked["factor"],
-        choices=asked["choices"],
+        factor=asked.factor,
+        choices=asked.choices,
         seeds=len(seeds),
-        complete=set(asked["neighbours"]) <= {each.number for each in whole},
+        complete=set(asked.neighbours) <= {each.number for each in whole},
         rows=tuple(rows),
         reaches=tuple(_reaches(rows)),
-        left=tuple(asked["left"]),
+        left=tuple(asked.left),
     )
 
 

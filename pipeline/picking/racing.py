@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pipeline.picking.ranking import Outcome, Outcomes, differences, ranking, scores, share
+from pipeline.picking.ranking import SeedResult, SeedResults, differences, ranking, scores, share
 
 FIRST = 3  # seeds that every finalist is run on
 SCORE = 0.96  # how sure it must be that a score is worse, to take a finalist out: tests/benchmarks/README.md, Picking
@@ -22,12 +22,12 @@ class Plan:
     end. outcomes: what counts so far. racing: the finalists that can still win."""
 
     wanted: tuple[tuple[int, int], ...]
-    outcomes: Outcomes
+    outcomes: SeedResults
     racing: frozenset[int]
 
 
 def plan(
-    finalists: Sequence[int], results: Mapping[tuple[int, int], Outcome], seeds: int, all_stay: bool = False
+    finalists: Sequence[int], results: Mapping[tuple[int, int], SeedResult], seeds: int, all_stay: bool = False
 ) -> Plan:
     """Where the race of `finalists` over `seeds` replicates stands, given the runs that ended.
 
@@ -36,7 +36,7 @@ def plan(
     the order in which runs end, and where somebody was killed, make no difference. all_stay: nobody is taken out, as
     where they are there for something else than their score.
     """
-    outcomes: dict[int, list[Outcome]] = {finalist: [] for finalist in finalists}
+    outcomes: dict[int, list[SeedResult]] = {finalist: [] for finalist in finalists}
     racing = frozenset(finalists)
     batch = [(finalist, replicate) for replicate in range(min(FIRST, seeds)) for finalist in finalists]
     while batch:
@@ -54,7 +54,7 @@ def plan(
     return Plan((), outcomes, racing)
 
 
-def still_racing(outcomes: Outcomes, racing: frozenset[int]) -> frozenset[int]:
+def still_racing(outcomes: SeedResults, racing: frozenset[int]) -> frozenset[int]:
     """The finalists that can still win: not those with a share of healthy seeds that is surely less than the
     leader's, nor those with a score that is surely worse while the share is no better. One that was out comes back
     when the leader fails on later seeds."""
@@ -69,7 +69,7 @@ def still_racing(outcomes: Outcomes, racing: frozenset[int]) -> frozenset[int]:
     return frozenset(each for each in outcomes if each == leader or can_win(each))
 
 
-def _surely_less_healthy(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
+def _surely_less_healthy(one: Sequence[SeedResult], other: Sequence[SeedResult]) -> bool:
     healthy, seeds = len(scores(one)), len(one)
     return _probability_less(healthy, seeds, len(scores(other)), len(other)) > HEALTH
 

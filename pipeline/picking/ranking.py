@@ -12,29 +12,29 @@ import numpy as np
 from pipeline.picking.intervals import LEVEL, Estimate, estimates
 
 # What a finalist's run with one seed came to, on the scale where less is better; None: it was not healthy.
-Outcome = float | None
+SeedResult = float | None
 # By finalist (a trial's number), in the order of the replicates, so that equal places are equal seeds.
-Outcomes = Mapping[int, Sequence[Outcome]]
+SeedResults = Mapping[int, Sequence[SeedResult]]
 
 DRAWS = 20_000
 
 
-def share(outcomes: Sequence[Outcome]) -> float:
+def share(outcomes: Sequence[SeedResult]) -> float:
     """Of the seeds that stayed healthy; 0 without any."""
     return len(scores(outcomes)) / len(outcomes) if outcomes else 0.0
 
 
-def scores(outcomes: Sequence[Outcome]) -> list[float]:
+def scores(outcomes: Sequence[SeedResult]) -> list[float]:
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def score_estimates(outcomes: Outcomes) -> dict[int, Estimate]:
+def score_estimates(outcomes: SeedResults) -> dict[int, Estimate]:
     """Of each finalist that has a healthy seed."""
     there = {finalist: found for finalist, each in outcomes.items() if (found := scores(each))}
     return dict(zip(there, estimates(list(there.values())), strict=True))
 
 
-def ranking(outcomes: Outcomes, racing: Collection[int] | None = None) -> list[int]:
+def ranking(outcomes: SeedResults, racing: Collection[int] | None = None) -> list[int]:
     """The finalists, best first. Those out of the race (not in `racing`; None: all are in it) come after those in
     it: they were run on fewer seeds, and a share of 3 out of 3 is not more than one of 9 out of 10."""
     found = score_estimates(outcomes)
@@ -54,7 +54,7 @@ def _pessimistic(estimate: Estimate | None) -> tuple[float, float]:
     return (interval[1] if interval else np.inf), estimate.mean
 
 
-def differences(outcomes: Outcomes, reference: int) -> dict[int, Estimate]:
+def differences(outcomes: SeedResults, reference: int) -> dict[int, Estimate]:
     """Each finalist's score less that of `reference`, paired by seed: over the seeds on which both were healthy.
     Without those that share no such seed. The variances are pooled over all pairs of finalists, so that a difference
     is the same seen from either side."""
@@ -75,7 +75,7 @@ def within_noise(difference: Estimate | None, level: float = LEVEL) -> bool:
     return interval is None or interval[0] <= 0 <= interval[1]
 
 
-def probability_best(outcomes: Outcomes, seed: int) -> dict[int, float]:
+def probability_best(outcomes: SeedResults, seed: int) -> dict[int, float]:
     """How probable it is that each finalist is the best, in the order of the ranking: first by its true share of
     healthy seeds, then by its true mean score.
 

@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
-from pipeline.front import front, minimises, objectives, value
-from pipeline.picking.driver import FRESH, confirmed_score, race, scale_of
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
 from pipeline.picking.ranking import (
-    Outcomes,
+    SeedResults,
     differences,
     probability_best,
     ranking,
@@ -20,9 +18,11 @@ from pipeline.picking.ranking import (
     scores,
     within_noise,
 )
-from pipeline.results import Run, failed_most, median
+from pipeline.picking.standing import FRESH, confirmed_score, race, scale_of
+from pipeline.record.front import front, minimises, objectives, value
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, failed_most, median
 from pipeline.seeds import derive
-from pipeline.state import SweepState
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,9 @@ def standing(state: SweepState) -> Verdict | None:
 def verdict(state: SweepState) -> Verdict:
     """By the record, which must have a pick. Raises NoHealthyTrial where no finalist was healthy on any fresh seed,
     GansweepError where the race was stopped before there was anything to say."""
-    why = {int(number): tuple(reasons) for number, reasons in state.pick["finalists"].items()}
-    finalists, seeds = list(why), int(state.pick["seeds"])
+    assert state.pick is not None
+    why = {int(number): tuple(reasons) for number, reasons in state.pick.finalists.items()}
+    finalists, seeds = list(why), state.pick.seeds
     found = race(state, finalists, seeds)
     outcomes = {number: each for number, each in found.outcomes.items() if each}
     if not any(scores(each) for each in outcomes.values()):
@@ -172,7 +173,7 @@ def _counted(state: SweepState, number: int, count: int) -> list[Run]:
     )
 
 
-def _objectives(state: SweepState, outcomes: Outcomes) -> dict[int, dict[str, float]]:
+def _objectives(state: SweepState, outcomes: SeedResults) -> dict[int, dict[str, float]]:
     """Of several objectives the medians over the fresh seeds of each finalist, metrics on the test part, where a seed
     that was not healthy is worse than any; without those of which most were not."""
     wanted, found = objectives(state), dict[int, dict[str, float]]()
@@ -200,7 +201,7 @@ def _front(state: SweepState, confirmed: dict[int, dict[str, float]]) -> list[in
     return front(points, [minimises(each, state.own) for each in wanted])
 
 
-def _searched_estimates(state: SweepState, outcomes: Outcomes, scale: Scale) -> dict[int, Estimate]:
+def _searched_estimates(state: SweepState, outcomes: SeedResults, scale: Scale) -> dict[int, Estimate]:
     """The fresh seeds' tails on the validation part: what the search scored by, and what `gansweep train` reports."""
     tails = {}
     for number, each in outcomes.items():
@@ -211,7 +212,7 @@ def _searched_estimates(state: SweepState, outcomes: Outcomes, scale: Scale) -> 
     return dict(zip(tails, estimates(list(tails.values())), strict=True))
 
 
-def _versus(outcomes: Outcomes, reference: int, scale: Scale) -> dict[int, Difference]:
+def _versus(outcomes: SeedResults, reference: int, scale: Scale) -> dict[int, Difference]:
     """Each finalist against `reference`. On a log scale a difference is a factor of the reference's mean."""
     means = {number: statistics.fmean(scores(each)) for number, each in outcomes.items() if scores(each)}
     found = {}

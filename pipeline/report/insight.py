@@ -9,14 +9,13 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.distributions import Choice, Distribution, Int, Log, LogInt
 from pipeline.errors import InputError
-from pipeline.picking.moves import replaced
-from pipeline.space import Parameter, Space, dotted
-from pipeline.spec.base import parse
-from pipeline.spec.load import from_tree
-from pipeline.spec.trial import TrialSpec
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec
+from pipeline.space.distributions import Choice, Distribution, Range
+from pipeline.space.load import from_tree
+from pipeline.space.tree import Parameter, Space, dotted, replaced
 
 EDGE = 0.05  # of a range, on its own scale
 SHOWN = 4  # parameters
@@ -44,18 +43,18 @@ def edges(space: Space, point: Mapping[str, Any]) -> list[str]:
 def _position(distribution: Distribution, value: float) -> float:
     """0 at the low end, 1 at the high end, on the range's own scale."""
     low, high = map(float, distribution.ends)
-    if isinstance(distribution, (Log, LogInt)):
+    if isinstance(distribution, Range) and distribution.log:
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)
 
 
 def _beyond(distribution: Distribution, end: float, up: bool) -> float:
     low, high = map(float, distribution.ends)
-    if isinstance(distribution, (Log, LogInt)):
+    if isinstance(distribution, Range) and distribution.log:
         value = end * 2 if up else end / 2
     else:
         value = end + (0.1 if up else -0.1) * (high - low)
-    whole = isinstance(distribution, (Int, LogInt)) or isinstance(end, int)
+    whole = isinstance(end, int)
     return int(math.ceil(value) if up else math.floor(value)) if whole else value
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import lock
-from pipeline.front import best_trials, objectives
-from pipeline.results import Run, Trial, median
-from pipeline.state import SweepState
+from pipeline.record import lock
+from pipeline.record.front import best_trials, objectives
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, Summary, Trial
 
 RunIds = Mapping[tuple[int, int | None], str]
 
@@ -28,7 +28,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
             "direction": "minimize" if state.known.minimise else "maximize",
             "floor": state.floor,
             "floor_spread": state.floor_spread,
-            "features": state.prepared.get("features"),
+            "features": state.features,
         },
         "trials": [_trial(trial, metric, run_ids, now == "running") for trial in state.trials.values()],
         "best_trial": best.number if best else None,
@@ -43,8 +43,7 @@ def sweep_state(state: SweepState, folder: Path) -> str:
     """running | finished | interrupted | failed: by the lock first, then by what the last driver said."""
     if lock.holder(folder):
         return "running"
-    said = state.driver.get("state", "started")
-    return "interrupted" if said == "started" else str(said)
+    return "interrupted" if state.searching == "started" else state.searching
 
 
 def trial_rows(state: SweepState) -> list[dict[str, Any]]:
@@ -59,9 +58,9 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     rest = [trial for trial in state.trials.values() if trial not in ranked]
     rows = []
     for trial in [*ranked, *rest]:
-        tail = trial.tail(metric)
+        found = trial.summary(metric)
+        tail = found.tail.get(metric)
         compared = default is not None and tail is not None and trial.end_reason == "completed" and trial.number
-        best = median(value for run in trial.runs.values() for _, value in [run.best(metric) or (0, None)])
         rows.append(
             {
                 "trial": trial.number,
@@ -69,11 +68,11 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
                 "end_reason": trial.end_reason,
                 "source": trial.source,
                 "tail": tail,
-                "best": best,
-                "final": median(run.final(metric) for run in trial.runs.values()),
+                "best": found.best.get(metric),
+                "final": found.final.get(metric),
                 "versus_default": tail - default if compared and tail is not None and default is not None else None,
-                "images": max((run.images for run in trial.runs.values()), default=0),
-                "seconds": sum(run.seconds for run in trial.runs.values()),
+                "images": found.images,
+                "seconds": found.seconds,
                 **trial.params,
             }
         )
@@ -82,23 +81,28 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
 
 def _trial(trial: Trial, metric: str, run_ids: RunIds, driven: bool) -> dict[str, Any]:
     """`driven`: a driver is at work; without one a run that has not ended waits for a resume."""
-    runs = list(trial.runs.values())
-    worst = next((run for run in runs if run.end_reason == trial.end_reason), None)
-    first = trial.first
     return {
         "number": trial.number,
         "state": _state(trial, driven),
-        "end_reason": trial.end_reason,
-        "evidence": worst.evidence if worst else None,
         "params": trial.params,
         "source": trial.source,
-        "images": max((run.images for run in runs), default=0),
-        "best": _best(first, metric) if first else {},
-        "final": _final(first) if first else {},
-        "tail": {name: trial.tail(name) for name in _metrics(first)} if first else {},
-        "seconds": sum(run.seconds for run in runs),
+        **_found(trial.summary(metric)),
         "mlflow_run_id": run_ids.get((trial.number, None)),
-        "runs": [_run(run, metric, run_ids, driven) for run in runs],
+        "runs": [_run(run, metric, run_ids, driven) for run in trial.runs.values()],
+    }
+
+
+def _found(summary: Summary) -> dict[str, Any]:
+    """What a trial, or a run, came to."""
+    at = {} if summary.best_images is None else {"images": summary.best_images}
+    return {
+        "end_reason": summary.end_reason,
+        "evidence": summary.evidence,
+        "images": summary.images,
+        "best": {**summary.best, **at},
+        "final": summary.final,
+        "tail": summary.tail,
+        "seconds": summary.seconds,
     }
 
 
@@ -110,31 +114,7 @@ def _run(run: Run, metric: str, run_ids: RunIds, driven: bool) -> dict[str, Any]
     return {
         "seed": run.seed,
         "state": _state(run, driven),
-        "end_reason": run.end_reason,
-        "evidence": run.evidence,
         "attempt": run.attempt,
-        "images": run.images,
-        "best": _best(run, metric),
-        "final": _final(run),
-        "tail": {name: run.tail(name) for name in _metrics(run)},
-        "seconds": run.seconds,
+        **_found(run.summary(metric)),
         "mlflow_run_id": run_ids.get((run.trial, run.seed)),
     }
-
-
-def _best(run: Run, metric: str) -> dict[str, Any]:
-    """All metrics at the evaluation that was the objective's best, and its images."""
-    found = run.best(metric)
-    if found is None:
-        return {}
-    measurement = next(m for m in run.measurements if m.images == found[0])
-    return {**measurement.metrics, "images": measurement.images}
-
-
-def _final(run: Run) -> dict[str, float]:
-    """All metrics at the last evaluation; after a value that was not finite there was none any more."""
-    return next((dict(m.metrics) for m in reversed(run.measurements) if m.metrics), {})
-
-
-def _metrics(run: Run | None) -> list[str]:
-    return list(dict.fromkeys(name for m in run.measurements for name in m.metrics)) if run else []

@@ -1,0 +1,1 @@
+"""What to try next, and who goes on; the only place that imports optuna."""

@@ -6,9 +6,9 @@ import warnings
 
 import optuna
 
+from pipeline.record.state import SweepState
 from pipeline.search.sampler import optuna_distribution
-from pipeline.space import Space
-from pipeline.state import SweepState
+from pipeline.space.tree import Space
 
 TOP = 0.25  # what was it that made a trial one of the best quarter
 LEAST = 12  # trials, so that the best quarter is three

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.front import of_trial
-from pipeline.results import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
-from pipeline.spec.sweep import ObjectiveSpec
+from pipeline.record.front import of_trial
+from pipeline.record.trials import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
+from pipeline.schema.sweep import ObjectiveSpec
 
 # the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint
 PENALISED = (*HEALTH_REASONS, "out_of_memory", "invalid")

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import optuna
 
-from pipeline.distributions import Choice, Distribution, Int, Log, LogInt, Steps, Uniform
-from pipeline.record import Line
+from pipeline.record.events import Line
+from pipeline.record.state import SweepState
+from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
 from pipeline.search.trials import Trials
-from pipeline.space import Parameter, Point, Space
-from pipeline.spec.sweep import ObjectiveSpec, SearchSpec
-from pipeline.state import SweepState
+from pipeline.space.distributions import Choice, Distribution, Range, Steps
+from pipeline.space.tree import Parameter, Point, Space
 
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
 
@@ -129,14 +129,10 @@ def _optuna_sampler(kind: str, seed: int, startup: int) -> optuna.samplers.BaseS
 
 def optuna_distribution(distribution: Distribution) -> optuna.distributions.BaseDistribution:
     match distribution:
-        case Uniform(low, high):
-            return optuna.distributions.FloatDistribution(low, high)
-        case Log(low, high):
-            return optuna.distributions.FloatDistribution(low, high, log=True)
-        case Int(low, high):
-            return optuna.distributions.IntDistribution(low, high)
-        case LogInt(low, high):
-            return optuna.distributions.IntDistribution(low, high, log=True)
+        case Range(low, high, log, whole=True):
+            return optuna.distributions.IntDistribution(int(low), int(high), log=log)
+        case Range(low, high, log):
+            return optuna.distributions.FloatDistribution(low, high, log=log)
         case Steps(low, high, step) if distribution.whole:
             return optuna.distributions.IntDistribution(int(low), int(high), step=int(step))
         case Steps(low, high, step):
@@ -149,14 +145,10 @@ def optuna_distribution(distribution: Distribution) -> optuna.distributions.Base
 def _suggest(trial: optuna.Trial, parameter: Parameter) -> Any:
     name, distribution = parameter.name, parameter.distribution
     match distribution:
-        case Uniform(low, high):
-            return trial.suggest_float(name, low, high)
-        case Log(low, high):
-            return trial.suggest_float(name, low, high, log=True)
-        case Int(low, high):
-            return trial.suggest_int(name, low, high)
-        case LogInt(low, high):
-            return trial.suggest_int(name, low, high, log=True)
+        case Range(low, high, log, whole=True):
+            return trial.suggest_int(name, int(low), int(high), log=log)
+        case Range(low, high, log):
+            return trial.suggest_float(name, low, high, log=log)
         case Steps(low, high, step) if distribution.whole:
             return trial.suggest_int(name, int(low), int(high), step=int(step))
         case Steps(low, high, step):

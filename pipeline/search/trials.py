@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.search.outcome import FAILED, Outcome
-from pipeline.space import Point
+from pipeline.space.tree import Point
 
 # GPSampler wants the same constraints of every trial and fits a process to each (seconds): it gets one for all.
 ANY_FAILURE = "failure"

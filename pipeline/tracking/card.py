@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.catalogue import lookup
 from pipeline.data.said import what_was_read
 from pipeline.errors import InputError
-from pipeline.picking.driver import confirmed_score
 from pipeline.picking.plateau import plateau
+from pipeline.picking.standing import confirmed_score
 from pipeline.picking.verdict import Verdict
-from pipeline.picking.words import conclusions, robustness, span
-from pipeline.results import Run
-from pipeline.state import SweepState
-from pipeline.tracking.words import evidence_line, number
+from pipeline.record.home import run_folder
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
+from pipeline.report.markdown import evidence_line, number
+from pipeline.report.verdict import conclusions, robustness, span
+from pipeline.schema.datasets import lookup
+from pipeline.schema.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ def exported(found: Verdict, state: SweepState, folder: Path) -> Exported | None
     named = {m.images: m.checkpoint for m in run.measurements if m.checkpoint}
     if best is None or best[0] not in named:
         return None
-    place = folder / "trials" / str(run.trial) / f"seed-{run.seed}"
+    place = run_folder(folder, run.trial, run.seed)
     return Exported(run, best[0], place / str(named[best[0]]))
 
 
 def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: str) -> str:
     """name: that it is registered under; uri: how it is loaded."""
-    data = state.prepared.get("data", {})
-    kind, name_of_data = "points" if data.get("kind") == "points" else "images", _shown(str(data.get("name")))
+    data = state.data
+    kind, name_of_data = KINDS[data.get("kind", "image")].words, _shown(str(data.get("name")))
     lines = [
         f"# {name}: synthetic {kind} like those of {name_of_data}",
         "",
@@ -134,7 +136,7 @@ def _metrics(found: Verdict, state: SweepState, chosen: Exported) -> list[str]:
         f"{floor}; share of healthy seeds {best.share:.0%}, 95% interval {best.share_interval[0]:.0%} to "
         f"{best.share_interval[1]:.0%}.",
         f"These weights: {values} (validation part); the run's tail on the test part: {number(tested or 0.0)}.",
-        f"Features: {state.prepared.get('features')}; values of other features are not comparable.",
+        f"Features: {state.features}; values of other features are not comparable.",
         *conclusions(found, state),
         *(robustness(around) if (around := plateau(state)) else []),
     ]

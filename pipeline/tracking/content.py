@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.results import HEALTH_REASONS, Run, Trial
-from pipeline.spec.base import flatten
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
+from pipeline.record.trials import HEALTH_REASONS, Run, Trial
+from pipeline.report.markdown import describe, ends, evidence_line, leaderboard
+from pipeline.schema.base import flatten
 from pipeline.tracking.projection import SWEEP, Key, milliseconds
-from pipeline.tracking.words import describe, evidence_line, leaderboard, outcome
 
 RESULTS = ("completed", "rung", *HEALTH_REASONS)  # ends that say something of the configuration
 
@@ -88,17 +88,17 @@ def run_tags(state: SweepState, trial: Trial, runs: list[Run], reason: str | Non
 
 
 def _sweep_view(state: SweepState, alive: bool) -> View:
-    driver = str(state.driver.get("state", "started"))
+    driver = state.searching
     status = {"started": "RUNNING" if alive else "KILLED", "finished": "FINISHED", "failed": "FAILED"}
     settings = flatten({k: v for k, v in state.spec.items() if k != "health"})
-    changing = {"launch": state.driver.get("launch") or {}, "data": state.prepared.get("data") or {}}
+    changing = {"launch": state.driver.launch if state.driver else {}, "data": state.data}
     tags = {
         name: cut(text(value)) for name, value in flatten(changing).items() if value is not None
     }  # params are final
     tags |= {
         "state": {"started": "running" if alive else "interrupted"}.get(driver, driver),
         "objective": f"{state.metric}, {'less' if state.known.minimise else 'more'} is better",
-        "end_reasons": outcome(state),
+        "end_reasons": ends(state),
         "mlflow.note.content": leaderboard(state, limit=5000),
     }
     if state.best_trial:
@@ -116,7 +116,7 @@ def _sweep_view(state: SweepState, alive: bool) -> View:
 
 
 def _at_work(state: SweepState) -> bool:
-    return bool(state.driver.get("state", "started") == "started")
+    return state.searching == "started"
 
 
 def run_status(reason: str | None, begun: bool, working: bool) -> str:

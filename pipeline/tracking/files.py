@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.picking.best import best_yaml
-from pipeline.record import Line
-from pipeline.results import Run
-from pipeline.spec import yaml
-from pipeline.state import SweepState
+from pipeline.record.events import DriverSaid, Line, Measured, RunEnded, SweepBegan, TrialProposed, event_of
+from pipeline.record.home import run_folder
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
+from pipeline.report.best_yaml import best_yaml
+from pipeline.space import yaml
 from pipeline.tracking.projection import PICK, SWEEP, Key, key_of, milliseconds
 
 
@@ -34,27 +35,27 @@ class Upload:
 
 def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
     """The files that come with `line`, whose effect is in `state` already. They may be missing."""
-    event = line["event"]
-    if event == "sweep":
-        return [Upload(SWEEP, path, "") for path in [folder / "sweep.yaml"] if path.exists()]
-    if event == "trial":
-        spec = yaml.dump(line["spec"])
-        return [Upload((line["trial"], None), Path("spec.yaml"), "", text=spec)]
-    if event == "driver" and line.get("doing") == "pick" and line["state"] != "started":
-        best = best_yaml(state)
-        return [Upload(PICK, Path("best.yaml"), "", text=best)] if best and state.pick else []
-    if event not in ("measurement", "run_ended"):
-        return []
-    trial = state.configuration(line["trial"])
-    key, run = key_of(trial, line["seed"]), state.run(trial.number, line["seed"])
-    assert run is not None
-    place = folder / "trials" / str(run.trial) / f"seed-{run.seed}"
-    if event == "run_ended":
-        if trial.moved:  # of neighbours nobody wants more than to see them
-            return []
-        return [Upload(key, path, "checkpoints", tag=tag) for tag, path in _checkpoints(state, run, place)]
-    at = (line["images"], milliseconds(line["time"]))
-    return [Upload(key, place / line["samples"], "samples", at=at)] if line.get("samples") else []
+    match event_of(line):
+        case SweepBegan():
+            return [Upload(SWEEP, path, "") for path in [folder / "sweep.yaml"] if path.exists()]
+        case TrialProposed(trial=number, spec=spec):
+            return [Upload((number, None), Path("spec.yaml"), "", text=yaml.dump(spec))]
+        case DriverSaid(doing="pick", started=False):
+            best = best_yaml(state)
+            return [Upload(PICK, Path("best.yaml"), "", text=best)] if best and state.pick else []
+        case Measured(samples=str(samples)) as event:
+            key, place = (
+                key_of(state.configuration(event.trial), event.seed),
+                run_folder(folder, event.trial, event.seed),
+            )
+            return [Upload(key, place / samples, "samples", at=(event.images, milliseconds(event.time)))]
+        case RunEnded() as event:
+            trial, run = state.configuration(event.trial), state.run(event.trial, event.seed)
+            if run is None or trial.moved:  # of neighbours nobody wants more than to see them
+                return []
+            checkpoints = _checkpoints(state, run, run_folder(folder, event.trial, event.seed))
+            return [Upload(key_of(trial, run.seed), path, "checkpoints", tag=tag) for tag, path in checkpoints]
+    return []
 
 
 def _checkpoints(state: SweepState, run: Run, place: Path) -> list[tuple[str, Path]]:

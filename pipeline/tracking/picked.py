@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, standing
-from pipeline.picking.words import conclusions, robustness, span
-from pipeline.results import Run
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
+from pipeline.report.markdown import number
+from pipeline.report.verdict import conclusions, robustness, span
 from pipeline.tracking import content
 from pipeline.tracking.content import View, cut, run_status, run_tags, text
 from pipeline.tracking.projection import PICK, SWEEP, Key, milliseconds
-from pipeline.tracking.words import number
 
 
 def view(state: SweepState, key: Key, alive: bool = True) -> View:
@@ -24,7 +24,7 @@ def view(state: SweepState, key: Key, alive: bool = True) -> View:
 
 
 def _working(state: SweepState, alive: bool) -> bool:
-    return alive and bool(state.picker.get("state") == "started")
+    return alive and state.picking == "started"
 
 
 def _confirmation_view(state: SweepState, run: Run, alive: bool) -> View:
@@ -45,14 +45,15 @@ def _confirmation_view(state: SweepState, run: Run, alive: bool) -> View:
 
 
 def _pick_view(state: SweepState, alive: bool) -> View:
-    found, working = standing(state), _working(state, alive)
-    said = str(state.picker.get("state", "started"))
+    found, working, asked = standing(state), _working(state, alive), state.pick
+    assert asked is not None
+    said = state.picking or "started"
     status = {"finished": "FINISHED", "failed": "FAILED"}
     tags = {
         "state": "running" if working else "interrupted" if said == "started" else said,
-        "top": text(state.pick["top"]),
-        "seeds": text(state.pick["seeds"]),
-        "finalists": ", ".join(f"{number} ({', '.join(why)})" for number, why in state.pick["finalists"].items()),
+        "top": text(asked.top),
+        "seeds": text(asked.seeds),
+        "finalists": ", ".join(f"{number} ({', '.join(why)})" for number, why in asked.finalists.items()),
         "mlflow.note.content": cut(_note(found, state)) if found else "Nothing is confirmed yet.",
     }
     if found:
@@ -60,8 +61,8 @@ def _pick_view(state: SweepState, alive: bool) -> View:
     return View(
         name="pick",
         parent=SWEEP,
-        started=milliseconds(min((run.started for run in state.confirmations), default=state.pick["time"])),
-        ended=None if working else milliseconds(state.picker.get("time", state.updated)),
+        started=milliseconds(min((run.started for run in state.confirmations), default=asked.time)),
+        ended=None if working else milliseconds(state.picker.time if state.picker else state.updated),
         status="RUNNING" if working else status.get(said, "KILLED"),
         params={},  # they are final in MLflow, and a pick can be made again with other settings
         tags=tags,

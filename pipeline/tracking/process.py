@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.children import python
-from pipeline.tracking.credentials import Redacting, held, hold, without
-from pipeline.tracking.location import database
 from pipeline.tracking.memory import backlog
+from pipeline.tracking.mlflow.credentials import Redacting, held, hold, without
+from pipeline.tracking.mlflow.location import database
 from pipeline.tracking.tracker import POLL, SLOWEST, Tracker
 
 BEHIND = 5  # nice: training goes first

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import front
-from pipeline.record import Line
-from pipeline.results import Run, Trial
-from pipeline.state import SweepState
+from pipeline.record import front
+from pipeline.record.events import (
+    DriverSaid,
+    Event,
+    Line,
+    NeighbourProposed,
+    PerturbBegan,
+    PickBegan,
+    Promoted,
+    RunEnded,
+    RunEvent,
+    SweepBegan,
+    TrialProposed,
+    event_of,
+    every,
+)
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, Trial
 
 Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""
@@ -34,16 +47,16 @@ class Point:
 def identity(lines: Sequence[Line]) -> str:
     """What tells this sweep from another of the same name: a hash of its first line, and of a copy (see begin.py) what
     it was given when it went on by itself."""
-    given = [line["identity"] for line in lines if line["event"] == "driver" and line.get("identity")]
-    first = lines[0]
-    own = hashlib.sha256(f"{first['name']} {first['seed']} {first['time']!r}".encode()).hexdigest()[:16]
-    return str(given[-1]) if given else own
+    given = [driver.identity for driver in every(DriverSaid, lines) if driver.identity]
+    (first,) = every(SweepBegan, lines[:1])
+    own = hashlib.sha256(f"{first.sweep} {first.seed} {first.time!r}".encode()).hexdigest()[:16]
+    return given[-1] if given else own
 
 
 def title(lines: Sequence[Line], folder: Path) -> str:
     """The name that MLflow shows: the one that it was begun with, of a copy that of its own folder."""
-    copied = any(line["event"] == "driver" and line.get("identity") for line in lines)
-    return folder.name if copied else str(lines[0]["name"])
+    copied = any(driver.identity for driver in every(DriverSaid, lines))
+    return folder.name if copied else every(SweepBegan, lines[:1])[0].sweep
 
 
 def key_of(trial: Trial, seed: int) -> Key:
@@ -66,42 +79,44 @@ def keys(state: SweepState) -> Iterator[Key]:
 
 def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Key]]:
     """Folds `line` into `state`; the points it adds, and the runs whose view it changed."""
-    event = line["event"]
-    if event in ("sweep", "prepared", "repaired"):
+    event = event_of(line)
+    if not isinstance(event, RunEvent):
         state.apply(line)
-        return {}, {SWEEP}
-    if event in ("pick", "perturb", "neighbour"):
-        state.apply(line)
-        return {}, {PICK}
-    if event == "driver":
-        state.apply(line)
-        return {}, {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
-    if event in ("trial", "promoted"):
-        state.apply(line)
-        return {}, {SWEEP, (line["trial"], None)}
-    trial = state.configuration(line["trial"])
-    known = state.run(trial.number, line["seed"])
+        return {}, _touched(state, event)
+    known = state.run(event.trial, event.seed)
     before = len(known.measurements) if known else 0
     state.apply(line)
-    run = known or state.run(trial.number, line["seed"])
+    trial, run = state.configuration(event.trial), known or state.run(event.trial, event.seed)
     assert run is not None
-    key, time = key_of(trial, run.seed), milliseconds(line["time"])
+    key, time, ended = key_of(trial, run.seed), milliseconds(event.time), isinstance(event, RunEnded)
     points: dict[Key, list[Point]] = {}
-    if event == "measurement" and len(run.measurements) > before:
+    if len(run.measurements) > before:
         points[key] = _measured(run, time)
     if run.replicate is not None:
-        return _confirmed(state, run, points, time, ended=event == "run_ended")
-    if event == "run_ended" or key in points:
+        return _confirmed(state, run, points, time, ended)
+    if ended or key in points:
         points.setdefault(key, [])
         if key[1] is not None:
-            points[key] += _summary([run], state.metric, time)
-        points.setdefault((trial.number, None), []).extend(_summary(list(trial.runs.values()), state.metric, time))
-    if event == "run_ended":
+            points[key] += _summary(run, state.metric, time)
+        points.setdefault((trial.number, None), []).extend(_summary(trial, state.metric, time))
+    if ended:
         points[trial.number, None] += _objectives(state, trial, time)
         points[SWEEP] = _progress(state, time)
-    touched = {key, (trial.number, None)} | ({SWEEP} if event == "run_ended" else set())
+    touched = {key, (trial.number, None)} | ({SWEEP} if ended else set())
     finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
     return finite, touched
+
+
+def _touched(state: SweepState, event: Event) -> set[Key]:
+    """The runs whose view is another after an event that is of no run."""
+    match event:
+        case PickBegan() | PerturbBegan() | NeighbourProposed():
+            return {PICK}
+        case DriverSaid():
+            return {key for key in keys(state) if _unfinished(state, key)} | {SWEEP}
+        case TrialProposed(trial=number) | Promoted(trial=number):
+            return {SWEEP, (number, None)}
+    return {SWEEP}
 
 
 def _confirmed(
@@ -110,7 +125,7 @@ def _confirmed(
     """What a line of a run that confirms adds to `points`: its own summary, and the pick's curves by runs ended."""
     key: Key = (run.trial, run.seed)
     if ended or key in points:
-        points[key] = [*points.get(key, []), *_summary([run], state.metric, time)]
+        points[key] = [*points.get(key, []), *_summary(run, state.metric, time)]
         tested = run.test_tail(state.metric)
         if tested is not None:
             points[key].append(Point(f"test_tail.{state.metric}", tested, time, run.images))
@@ -134,39 +149,27 @@ def _measured(run: Run, time: int) -> list[Point]:
     return [Point(name, float(value), time, m.images) for name, value in named.items()]
 
 
-def summary(runs: list[Run], objective: str) -> dict[str, float]:
-    """best.*, all metrics where the objective was best; final.*; tail.*: each the median over the runs."""
-    found: dict[str, list[float | None]] = {}
-    for run in runs:
-        best = run.best(objective)
-        for m in run.measurements:
-            if best and m.images == best[0]:
-                for name, value in m.metrics.items():
-                    found.setdefault(f"best.{name}", []).append(value)
-                found.setdefault("best.images", []).append(m.images)
-        for name in dict.fromkeys(name for m in run.measurements for name in m.metrics):
-            found.setdefault(f"tail.{name}", []).append(run.tail(name))
-            if run.end_reason is not None:
-                found.setdefault(f"final.{name}", []).append(run.final(name))
-    there = {name: [value for value in values if value is not None] for name, values in found.items()}
-    return {name: _unless_nan(statistics.median, values) for name, values in there.items() if values}
-
-
-def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -> float:
-    """Of values with a NaN among them: NaN, not whatever sorting makes of it."""
-    return math.nan if any(math.isnan(value) for value in values) else float(function(values))
-
-
-def _summary(runs: list[Run], objective: str, time: int) -> list[Point]:
-    step = max((run.images for run in runs), default=0)
-    values = summary(runs, objective)
+def _summary(of: Trial | Run, objective: str, time: int) -> list[Point]:
+    """tail.*, best.* and, of what has ended, final.*: what every other page says of it (record/trials.Summary)."""
+    found, runs = of.summary(objective), list(of.runs.values()) if isinstance(of, Trial) else [of]
+    values = {f"tail.{name}": value for name, value in found.tail.items()}
+    values |= {f"best.{name}": value for name, value in found.best.items()}
+    if found.best_images is not None:
+        values["best.images"] = found.best_images
+    if any(run.end_reason is not None for run in runs):
+        values |= {f"final.{name}": value for name, value in found.final.items()}
     tails = [tail for run in runs if (tail := run.tail(objective)) is not None]
     if len(runs) > 1:
         values["seeds"] = len(runs)
     if len(runs) > 1 and tails:
         values[f"tail_lowest.{objective}"] = _unless_nan(min, tails)
         values[f"tail_highest.{objective}"] = _unless_nan(max, tails)
-    return [Point(name, float(value), time, step) for name, value in values.items()]
+    return [Point(name, float(value), time, found.images) for name, value in values.items()]
+
+
+def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -> float:
+    """Of values with a NaN among them: NaN, not whatever sorting makes of it."""
+    return math.nan if any(math.isnan(value) for value in values) else float(function(values))
 
 
 def _objectives(state: SweepState, trial: Trial, time: int) -> list[Point]:

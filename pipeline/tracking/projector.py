@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import record
-from pipeline.state import SweepState
-from pipeline.tracking import champion, views
-from pipeline.tracking.client import Runs
+from pipeline.record import log
+from pipeline.record.state import SweepState
+from pipeline.report.markdown import leaderboard
 from pipeline.tracking.files import uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
+from pipeline.tracking.mlflow import champion, views
+from pipeline.tracking.mlflow.client import MlflowRuns
 from pipeline.tracking.picked import view
 from pipeline.tracking.projection import SWEEP, Key, Point, apply, identity, keys, title
-from pipeline.tracking.words import leaderboard
 
 BATCH = 200  # lines sent at a time
 
@@ -23,12 +23,12 @@ class Projector:
     def __init__(self, folder: Path, uri: str) -> None:
         """Connects and finds what is there; where runs are gone that were sent, all is sent again."""
         self.folder, self.record = folder, folder / RECORD
-        lines, _ = record.read(self.record)
+        lines, _ = log.read(self.record)
         sweep, name = identity(lines), title(lines, folder)
         self.memory = Memory.of(folder, uri)
         if self.memory.sweep not in ("", sweep):
             self.memory = Memory(uri, sweep)
-        self.runs = Runs(uri, name, sweep, self.memory.experiment)
+        self.runs = MlflowRuns(uri, name, sweep, self.memory.experiment)
         there = set(self.runs.ids.values())
         known = self.memory.parent in there and set(self.memory.runs.values()) <= there
         if not known or self.memory.sweep != sweep:
@@ -47,7 +47,7 @@ class Projector:
         return self._send_lines() or self._send_files()
 
     def _send_lines(self) -> bool:
-        lines, cursor = record.read(self.record, self.memory.cursor, limit=BATCH)
+        lines, cursor = log.read(self.record, self.memory.cursor, limit=BATCH)
         points: dict[Key, list[Point]] = {}
         touched: set[Key] = set()
         for line in lines:
@@ -83,7 +83,7 @@ class Projector:
     def _send_files(self) -> bool:
         """They have a cursor of their own: where artifacts cannot be stored, the curves go on."""
         limit = min(BATCH, lines_between(self.folder, self.memory.files, self.memory.cursor))
-        lines, offset = record.read(self.record, self.memory.files, limit=limit)
+        lines, offset = log.read(self.record, self.memory.files, limit=limit)
         for upload in [upload for line in lines for upload in uploads(self.state, line, self.folder)]:
             self.runs.upload(upload)
         if any(champion.due(self.state, line) for line in lines):
@@ -95,5 +95,5 @@ class Projector:
 
     def settle(self) -> None:
         """The driver died without a word: nothing that it left open stays RUNNING."""
-        if "started" in (self.state.driver.get("state"), self.state.picker.get("state")):
+        if self.state.driver and "started" in (self.state.searching, self.state.picking):
             self._send(set(keys(self.state)), {}, alive=False)

@@ -8,13 +8,14 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline import lock
-from pipeline.errors import GansweepError, Unreachable
-from pipeline.tracking.client import locked, one_line
-from pipeline.tracking.location import check, database, default_uri
+from pipeline.errors import GansweepError, Unreachable, one_line
+from pipeline.record import lock
 from pipeline.tracking.memory import Memory, backlog
+from pipeline.tracking.mlflow.client import locked
+from pipeline.tracking.mlflow.credentials import redact
+from pipeline.tracking.mlflow.location import check, database, default_uri
+from pipeline.tracking.mlflow.server import ui
 from pipeline.tracking.projector import Projector
-from pipeline.tracking.server import ui
 
 __all__ = ["Tracker", "check", "default_uri", "run_ids", "sync", "ui"]
 
@@ -75,7 +76,7 @@ class Tracker:
                     return
             except Exception as error:  # the sweep goes on, whatever MLflow does
                 wait = min(2 * wait, SLOWEST)
-                self.error = one_line(error)
+                self.error = redact(one_line(error))
                 log.warning("MLflow at %s: %s; next try in %.0f s", self.uri, self.error, wait, exc_info=error)
             if self._late():
                 return
@@ -147,7 +148,7 @@ def sync(folder: Path, uri: str) -> int:
             raise
         except Exception as error:
             log.warning("MLflow at %s", uri, exc_info=error)
-            raise Unreachable(f"tracker {uri}: {one_line(error)}") from error
+            raise Unreachable(f"tracker {uri}: {redact(one_line(error))}") from error
         return before
 
 

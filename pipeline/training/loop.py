@@ -7,28 +7,20 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from pipeline.data.dataset import Dataset
-from pipeline.measurement import Measurement
-from pipeline.metrics.catalogue import known
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.metrics.samples import plotted, save_grid
-from pipeline.results import TAIL
-from pipeline.seeds import derive
-from pipeline.spec.trial import TrialSpec
+from pipeline.record.measurement import Measurement
+from pipeline.record.trials import TAIL
+from pipeline.schema.metrics import known
+from pipeline.schema.trial import TrialSpec
+from pipeline.training.making import evaluation_inputs, made, pictures
 from pipeline.training.overfitting import overfitting
 from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial
-from pipeline.training.step import evaluating, step
+from pipeline.training.step import step
 from pipeline.training.store import Store
 
 CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is finite: a look waits for the device
-SAMPLE_CHUNK = 512
-REALS_SHOWN = 2_000  # behind the samples of a table
 
 
 def training(
@@ -57,7 +49,7 @@ def training(
         restore(state, store.folder / name, content)
         yield Measurement.from_dict(content["measurement"] | {"checkpoint": name, "notices": notices})
         notices = ()
-    latents = state.game.inputs(evaluator.samples, torch.Generator().manual_seed(derive(seed, "evaluation")))
+    inputs = {part: evaluation_inputs(state, evaluator, part, seed) for part in ("validation", "test")}
     total, every = spec.budget.images, spec.evaluation.every
     while state.images < total:
         goal = min((state.images // every + 1) * every, total)
@@ -70,11 +62,14 @@ def training(
             yield Measurement(state.images, {}, signals, state.seconds, timings, notices=notices)
             return
         with _timed(timings, "evaluate"):
-            samples = sample(state.game, state.ema, latents, spec)
-            metrics, signals = evaluator.evaluate(samples)
-            tested = evaluator.evaluate(samples, "test")[0] if test and state.images > total - TAIL * every else {}
+            samples = made(state, inputs["validation"])
+            metrics, signals = evaluator.evaluate_all(samples, state.game.references)
+            tested: dict[str, float] = {}
+            if test and state.images > total - TAIL * every:
+                of_test = made(state, inputs["test"]) if evaluator.dataset.domains else samples
+                tested, _ = evaluator.evaluate_all(of_test, state.game.references, "test")
             overfit = overfitting(state, evaluator.dataset, seed)
-            picture = _save_samples(state, evaluator.dataset, samples, store)
+            picture = pictures(state, evaluator.dataset, samples, store)
         signals = _signals(state) | overfit | signals
         state.window_d.reset()
         state.window_g.reset()
@@ -90,28 +85,6 @@ def training(
         state.seconds += timings["checkpoint"]
         yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name, notices=notices)
         notices = ()
-
-
-def sample(game: Any, generator: torch.nn.Module, inputs: Tensor, spec: TrialSpec) -> Tensor:
-    """Samples (count, ...) on the CPU, float32, of `generator` in evaluation mode, in chunks."""
-    device = next(generator.parameters()).device
-    half = torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bf16")
-    with evaluating(generator), torch.inference_mode(), half:
-        chunks = [game.sample(generator, chunk.to(device)).float().cpu() for chunk in inputs.split(SAMPLE_CHUNK)]
-    return torch.cat(chunks)
-
-
-def _save_samples(state: TrainingState, dataset: Dataset, samples: Tensor, store: Store) -> str:
-    """Writes the sample picture, of the same latents all along; its name relative to the run's folder."""
-    grid = state.spec.evaluation.grid
-    shown = samples[: grid**2] if dataset.kind == "image" else plotted(samples, dataset.centre, dataset.scale)
-    reals = None
-    if dataset.kind == "points" and dataset.means is None:
-        reals = plotted(dataset.validation[:REALS_SHOWN], dataset.centre, dataset.scale)
-    path = store.samples / f"images-{state.images:012d}.png"
-    store.guard()
-    save_grid(shown, path, grid, dataset.means, reals)
-    return str(path.relative_to(store.folder))
 
 
 def _train_until(state: TrainingState, goal: int) -> bool:
@@ -146,7 +119,7 @@ def _save(state: TrainingState, store: Store, measurement: Measurement, objectiv
             "measurement": measurement.as_dict(),
             "spec": state.spec.model_dump(mode="json"),
             "seed": seed,
-            "shape": list(state.shape),
+            "shape": list(state.facts.shape),
         },
     )
     store.keep(best=store.at(state.best["images"]) if state.best else None)

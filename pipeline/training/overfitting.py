@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from pipeline.data.batches import Batch, to_float
+from pipeline.data.batches import Batch, Domain, label_of, to_float
 from pipeline.data.dataset import Dataset
-from pipeline.games.game import Turn
+from pipeline.data.trees import rows
+from pipeline.games.game import Draw, Turn
 from pipeline.seeds import derive
-from pipeline.training.state import TrainingState
+from pipeline.training.state import TrainingState, domains_of
 from pipeline.training.step import evaluating, precision, win_rate
 
 JUDGED = 256  # samples of each kind: a standard error of about 0.025
@@ -26,30 +29,38 @@ def overfitting(state: TrainingState, dataset: Dataset, seed: int) -> dict[str, 
     evaluation mode; the same samples at every evaluation of a run. Nothing of the state is changed.
     """
     size = state.spec.batch_size
-    kinds = ((state.batches.train, state.batches.labels), (dataset.validation, dataset.validation_labels))
-    count = min(max(JUDGED // size, 1), *(len(reals) // size for reals, _ in kinds)) * size
+    kinds = (state.batches.domains, domains_of(dataset, None, "validation"))
+    least = min(len(domain.samples) // size for domains in kinds for domain in domains.values())
+    count = min(max(JUDGED // size, 1), least) * size
     if not count:
         return {}
-    scores = []
-    for reals, labels in kinds:
-        # Each kind under the same augmentation, beside the same fakes.
-        randomness, order = (torch.Generator(on).manual_seed(derive(seed, "overfit")) for on in (state.device, "cpu"))
-        found = []
-        for index in torch.randperm(len(reals), generator=order)[:count].to(reals.device).split(size):
-            real = to_float(reals[index].to(state.device))
-            batch = Batch(real, None if labels is None else labels[index].to(state.device))
-            found.append(_scores(state, batch, randomness))
-        scores.append(torch.cat(found))
-    return {"discriminator_overfit": float(win_rate(*scores))}
+    of_training, of_held_out = (_scores(state, domains, count, seed) for domains in kinds)
+    shares = [win_rate(of_training[name], of_held_out[name]) for name in of_training]
+    return {"discriminator_overfit": float(torch.stack(shares).mean())}
 
 
-def _scores(state: TrainingState, batch: Batch, randomness: torch.Generator) -> Tensor:
-    """What D says of a batch of reals, (batch,), or of packs of them."""
-    game, real = state.game, batch.real
-    inputs = game.inputs(len(real), randomness, batch)
+def _scores(state: TrainingState, domains: Mapping[str, Domain], count: int, seed: int) -> dict[str, Tensor]:
+    """What D says of so many reals, (count,), or of packs of them, by the name of what it judges."""
+    # Each kind under the same augmentation, beside the same fakes.
+    randomness, order = (torch.Generator(on).manual_seed(derive(seed, "overfit")) for on in (state.device, "cpu"))
+    drawn = {name: torch.randperm(len(each.samples), generator=order)[:count] for name, each in domains.items()}
+    found: dict[str, list[Tensor]] = {}
+    for at in range(0, count, state.spec.batch_size):
+        batch = {}
+        for name, domain in domains.items():
+            index = drawn[name][at : at + state.spec.batch_size].to(domain.samples.device)
+            batch[name] = to_float(domain.samples[index].to(state.device))
+            if domain.labels is not None:
+                batch[label_of(name)] = domain.labels[index].to(state.device)
+        for name, (real, _) in _judged(state, batch, randomness).items():
+            found.setdefault(name, []).append(real.float().flatten())
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _judged(state: TrainingState, batch: Batch, randomness: torch.Generator) -> Mapping[str, tuple[Tensor, Tensor]]:
+    game, draw = state.game, Draw(randomness, state.progress)
+    inputs = game.inputs(rows(batch), randomness, batch)
     with evaluating(game.discriminator, state.ema), precision(state):
-        fake = game.generate(state.ema, inputs)
-        turn = Turn(real, inputs, fake, randomness, {}, state.auxiliary, state.step, state.images)
-        scores = game.discriminator_loss(game.discriminator, turn).real_scores
-    assert scores is not None
-    return scores.float().flatten()
+        fake = game.generate(state.ema, inputs, draw)
+        turn = Turn(batch, inputs, fake, randomness, {}, state.auxiliary, state.progress)
+        return game.discriminator_loss(game.discriminator, turn).judged

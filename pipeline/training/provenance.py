@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.data.catalogue import KNOWN
 from pipeline.data.dataset import Dataset
 from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.plugin import is_own
-from pipeline.spec.base import flatten, parse
-from pipeline.spec.trial import TrialSpec
+from pipeline.schema.base import flatten, parse
+from pipeline.schema.datasets import KNOWN
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import TrainingState
 
 SHOWN = 3  # keys that a line names

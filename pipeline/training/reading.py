@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from pipeline import games
 from pipeline.errors import InputError, within
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec
+from pipeline.games.game import Facts
+from pipeline.schema.base import parse
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.store import DamagedCheckpoint, load
 
 SHOWN = 3  # weights that a line names
@@ -74,6 +76,19 @@ def counts(saved: Saved) -> list[int]:
     raise InputError(f"{saved.path}: its state.classes is {_shown(classes)}; valid: a count of samples for each class")
 
 
+def facts(saved: Saved) -> Facts:
+    """What its game was told of the data."""
+    shape, domains = sample_shape(saved), saved.state.get("domains", {})
+    of_axes = next(kind.name for kind in KINDS.values() if kind.axes == len(shape))  # checkpoints of before say no kind
+    kind = saved.state.get("kind", of_axes)
+    if kind not in KINDS:
+        raise InputError(f"{saved.path}: its state.kind is {_shown(kind)}; valid: {', '.join(KINDS)}")
+    if not isinstance(domains, dict) or not all(isinstance(shape, list) for shape in domains.values()):
+        raise InputError(f"{saved.path}: its state.domains is {_shown(domains)}; valid: a shape by name")
+    shapes = {name: Facts(kind, tuple(shape)) for name, shape in domains.items()}
+    return Facts(kind, shape, tuple(counts(saved)), shapes)
+
+
 def units(saved: Saved, columns: int) -> tuple[Tensor | None, Tensor | None]:
     """The centre and scale of a table of so many columns; None of what was not standardised, as in older ones."""
     found = [saved.state.get(name) for name in ("centre", "scale")]
@@ -93,10 +108,9 @@ def units(saved: Saved, columns: int) -> tuple[Tensor | None, Tensor | None]:
 def check_sizes(saved: Saved) -> None:
     """InputError where the networks of its spec are not those whose weights it has: built without memory, since a spec
     can ask for any amount."""
-    shape, classes = sample_shape(saved), counts(saved)
     try:
         with within(str(saved.path)), torch.device("meta"):
-            game = games.build(saved.spec, shape, 0, classes)
+            game = games.build(saved.spec, facts(saved), 0)
     except InputError:
         raise
     except Exception as error:  # sizes that overflow

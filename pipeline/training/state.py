@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pipeline import games
-from pipeline.data.batches import Batches
+from pipeline.data.batches import REAL, Batches, Domain
 from pipeline.data.dataset import Dataset
-from pipeline.games.game import Auxiliary, Game, Losses
+from pipeline.games.game import SIDES, Auxiliary, Facts, Game, Group, Losses, Progress, Side
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import TrialSpec
 from pipeline.training.transfer import freeze, start_from
 
 # What a step measures of each side; a window sums them up between two evaluations, on the device.
@@ -86,11 +89,10 @@ class Averaging:
 
 @dataclass
 class TrainingState:
-    """spec, shape, classes, game and averaging do not change; step() and the loop update everything else in place."""
+    """spec, facts, game and averaging do not change; step() and the loop update everything else in place."""
 
     spec: TrialSpec
-    shape: tuple[int, ...]  # of one sample
-    classes: tuple[int, ...]  # training samples of each
+    facts: Facts  # of the data
     game: Game
     ema: nn.Module  # the generator that is sampled; without averaging the trained one itself
     averaging: Averaging | None
@@ -100,7 +102,7 @@ class TrainingState:
     randomness: torch.Generator
     window_d: Window
     window_g: Window
-    auxiliary: Auxiliary  # of the game's parts
+    auxiliary: dict[Side, Auxiliary]  # of the game's parts
     images: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -109,6 +111,10 @@ class TrainingState:
     centre: Tensor | None = None  # of a standardised table, see Dataset
     scale: Tensor | None = None
     drawn: tuple[str, ...] = ()  # weights that a checkpoint to start from did not have
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.step, self.images, self.spec.budget.images)
 
     @property
     def device(self) -> torch.device:
@@ -125,7 +131,9 @@ class TrainingState:
             "batches": self.batches.state(),
             "randomness": self.randomness.get_state(),
             "auxiliary": self.auxiliary,
-            "classes": list(self.classes),
+            "classes": list(self.facts.classes),
+            "kind": self.facts.kind,
+            "domains": {name: list(facts.shape) for name, facts in self.facts.domains.items()},
             "class_names": list(self.class_names),
             "centre": None if self.centre is None else self.centre.tolist(),
             "scale": None if self.scale is None else self.scale.tolist(),
@@ -142,12 +150,18 @@ class TrainingState:
         self.ema.load_state_dict(saved["ema"])
         self.optimiser_g.load_state_dict(saved["optimiser_g"])
         self.optimiser_d.load_state_dict(saved["optimiser_d"])
+        for optimiser in (self.optimiser_g, self.optimiser_d):
+            for group in optimiser.param_groups:
+                group.setdefault("factor", 1.0)  # checkpoints of before have none
         self.batches.load(saved["batches"])
         self.randomness.set_state(saved["randomness"].cpu())
-        self.auxiliary = {
-            name: {key: value.to(self.device) for key, value in part.items()}
-            for name, part in saved["auxiliary"].items()
-        }
+        sides = saved["auxiliary"]
+        if sides.keys() != set(SIDES):  # of before, when D alone had parts with a state
+            sides = {"generator": {}, "discriminator": sides}
+        for side in SIDES:
+            self.auxiliary[side] = {
+                name: {key: value.to(self.device) for key, value in part.items()} for name, part in sides[side].items()
+            }
         self.images, self.step, self.seconds = saved["images"], saved["step"], saved["seconds"]
         self.best = saved["best"]
 
@@ -157,20 +171,17 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
     that a checkpoint to start from is not read and need not be there any more."""
     device = torch.device(spec.device or "cpu")
     layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
-    shape = tuple(dataset.train.shape[1:])
-    train, labels = dataset.train[: spec.data.limit], dataset.train_labels
-    labels = None if labels is None else labels[: spec.data.limit]
-    classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
-    game = games.build(spec, shape, seed, classes)
+    facts = facts_of(dataset, spec.data.limit)
+    game = games.build(spec, facts, seed)
     drawn: list[str] = []
     if spec.init_from:
         if not restored:
             drawn = start_from(game, spec)
         freeze(game.discriminator, spec.init_from.freeze_discriminator)
-    image = dataset.kind == "image"
+    kind = KINDS[dataset.kind]
     for network in (game.generator, game.discriminator):
         network.to(device)
-        if image:
+        if kind.pixels:
             network.to(memory_format=layout)
     ema = copy.deepcopy(game.generator).requires_grad_(False) if spec.ema.half_life else game.generator
     optimiser = spec.optimiser
@@ -180,8 +191,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
     )
     return TrainingState(
         spec=spec,
-        shape=shape,
-        classes=classes,
+        facts=facts,
         class_names=dataset.class_names,
         centre=dataset.centre,
         scale=dataset.scale,
@@ -189,19 +199,44 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
         ema=ema,
         averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,
         optimiser_g=_adam(
-            game.generator, optimiser.rates[0], (optimiser.beta1, optimiser.beta2), optimiser.weight_decay
+            game.groups("generator"), optimiser.rates[0], (optimiser.beta1, optimiser.beta2), optimiser.weight_decay
         ),
-        optimiser_d=_adam(game.discriminator, optimiser.rates[1], betas_d, optimiser.weight_decay),
-        batches=Batches(train, labels, device, spec.batch_size, layout),
+        optimiser_d=_adam(game.groups("discriminator"), optimiser.rates[1], betas_d, optimiser.weight_decay),
+        batches=Batches(
+            domains_of(dataset, spec.data.limit),
+            device,
+            spec.batch_size,
+            partial(kind.of.laid_out, memory_format=layout),
+        ),
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),
         window_g=Window(GENERATOR_MEASURES, torch.zeros(len(GENERATOR_MEASURES), device=device)),
-        auxiliary=game.auxiliary(device),
+        auxiliary={side: game.auxiliary(side, device) for side in SIDES},
         drawn=tuple(drawn),
     )
 
 
-def _adam(network: nn.Module, lr: float, betas: tuple[float, float], weight_decay: float) -> torch.optim.Optimizer:
-    """Of the parameters that are trained; those that are frozen are not in it."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return torch.optim.Adam(trained, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+def facts_of(dataset: Dataset, limit: int | None) -> Facts:
+    """What a game is told of the data. limit: training samples of each domain."""
+    labels = None if dataset.train_labels is None else dataset.train_labels[:limit]
+    classes = () if labels is None else tuple(torch.bincount(labels, minlength=dataset.classes).tolist())
+    domains = {name: facts_of(domain, limit) for name, domain in dataset.domains.items()}
+    return Facts(dataset.kind, tuple(dataset.train.shape[1:]), classes, domains)
+
+
+def domains_of(dataset: Dataset, limit: int | None, part: str = "train") -> dict[str, Domain]:
+    """The samples of each domain, of one part of the data."""
+    domains: Mapping[str, Dataset] = dataset.domains or {REAL: dataset}
+    found = {}
+    for name, domain in domains.items():
+        labels: Tensor | None = getattr(domain, f"{part}_labels")
+        found[name] = Domain(domain.part(part)[:limit], None if labels is None else labels[:limit])
+    return found
+
+
+def _adam(
+    groups: Mapping[str, Group], lr: float, betas: tuple[float, float], weight_decay: float
+) -> torch.optim.Optimizer:
+    """Of the parameters that are trained, each group at its own rate; those that are frozen are not in it."""
+    rated = [{"params": group.parameters, "lr": lr * group.factor, "factor": group.factor} for group in groups.values()]
+    return torch.optim.Adam(rated, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)

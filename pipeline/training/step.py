@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,9 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.data.batches import Batch
-from pipeline.games.game import Turn
-from pipeline.spec.parts import GradientClippingSpec
+from pipeline.data.trees import rows
+from pipeline.games.game import Draw, Losses, Side, Turn
+from pipeline.schema.parts import GradientClippingSpec
 from pipeline.training.state import TrainingState
 
 EMA_RAMP_UP = 0.05  # of the images so far (Karras et al. 2020)
@@ -26,41 +28,53 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     optimiser.discriminator_steps); both see the generator before its update.
     """
     spec, game = state.spec, state.game
-    generator_turn = (state.step + 1) % spec.optimiser.discriminator_steps == 0
+    count, generator_turn = rows(batch), (state.step + 1) % spec.optimiser.discriminator_steps == 0
     _schedule(state)
-    inputs = game.inputs(batch.real.shape[0], randomness, batch)
+    draw = Draw(randomness, state.progress)
+    inputs = game.inputs(count, randomness, batch)
     with precision(state), torch.set_grad_enabled(generator_turn):
-        fake = game.generate(game.generator, inputs)
+        fake = game.generate(game.generator, inputs, draw)
 
-    due = {name: float(every) for name, every in game.intervals().items() if state.step % every == 0}
-    turn = Turn(batch.real, inputs, fake, randomness, due, state.auxiliary, state.step, state.images)
+    # Both sides see the parts' state as it is before either update.
+    turn = Turn(batch, inputs, fake, randomness, _due(state, "discriminator"), dict(state.auxiliary), draw.progress)
     with precision(state):
         losses = game.discriminator_loss(game.discriminator, turn)
     loss_d = losses.total()
     norm_d = _update(state.optimiser_d, loss_d, spec.regularisers.gradient_clipping)
-    game.constrain(_parameters(state.optimiser_d))
-    state.auxiliary = game.advance(state.auxiliary, losses, turn)
+    _afterwards(state, "discriminator", losses, turn)
     measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
-    assert losses.real_scores is not None
-    assert losses.fake_scores is not None
-    measured["discriminator_win_rate"] = win_rate(losses.real_scores, losses.fake_scores)
+    measured["discriminator_win_rate"] = torch.stack([win_rate(*pair) for pair in losses.judged.values()]).mean()
     state.window_d.add(list(measured.values()), losses)
 
     if generator_turn:
+        turn = replace(turn, due=_due(state, "generator"))
         _require_gradient(state.optimiser_d, False)  # the generator's update needs no gradient of D's weights
         with precision(state):
             losses = game.generator_loss(game.generator, game.discriminator, turn)
             loss_g = losses.total()
         norm_g = _update(state.optimiser_g, loss_g, spec.regularisers.gradient_clipping)
+        _afterwards(state, "generator", losses, turn)
         _require_gradient(state.optimiser_d, True)
-        _average(state, batch.real.shape[0])
+        _average(state, count)
         of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
         state.window_g.add(list(of_g.values()), losses)
         measured |= of_g
 
     state.step += 1
-    state.images += batch.real.shape[0]
+    state.images += count
     return measured
+
+
+def _due(state: TrainingState, side: Side) -> dict[str, float]:
+    """A side's lazy terms that are due, by its own steps, each with its interval as a factor."""
+    made = state.step if side == "discriminator" else state.step // state.spec.optimiser.discriminator_steps
+    return {name: float(every) for name, every in state.game.intervals(side).items() if made % every == 0}
+
+
+def _afterwards(state: TrainingState, side: Side, losses: Losses, turn: Turn) -> None:
+    """A side's parameter rule, and its parts' state, after its update."""
+    state.game.constrain(side, _parameters(state.optimiser_d if side == "discriminator" else state.optimiser_g))
+    state.auxiliary[side] = state.game.advance(side, losses, turn)
 
 
 def win_rate(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
@@ -101,7 +115,7 @@ def _schedule(state: TrainingState) -> None:
     left = 1 - state.images / state.spec.budget.images
     for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), state.spec.optimiser.rates, strict=True):
         for group in optimiser.param_groups:
-            group["lr"] = lr * max(left, 0.0)
+            group["lr"] = lr * group["factor"] * max(left, 0.0)
 
 
 @torch.no_grad()

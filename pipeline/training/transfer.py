@@ -10,8 +10,8 @@ from torch import nn
 
 from pipeline.errors import InputError, within
 from pipeline.games.game import Game
-from pipeline.spec.transfer import InitFromSpec
-from pipeline.spec.trial import TrialSpec
+from pipeline.schema.transfer import InitFromSpec
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.reading import finite, read, some
 from pipeline.training.reading import fitting as fitting_of
 from pipeline.training.store import DamagedCheckpoint

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.games import latent
-from pipeline.games.adversarial import AdversarialGame
-from pipeline.spec.trial import TrialSpec
-from pipeline.training.checkpoint import find
-from pipeline.training.loop import sample
-from pipeline.training.trained import trained
+from pipeline.sampling.trained import trained
+from pipeline.schema.checkpoint import find
+from pipeline.schema.trial import TrialSpec
+from pipeline.training.making import sampled
 
 SEED, BATCH, CHUNK = 77, 128, 500
 
@@ -71,11 +70,16 @@ def drawn(run: Path, each: int) -> tuple[TrialSpec, int, Tensor, Tensor]:
     of the averaged generator."""
     found = trained(find(run))
     spec, game = found.spec, found.game
-    if not isinstance(game, AdversarialGame) or not game.classes:
+    if not game.classes:
         raise SystemExit(f"{run}: found a game without a condition; valid: a conditional one")
     labels = torch.arange(len(game.classes)).repeat_interleave(each)
     z = latent.draw(spec.latent, len(labels), torch.Generator().manual_seed(SEED))
-    return spec, found.images, sample(game, game.generator, game.inputs_of(z, labels), spec), labels
+    return (
+        spec,
+        found.images,
+        sampled(game, game.generator, {"latent": z, "label": labels}, spec, found.progress)["samples"],
+        labels,
+    )
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ from typing import Any
 for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[pin] = "1"
 
-from pipeline.home import EVENTS  # noqa: E402
-from pipeline.results import HEALTH_REASONS, Run  # noqa: E402
-from pipeline.state import SweepState  # noqa: E402
-from pipeline.sweep import Sweep  # noqa: E402
+from pipeline.record.home import EVENTS  # noqa: E402
+from pipeline.record.state import SweepState  # noqa: E402
+from pipeline.record.trials import HEALTH_REASONS, Run  # noqa: E402
+from pipeline.sweeps.sweep import Sweep  # noqa: E402
 
 
 def main() -> None:
@@ -32,14 +32,14 @@ def main() -> None:
     arguments.add_argument("--space", default="digits")
     given = arguments.parse_args()
     sweeps = [_sweep(given.home, given.space, seed) for seed in range(given.seeds)]
-    jobs = [(sweep.folder, run.trial, run.seed) for sweep in sweeps for run in sweep.state.runs if _stopped(run)]
+    jobs = [(sweep.folder, run.trial, run.seed) for sweep in sweeps for run in sweep.state().runs if _stopped(run)]
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         ends = pool.starmap(_to_the_end, jobs)
     rows = [_row(job, end) for job, end in zip(jobs, ends, strict=True)]
     print("| sweep | best tail | floors | default's tail | completed | median completed | stopped by health |")
     print("|---|---|---|---|---|---|---|")
     for sweep in sweeps:
-        print(_sweep_row(sweep.state))
+        print(_sweep_row(sweep.state()))
     print("\n| sweep | trial | stopped as | at images | tail when stopped | tail at the end, rules off | better? |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:
@@ -52,7 +52,7 @@ def _sweep(home: Path, space: str, seed: int) -> Sweep:
     name = f"{space}-{seed}"
     there = (home / name / EVENTS).exists()
     sweep = Sweep.open(name, home=home) if there else Sweep.from_file(space, name=name, home=home, seed=seed)
-    if not there or sweep.state.driver.get("state") != "finished":
+    if not there or sweep.state().searching != "finished":
         sweep.run()
     return sweep
 
@@ -63,18 +63,20 @@ def _stopped(run: Run) -> bool:
 
 def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
     """The run again with no rule to stop it; its tail is None where it could not be trained to the end."""
-    from pipeline.spec.base import parse
-    from pipeline.spec.trial import TrialSpec
-    from pipeline.training.run import run
+    from pipeline.schema.base import parse
+    from pipeline.schema.trial import TrialSpec
+    from pipeline.training.attempt import attempt
     from pipeline.training.store import Store
 
-    state = Sweep.open(folder.name, home=folder.parent).state
+    state = Sweep.open(folder.name, home=folder.parent).state()
     scratch = folder.parent / "rules-off" / folder.name / f"{trial}-{seed}"
     result = scratch / "result.json"
     if not result.exists():
         again = Run(trial, seed)
         spec = parse(TrialSpec, state.trials[trial].spec, "record")
-        again.measurements += run(spec, seed, state.metric, Store(scratch), folder.parent.absolute() / "cache", None)
+        again.measurements += attempt(
+            spec, seed, state.metric, Store(scratch), folder.parent.absolute() / "cache", None
+        )
         done = again.images >= spec.budget.images
         result.write_text(json.dumps({"tail": again.tail(state.metric) if done else None, "images": again.images}))
     found: dict[str, Any] = json.loads(result.read_text())
@@ -88,7 +90,7 @@ def _completed(state: SweepState) -> list[float]:
 
 def _row(job: tuple[Path, int, int], end: dict[str, Any]) -> list[Any]:
     folder, trial, seed = job
-    state = Sweep.open(folder.name, home=folder.parent).state
+    state = Sweep.open(folder.name, home=folder.parent).state()
     run = state.trials[trial].runs[seed]
     median = statistics.median(_completed(state))
     better = "yes" if end["tail"] is not None and end["tail"] < median else "no"

@@ -11,10 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.health.rules import DEFAULT_RULES, Context, End, replay
-from pipeline.measurement import Measurement
-from pipeline.spec.base import parse
-from pipeline.spec.sweep import RuleSpec
+from pipeline.health.rules import Context, End, replay
+from pipeline.record.measurement import Measurement
+from pipeline.schema.base import parse
+from pipeline.schema.health import DEFAULT_RULES, RuleSpec
 
 FID = Context("fid", minimise=True)  # the logs come without a floor
 

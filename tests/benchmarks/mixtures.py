@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -23,9 +24,9 @@ import torch
 
 from pipeline.data.dataset import load
 from pipeline.metrics.modes import mode_metrics, reverse_kl_noise_floor
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import DataSpec, TrialSpec
-from pipeline.training.loop import sample
+from pipeline.training.making import made
 from pipeline.training.state import initial
 from pipeline.training.step import step
 
@@ -81,12 +82,12 @@ def spec_of(data: str, game: str, steps: int) -> TrialSpec:
 
 def score(name: str, game: str, steps: int, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
-    start, data = time.perf_counter(), load(DataSpec(name=name), None, Path())
+    start, data = time.perf_counter(), load(DataSpec(name=name), None, Path(tempfile.gettempdir()))
     state = initial(spec_of(name, game, steps), data, seed)
     for _ in range(steps):
         step(state, state.batches.next(state.randomness), state.randomness)
-    latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")))
-    points = sample(state.game, state.ema, latents, state.spec)
+    latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")), {})
+    points = made(state, latents)["samples"]
     assert data.means is not None
     assert data.sigma is not None
     return mode_metrics(points, data.means, data.sigma) | {"seconds": time.perf_counter() - start}

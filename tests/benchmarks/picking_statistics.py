@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.picking.driver import confirmed_score, scale_of
 from pipeline.picking.intervals import share_interval
 from pipeline.picking.racing import plan
-from pipeline.picking.ranking import Outcome, ranking, score_estimates, scores
-from pipeline.record import read
-from pipeline.state import SweepState
+from pipeline.picking.ranking import SeedResult, ranking, score_estimates, scores
+from pipeline.picking.standing import confirmed_score, scale_of
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
 
 FINALISTS = 8
 
@@ -77,7 +77,7 @@ def simulate(world: World, seeds: int, times: int, seed: int, race: bool = True)
     for _ in range(times):
         drawn = world.means[:, None] + world.deviations[:, None] * random.normal(size=(count, seeds))
         healthy = random.random((count, seeds)) < world.shares[:, None]
-        results: dict[tuple[int, int], Outcome] = {
+        results: dict[tuple[int, int], SeedResult] = {
             (at, replicate): float(drawn[at, replicate]) if healthy[at, replicate] else None
             for at in range(count)
             for replicate in range(seeds)

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.spec.load import load_trial
-from pipeline.spec.trial import resolve
+from pipeline.schema.trial import resolve
+from pipeline.space.load import load_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATIONS = {"digits": 6, "fashion_mnist": 4}  # the first one warms up and is left out
@@ -23,13 +23,12 @@ def shares(preset: str, home: Path, data: Path, folder: Path) -> str:
     """One row: mean times between and at evaluations, and their shares."""
     import torch
 
-    from pipeline.training.run import run
     from pipeline.training.store import Store
 
     torch.set_num_threads(1)
     spec, sweep, _ = load_trial(preset)
     found = []
-    for measurement in run(resolve(spec, cuda=False), 0, sweep.objective, Store(folder), home / "cache", data):
+    for measurement in attempt(resolve(spec, cuda=False), 0, sweep.objective, Store(folder), home / "cache", data):
         found.append(measurement.timings)
         if len(found) == EVALUATIONS[preset]:
             break

@@ -28,9 +28,9 @@ from pipeline.data.dataset import Dataset, load
 from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.features import Extractor, open_extractor
 from pipeline.metrics.modes import label_metrics, reverse_kl_noise_floor
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import DataSpec, TrialSpec
-from pipeline.training.loop import sample
+from pipeline.training.making import made
 from pipeline.training.state import initial
 from pipeline.training.step import step
 
@@ -84,8 +84,8 @@ def score(root: Path, cache: Path, spec: TrialSpec, seed: int) -> dict[str, floa
     start, state = time.perf_counter(), initial(spec, data, seed)
     for _ in range(spec.budget.images // spec.batch_size):
         step(state, state.batches.next(state.randomness), state.randomness)
-    latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")))
-    found = counted(extractor, sample(state.game, state.ema, latents, spec))
+    latents = state.game.inputs(SAMPLES, torch.Generator().manual_seed(derive(seed, "evaluation")), {})
+    found = counted(extractor, made(state, latents)["samples"])
     return found | {"seconds": time.perf_counter() - start}
 
 

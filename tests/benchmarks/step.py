@@ -24,8 +24,9 @@ from torch.nn.functional import softplus
 
 from pipeline import games
 from pipeline.data.dataset import Dataset
+from pipeline.games.game import Facts
+from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.spec.trial import TrialSpec
 from pipeline.training.loop import _train_until
 from pipeline.training.state import initial
 
@@ -88,7 +89,7 @@ class ByHand:
 
     def __init__(self, case: Case, images: Tensor, device: str) -> None:
         shape = (case.channels, case.resolution, case.resolution)
-        game = games.build(spec_of(case, device), shape, SEED)
+        game = games.build(spec_of(case, device), Facts("image", shape), SEED)
         self.device = device
         self.format = torch.contiguous_format if device == "cpu" else torch.channels_last
         self.generator = game.generator.to(device, memory_format=self.format)  # type: ignore[call-overload]

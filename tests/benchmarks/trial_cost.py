@@ -25,17 +25,17 @@ from typing import Any
 
 import psutil
 
-from pipeline.measurement import Measurement
-from pipeline.runs import Job
+from pipeline.drivers.driver import Job
+from pipeline.record.measurement import Measurement
 
 BUDGET = 1000
 STEP = 50  # trials between two looks
 # What of the driver's time is whose; a part's share contains none of another's.
 PARTS = {
     "proposing": "pipeline.search.sampler.Sampler.ask",
-    "building its spec": "pipeline.driver.parse",
-    "record": "pipeline.record.Record._write",
-    "health and rungs": "pipeline.runs.Runner._verdict",
+    "building its spec": "pipeline.drivers.search.parse",
+    "record": "pipeline.record.log.Record._write",
+    "health and rungs": "pipeline.drivers.driver.Driver._end_of",
 }
 
 
@@ -101,7 +101,7 @@ class Look:
 def sweep(trials: int, sampler: str, home: Path) -> Look:
     """Runs it in this process."""
     from pipeline.cluster import launch
-    from pipeline.sweep import Sweep
+    from pipeline.sweeps.sweep import Sweep
 
     class NoOp(launch.Run):
         def _start(self, job: Job) -> Iterator[Measurement]:

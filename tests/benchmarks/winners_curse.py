@@ -18,9 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pipeline.home import begun
 from pipeline.picking.verdict import Row, Verdict
-from pipeline.sweep import Sweep
+from pipeline.record.home import begun
+from pipeline.sweeps.sweep import Sweep
 
 FURTHER = 900_000  # the first seed that neither search nor pick has: theirs are hashes, below 2^31
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from pipeline.data.dataset import Dataset
-from pipeline.distributions import Choice
-from pipeline.space import Parameter
-from pipeline.spec.base import parse
-from pipeline.spec.load import load, presets
-from pipeline.spec.trial import TrialSpec, resolve
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec, resolve
+from pipeline.space.distributions import Choice
+from pipeline.space.load import load, presets
+from pipeline.space.tree import Parameter
 from pipeline.training.state import initial
 from pipeline.training.step import step
 from tests.conformance.test_training import copied, data
@@ -90,5 +90,5 @@ def test_limited_data_trains_on_the_first_samples_alone() -> None:
     tree["data"] = {"name": "digits", "limit": 50}
     tree["generator"] |= {"depth": 2}
     state = initial(toy(tree), data("digits"), seed=0)
-    assert len(state.batches.train) == 50
-    assert sum(state.classes) == 50
+    assert len(state.batches.domains["real"].samples) == 50
+    assert sum(state.facts.classes) == 50

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from pipeline.data.dataset import Dataset, load
 from pipeline.games.networks.layers import ACTIVATIONS
-from pipeline.games.objectives import OBJECTIVES
-from pipeline.spec.game import SMOOTHED, ConditionSpec
-from pipeline.spec.networks import Init, Minibatch, Norm
-from pipeline.spec.parts import AugmentationSpec, RegularisersSpec
-from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.schema.game import OBJECTIVES, SMOOTHED, ConditionSpec
+from pipeline.schema.networks import Init, Minibatch, Norm
+from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store

@@ -1,20 +1,23 @@
+from functools import partial
+
 import pytest
 import torch
 
-from pipeline.data.batches import Batches, to_float, to_uint8
+from pipeline.data.batches import Batches, Domain, to_float, to_uint8
+from pipeline.data.kinds import images as images_of
 
 CPU = torch.device("cpu")
 
 
 def make(count: int = 10, batch_size: int = 4) -> Batches:
-    return Batches(torch.arange(2.0 * count).view(count, 2), torch.arange(count), CPU, batch_size)
+    return Batches({"real": Domain(torch.arange(2.0 * count).view(count, 2), torch.arange(count))}, CPU, batch_size)
 
 
 def drawn(batches: Batches, generator: torch.Generator, count: int) -> list[int]:
     found: list[int] = []
     for _ in range(count):
-        real, labels = batches.next(generator)
-        assert labels is not None
+        batch = batches.next(generator)
+        real, labels = batch["real"], batch["label"]
         assert torch.equal(real[:, 0], labels * 2.0)
         found += labels.tolist()
     return found
@@ -55,8 +58,11 @@ def test_a_state_of_other_data_is_refused() -> None:
 
 def test_images_are_scaled_and_laid_out() -> None:
     images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8).expand(4, 3, 8, 8)
-    real, labels = Batches(images, None, CPU, 4, torch.channels_last).next(torch.Generator())
-    assert labels is None
+    batch = Batches(
+        {"real": Domain(images)}, CPU, 4, partial(images_of.laid_out, memory_format=torch.channels_last)
+    ).next(torch.Generator())
+    assert batch.keys() == {"real"}
+    real = batch["real"]
     assert (real.dtype, float(real.min()), float(real.max())) == (torch.float32, -1.0, 1.0)
     assert real.is_contiguous(memory_format=torch.channels_last)
 
@@ -70,5 +76,5 @@ def test_uint8_and_float_are_inverse() -> None:
 def test_drawing_leaves_the_data_alone() -> None:
     images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
     before = images.clone()
-    Batches(images, None, CPU, 4).next(torch.Generator())
+    Batches({"real": Domain(images)}, CPU, 4).next(torch.Generator())
     assert torch.equal(images, before)

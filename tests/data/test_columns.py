@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.data.columns import note
 from pipeline.data.dataset import Dataset, load
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 HEAD = "import math, torch, numpy as np\ng = torch.Generator().manual_seed(0)\ndef rows(resolution):\n    return "
 NORMAL = "torch.randn(400, generator=g, dtype=torch.float64)"

@@ -11,7 +11,7 @@ import torch
 from pipeline.data import mixtures
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 PARTS = ("train", "validation", "test")
 
@@ -95,7 +95,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path) -> None:
 def test_processes_that_start_together_share_one_cache(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from pipeline.data.dataset import load; "
-        "from pipeline.spec.trial import DataSpec; "
+        "from pipeline.schema.trial import DataSpec; "
         "print(load(DataSpec(name='digits'), None, Path(sys.argv[1])).fingerprint)"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]

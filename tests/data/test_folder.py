@@ -11,7 +11,7 @@ from pipeline.data import folder
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import prepare
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 
 def write(path: Path, colour: tuple[int, ...], mode: str = "RGB", size: tuple[int, int] = (16, 16)) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 
 def load_from(tmp_path: Path, source: str, name: str = "make", resolution: int | None = None):

@@ -17,7 +17,7 @@ from torchvision.datasets import CIFAR10
 
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 CIFAR = DataSpec(name="cifar10")
 BATCH = 2100  # five of them are more than the 10,000 that become the validation part

@@ -10,8 +10,8 @@ import torch
 from pipeline.data import stacks
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
-from pipeline.spec.base import parse
-from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.schema.base import parse
+from pipeline.schema.trial import DataSpec, TrialSpec
 
 DIGITS = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 1, 4, 4)  # the image says which one it is
 LABELS = torch.arange(20) % 10

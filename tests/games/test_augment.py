@@ -14,8 +14,8 @@ from pipeline.data.dataset import load
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.augment import TRANSFORMS, ada, advance_ada, diffaugment, instance_noise
 from pipeline.games.game import Turn
-from pipeline.spec.parts import AdaSpec, DiffAugmentSpec
-from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.schema.parts import AdaSpec, DiffAugmentSpec
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.state import initial
 
 EVERY: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = TRANSFORMS | {
@@ -160,7 +160,7 @@ def test_instance_noise_has_its_deviation() -> None:
     assert float(noisy.mean()) == pytest.approx(0.0, abs=0.01)
 
 
-def test_under_autocast_the_geometry_is_that_of_float32() -> None:
+def test_under_autocast_the_geometry_is_that_of_float32(tmp_path: Path) -> None:
     """bfloat16 would miss its places by up to half a pixel: the judge that augments is held to float32."""
     tree = {
         "data": {"name": "digits"},
@@ -172,10 +172,11 @@ def test_under_autocast_the_geometry_is_that_of_float32() -> None:
         "device": "cpu",
         "precision": "bf16",
     }
-    state = initial(TrialSpec.model_validate(tree), load(DataSpec(name="digits"), None, Path()), 0)
+    state = initial(TrialSpec.model_validate(tree), load(DataSpec(name="digits"), None, tmp_path), 0)
     game, x = state.game, images(16, 1, 8)
     assert isinstance(game, AdversarialGame)
-    turn = Turn(x, x, x, seeded(), {}, {"ada": {"p": torch.tensor(1.0), "signs": torch.tensor(0.0)}}, 0, 0)
+    ada = {"ada": {"p": torch.tensor(1.0), "signs": torch.tensor(0.0)}}
+    turn = Turn({"real": x}, x, x, seeded(), auxiliary={"discriminator": ada, "generator": {}})
     with torch.autocast("cpu", torch.bfloat16):
         found = game._transformed(x.bfloat16(), turn)
     turn = replace(turn, randomness=seeded())

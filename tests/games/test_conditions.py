@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from pipeline import games
-from pipeline.data.batches import Batch
 from pipeline.errors import InputError
+from pipeline.games.game import Draw, Facts
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import ConditionalBatchNorm
-from pipeline.spec.trial import TrialSpec
-from tests.games.test_adversarial import IMAGES, make, seeded, turn
+from pipeline.schema.trial import TrialSpec
+from pipeline.training.making import labels_like
+from tests.games.test_adversarial import IMAGES, generated, make, seeded, turn
 
 KINDS = ("concatenation", "projection", "auxiliary_classifier")
 
@@ -24,13 +25,15 @@ def condition(kind: str, **changes: Any) -> dict[str, Any]:
 
 def test_the_generator_is_fed_the_latent_and_the_class_of_the_real_beside_it() -> None:
     game = make(IMAGES, **condition("projection"))
-    inputs = game.inputs(3, seeded(), Batch(torch.zeros(3, 1, 8, 8), torch.tensor([1, 0, 1])))
-    assert inputs[:, 3:].tolist() == [[0, 1], [1, 0], [0, 1]]
-    assert torch.equal(inputs[:, :3], torch.randn(3, 3, generator=seeded()))
+    inputs = game.inputs(3, seeded(), {"real": torch.zeros(3, 1, 8, 8), "label": torch.tensor([1, 0, 1])})
+    fed: list[torch.Tensor] = []
+    game.generate(lambda x: (fed.append(x), game.generator(x))[1], inputs, Draw(seeded()))
+    assert fed[0][:, 3:].tolist() == [[0, 1], [1, 0], [0, 1]]
+    assert torch.equal(fed[0][:, :3], torch.randn(3, 3, generator=seeded()))
 
 
 def test_classes_are_drawn_as_often_as_the_training_data_has_them() -> None:
-    found = Counter(make(IMAGES, **condition("projection")).labels(4000, seeded()).tolist())  # 3 to 1
+    found = Counter(labels_like(make(IMAGES, **condition("projection")).classes, 4000, seeded()).tolist())  # 3 to 1
     assert found[0] / 4000 == pytest.approx(0.75, abs=0.02)
 
 
@@ -40,9 +43,7 @@ def test_the_class_changes_the_sample(network: str, norm: str) -> None:
     generator = {"network": network, "width": 8, "depth": 2, "norm": norm, "init": "kaiming"}
     game = make(IMAGES, generator=generator, **condition("projection"))
     z = torch.randn(4, 3, generator=seeded())
-    one, other = (
-        game.generate(game.generator, game.inputs_of(z, torch.full((4,), label))).detach() for label in (0, 1)
-    )
+    one, other = (generated(game, {"latent": z, "label": torch.full((4,), label)}).detach() for label in (0, 1))
     assert (one - other).abs().max() > 1e-3
 
 
@@ -76,12 +77,12 @@ def test_the_auxiliary_classifier_is_the_papers(weight: float | None) -> None:
     game = make(IMAGES, **condition("auxiliary_classifier", weight=weight))
     labels = torch.tensor([0, 1, 1, 0])
     real = torch.randn(4, 1, 8, 8, generator=seeded(5))
-    inputs = game.inputs_of(torch.randn(4, 3, generator=seeded(6)), labels)
-    fake = game.generate(game.generator, inputs)
+    inputs = {"latent": torch.randn(4, 3, generator=seeded(6)), "label": labels}
+    fake = generated(game, inputs)
     at = turn(game, real, fake, inputs=inputs)
     of_d = game.discriminator_loss(game.discriminator, at).terms["classifier"]
     of_g = game.generator_loss(game.generator, game.discriminator, at).terms["classifier"]
-    logs = [game.discriminator(x, inputs[:, 3:], None)[1].softmax(1).log() for x in (real, fake)]
+    logs = [game.discriminator(x, torch.eye(2)[labels], None)[1].softmax(1).log() for x in (real, fake)]
     of_real, of_fake = (-torch.stack([log[i, labels[i]] for i in range(4)]) for log in logs)
     torch.testing.assert_close(of_d, (weight or 1.0) * (of_real + of_fake))
     torch.testing.assert_close(of_g, (weight or 1.0) * of_fake)
@@ -107,17 +108,17 @@ def test_mode_seeking_compares_two_samples_of_one_class() -> None:
     game = make(IMAGES, regularisers={"mode_seeking": {}}, **condition("projection"))
     fed: list[torch.Tensor] = []
     real = torch.randn(4, 1, 8, 8, generator=seeded())
-    inputs = game.inputs_of(torch.randn(4, 3, generator=seeded(6)), torch.tensor([0, 1, 1, 0]))
-    at = turn(game, real, game.generate(game.generator, inputs), inputs=inputs)
+    inputs = {"latent": torch.randn(4, 3, generator=seeded(6)), "label": torch.tensor([0, 1, 1, 0])}
+    at = turn(game, real, generated(game, inputs), inputs=inputs)
     game.generator_loss(lambda x: (fed.append(x), game.generator(x))[1], game.discriminator, at)
-    assert torch.equal(fed[0][:, 3:], inputs[:, 3:])
-    assert not torch.equal(fed[0][:, :3], inputs[:, :3])
+    assert fed[0][:, 3:].argmax(1).tolist() == [0, 1, 1, 0]
+    assert not torch.equal(fed[0][:, :3], inputs["latent"])
 
 
 def test_a_condition_on_data_without_labels_is_refused() -> None:
     tree = IMAGES | {"data": {"name": "imagefolder:photos", "resolution": 8}} | condition("projection")
     with pytest.raises(InputError, match=r"game.condition: found projection; .*photos has no labels"):
-        games.build(TrialSpec.model_validate(tree), (1, 8, 8), 1)
+        games.build(TrialSpec.model_validate(tree), Facts("image", (1, 8, 8)), 1)
 
 
 def test_scores_are_float32_under_autocast() -> None:

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.games.game import Facts
 from pipeline.games.networks import FAMILIES, build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS, Maxout
-from pipeline.spec.networks import (
+from pipeline.schema.networks import (
     Activation,
     DcganDiscriminatorSpec,
     DcganSpec,
@@ -58,7 +59,10 @@ def test_the_cases_cover_every_family_norm_and_resolution() -> None:
 @pytest.mark.parametrize(("family", "norm", "resolution", "depth"), CASES)
 def test_shapes_and_gradients(family: str, norm: str, resolution: int, depth: int | None) -> None:
     spec, shape = small(family, norm=norm, depth=depth), (3, resolution, resolution)
-    generator, discriminator = build_generator(spec, 5, shape, seed=1), build_discriminator(spec, shape, seed=2)
+    generator, discriminator = (
+        build_generator(spec, 5, Facts("image", shape), seed=1),
+        build_discriminator(spec, shape, seed=2),
+    )
     fakes = generator(torch.randn(2, 5, generator=torch.Generator().manual_seed(0)))
     scores = discriminator(fakes)
     assert fakes.shape == (2, *shape)
@@ -72,13 +76,13 @@ def test_shapes_and_gradients(family: str, norm: str, resolution: int, depth: in
 @pytest.mark.parametrize("norm", [norm for norm in NORMS if norm != "instance"])
 def test_points(norm: str) -> None:
     spec = small("mlp", norm=norm, depth=2)
-    fakes = build_generator(spec, 3, (2,), seed=1)(torch.randn(6, 3))
+    fakes = build_generator(spec, 3, Facts("points", (2,)), seed=1)(torch.randn(6, 3))
     assert fakes.shape == (6, 2)
     assert build_discriminator(spec, (2,), seed=1)(fakes).shape == (6,)
 
 
 def test_points_are_not_bounded() -> None:
-    generator = build_generator(small("mlp"), 3, (2,), seed=1)
+    generator = build_generator(small("mlp"), 3, Facts("points", (2,)), seed=1)
     assert generator(1000 * torch.ones(1, 3)).abs().max() > 1
 
 
@@ -87,7 +91,7 @@ def test_points_are_not_bounded() -> None:
 def test_the_activation_is_the_specs(name: str | None, side: str, default: str) -> None:
     spec = small("dcgan", activation=name, norm="none")
     build = {
-        "generator": build_generator(spec, 5, (1, 16, 16), 1),
+        "generator": build_generator(spec, 5, Facts("image", (1, 16, 16)), 1),
         "discriminator": build_discriminator(spec, (1, 16, 16), 1),
     }
     kinds = tuple(type(make()) for make in ACTIVATIONS.values())
@@ -164,7 +168,7 @@ def test_maxout_is_the_largest_of_five_linear_units(norm: str) -> None:
     spec = small("mlp", depth=2, activation="maxout", norm=norm)
     scores = build_discriminator(spec, (2,), seed=1)(torch.randn(6, 2, generator=torch.Generator().manual_seed(0)))
     assert scores.shape == (6,)
-    assert build_generator(spec, 3, (2,), seed=1)(torch.randn(6, 3)).shape == (6, 2)
+    assert build_generator(spec, 3, Facts("points", (2,)), seed=1)(torch.randn(6, 3)).shape == (6, 2)
     x = torch.randn(3, 20, generator=torch.Generator().manual_seed(0))
     expected = torch.stack([x[:, unit * 5 : unit * 5 + 5].max(1).values for unit in range(4)], 1)
     assert torch.equal(Maxout()(x), expected)

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.conform import TOY, conform
+from pipeline.conformance.checks import TOY, conform
+from pipeline.conformance.preflight import preflight
+from pipeline.conformance.probe import probe
 from pipeline.errors import InputError
-from pipeline.report.probe import probe
-from pipeline.spec.base import parse
-from pipeline.spec.trial import TrialSpec, resolve
-from pipeline.training.preflight import preflight
+from pipeline.schema.base import parse
+from pipeline.schema.trial import TrialSpec, resolve
 from tests.conformance.test_training import data
 
 ROOT = Path(__file__).resolve().parents[2]
+JUDGED = ', judged={"samples": (-real, -fake)})'
 
 
 def example() -> str:
@@ -51,24 +52,24 @@ def test_a_game_that_is_there_conforms() -> None:
     ("there", "instead", "check", "said"),
     [
         ("def inputs", "def outputs", "builds", "has no inputs; a game has generator, "),
-        ('options["margin"]', 'options["marge"]', "builds", "KeyError: 'marge' (my_gan.py, line 17, in __init__)"),
+        ('options["margin"]', 'options["marge"]', "builds", "KeyError: 'marge' (my_gan.py, line 18, in __init__)"),
         (
             "return generator(inputs)",
             "return generator(inputs)[:, 0]",
             "shapes",
-            "generate() returned a tensor of (16, 8",
+            "sample() returned a tensor of (16, 8, 8); valid: a tensor of (16, 1, 8, 8)",
         ),
         (
-            ", -real, -fake)",
-            ", real.mean(), fake.mean())",
+            JUDGED,
+            ', judged={"samples": (real.mean(), fake.mean())})',
             "shapes",
-            "real_scores is a tensor of (); valid: a tensor (b",
+            "the real scores of samples are a tensor of (); valid: a tensor (b",
         ),
         (
             'return Losses({"energy": self.energy(discriminator',
             'return ({"energy": self.energy(discriminator',
             "shapes",
-            "generator_loss() returned dict; valid: Losses({name: tensor})",
+            "generator_loss() returned {energy: a tensor of (16,)}; valid: Losses({name: tensor})",
         ),
         (
             'Losses({"energy": real + (self.margin - fake).relu()}',
@@ -78,24 +79,48 @@ def test_a_game_that_is_there_conforms() -> None:
         ),
         (
             "    def inputs",
-            "    def intervals(self):\n        return {'gap': 0}\n\n    def inputs",
+            "    def intervals(self, side):\n        return {'gap': 0}\n\n    def inputs",
             "shapes",
-            "intervals() returned {'gap': 0}; valid: {term: whole number from 1 on}",
+            "intervals() of the generator returned {'gap': 0}; valid: {term: whole number from 1 on}",
         ),
         (
             "    def inputs",
-            "    def advance(self, auxiliary, losses, turn):\n        pass\n\n    def inputs",
+            "    def advance(self, side, losses, turn):\n        pass\n\n    def inputs",
             "shapes",
             "advance() returned something else; valid: what auxiliary() has: {}",
         ),
         (
             "    def inputs",
-            "    def auxiliary(self, device):\n        return {'ema': 0.0}\n\n    def inputs",
+            "    def auxiliary(self, side, device):\n        return {'ema': 0.0}\n\n    def inputs",
             "shapes",
             "auxiliary() returned something else than {part: {name: tensor}}",
         ),
-        (", -real, -fake)", ")", "shapes", "real_scores is NoneType; valid: a tensor (batch,), health is judged by it"),
-        (", -real, -fake)", ', -real, -fake, {"gap": 1.0})', "shapes", "the measurement gap is float; valid: a tensor"),
+        (JUDGED, ")", "shapes", "judged is {}; valid: {name: (real scores, fake scores)}"),
+        (
+            JUDGED,
+            JUDGED[:-1] + ', measurements={"gap": 1.0})',
+            "shapes",
+            "the measurement gap is float; valid: a tensor",
+        ),
+        (
+            "protocol = 2",
+            "protocol = 1",
+            "builds",
+            "was written for version 1 of the game protocol, this gansweep plays ve",
+        ),
+        (
+            "    protocol = 2",
+            "    other = 2",
+            "builds",
+            "version 2: the class says `protocol = 2`, is made as (spec, data, se",
+        ),
+        (
+            "    def inputs",
+            "    def groups(self, side):\n        from pipeline.games.game import Group\n        "
+            "return {side: Group([])}\n\n    def inputs",
+            "shapes",
+            "groups() of the generator lists 0 of ",
+        ),
         ("turn.fake.detach()", "turn.fake", "finite gradients", "gives the generator a gradient: use turn.fake.detach"),
         (".square().mean(1)", ".square().mean(1).sub(9).sqrt()", "finite gradients", "a gradient that is not finite"),
         (
@@ -154,10 +179,14 @@ def test_what_is_wrong_is_said(tmp_path: Path, there: str, instead: str, check: 
     ("there", "instead", "said"),
     [
         ("turn.fake.detach()", "turn.fake", "discriminator_loss() gives the generator a gradient: use turn.fake.de"),
-        (", -real, -fake)", ", real.mean(), fake.mean())", "discriminator_loss(): real_scores is a tensor of (); v"),
+        (
+            JUDGED,
+            ', judged={"samples": (real.mean(), fake.mean())})',
+            "discriminator_loss(): the real scores of samples are a tensor of (); v",
+        ),
         (
             "    def inputs",
-            "    def constrain(self, all):\n        1 / 0\n\n    def inputs",
+            "    def constrain(self, side, all):\n        1 / 0\n\n    def inputs",
             "ZeroDivisionError: divis",
         ),
     ],
@@ -175,7 +204,7 @@ def test_a_sweep_a_run_and_a_dry_run_begin_with_a_look_at_the_game(
 
 
 COUNTED = """
-    def constrain(self, parameters):
+    def constrain(self, side, parameters):
         self.calls = getattr(self, "calls", 0) + 1
         for parameter in parameters:
             parameter.data.mul_(1 - 0.01 * self.calls)
@@ -196,7 +225,7 @@ def test_state_that_is_kept_beside_the_networks_is_found(tmp_path: Path) -> None
 
 def test_what_is_wrong_at_the_ground_is_said_once(tmp_path: Path) -> None:
     """Not again in each check that trains or compares."""
-    for there, instead in ((", -real, -fake)", ")"), (".square().mean(1)", ".square().mean(1).sub(9).sqrt()")):
+    for there, instead in ((JUDGED, ")"), (".square().mean(1)", ".square().mean(1).sub(9).sqrt()")):
         assert len(wrong(tmp_path, example().replace(there, instead))) == 1
 
 

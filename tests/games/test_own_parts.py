@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.conform import KINDS, TOY, conform
+from pipeline.conformance.checks import KINDS, TOY, conform
+from pipeline.conformance.preflight import preflight
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.base import parse
-from pipeline.spec.load import load, load_trial
-from pipeline.spec.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.schema.base import parse
+from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.space.load import load, load_trial
 from pipeline.training.loop import training
-from pipeline.training.preflight import preflight
 from pipeline.training.state import initial
 from pipeline.training.store import Store
 from tests.conformance.test_training import OWN, data
@@ -56,18 +56,20 @@ def test_terms_of_ones_own_are_the_formulas_times_their_weight() -> None:
         "slow": {"name": f"{OWN}:slow", "weight": 2.0, "options": {"decay": 0.75}},
     }
     game = make(POINTS, regularisers={"own": own, "r1": {}})
-    assert game.intervals() == {"r1": 1, "own.far": 4, "own.slow": 1}
+    assert game.intervals("discriminator") == {"r1": 1, "own.far": 4, "own.slow": 1}
     real, fake = some(game, POINTS)
-    state = game.auxiliary(real.device)
+    state = game.auxiliary("discriminator", real.device)
     assert state.keys() == {"own.slow"}
     state["own.slow"]["mean"] = torch.tensor(0.5)
-    at = replace(turn(game, real, fake, due={"own.far": 4.0, "own.slow": 1.0}), auxiliary=state)
+    at = replace(
+        turn(game, real, fake, due={"own.far": 4.0, "own.slow": 1.0}),
+        auxiliary={"discriminator": state, "generator": {}},
+    )
     losses = game.discriminator_loss(game.discriminator, at)
-    assert losses.real_scores is not None
-    scores = losses.real_scores
+    scores, _ = losses.judged["samples"]
     torch.testing.assert_close(losses.terms["own.far"], 4 * 3 * 0.5 * scores**2)
     torch.testing.assert_close(losses.terms["own.slow"], 2 * (scores - 0.5) ** 2)
-    after = game.advance(state, losses, at)
+    after = game.advance("discriminator", losses, at)
     assert float(after["own.slow"]["mean"]) == pytest.approx(0.75 * 0.5 + 0.25 * float(scores.detach().mean()))
 
 

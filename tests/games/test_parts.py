@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline import games
+from pipeline.games.game import Facts
 from pipeline.games.networks.head import MinibatchDiscrimination, MinibatchStddev
 from pipeline.games.networks.layers import Dropout
 from pipeline.games.regularisers import squared_norm
@@ -28,8 +29,7 @@ def test_a_pack_is_judged_as_one_sample_of_more_channels(tree: dict[str, Any], s
         return (x.flatten(1) * torch.arange(1.0, x[0].numel() + 1)).sum(1)
 
     losses = game.discriminator_loss(discriminator, turn(game, real, fake, due={"r1": 1.0}))
-    assert losses.real_scores is not None
-    assert losses.real_scores.shape == (2,)
+    assert losses.judged["samples"][0].shape == (2,)
     assert looked[0].shape == (2, *shape)
     torch.testing.assert_close(looked[0], torch.stack([torch.cat(list(real[:3])), torch.cat(list(real[3:]))]))
     of_pack = squared_norm(torch.arange(1.0, looked[0][0].numel() + 1)[None])
@@ -42,16 +42,15 @@ def test_instance_noise_decays_to_nothing_over_its_share_of_the_budget() -> None
     deviations = []
     for images in (0, 160, 320, 640):
         losses = game.discriminator_loss(lambda x, *_: x[:, 0], turn(game, real, fake, images=images))
-        assert losses.real_scores is not None
-        assert losses.fake_scores is not None
-        deviations.append(float(losses.real_scores.std()))
-        assert float(losses.fake_scores.std()) == pytest.approx(deviations[-1], abs=0.05)
+        real_scores, fake_scores = losses.judged["samples"]
+        deviations.append(float(real_scores.std()))
+        assert float(fake_scores.std()) == pytest.approx(deviations[-1], abs=0.05)
     assert deviations == pytest.approx([2.0, 1.0, 0.0, 0.0], abs=0.05)
     assert deviations[2:] == [0.0, 0.0]
 
 
 def trained(steps: int, **changes: Any) -> Any:
-    from pipeline.spec.trial import TrialSpec
+    from pipeline.schema.trial import TrialSpec
 
     tree = POINTS | {"device": "cpu", "precision": "fp32", "memory_format": "contiguous", "batch_size": 16} | changes
     state = initial(TrialSpec.model_validate(tree), data(tree["data"]["name"]), seed=1)
@@ -98,10 +97,10 @@ def test_weight_decay_adds_its_share_of_each_weight_to_the_gradient() -> None:
 def test_ada_goes_by_the_signs_of_the_steps() -> None:
     changes = IMAGES | {"augmentation": {"ada": {"target": -0.99, "images": 640, "interval": 2}}}
     state, _ = trained(1, **changes)
-    assert float(state.auxiliary["ada"]["p"]) == 0.0
-    assert -1 <= float(state.auxiliary["ada"]["signs"]) <= 1
+    assert float(state.auxiliary["discriminator"]["ada"]["p"]) == 0.0
+    assert -1 <= float(state.auxiliary["discriminator"]["ada"]["signs"]) <= 1
     state, _ = trained(6, **changes)
-    assert float(state.auxiliary["ada"]["p"]) == pytest.approx(3 * 2 * 16 / 640)
+    assert float(state.auxiliary["discriminator"]["ada"]["p"]) == pytest.approx(3 * 2 * 16 / 640)
 
 
 def test_dropout_in_training_alone_from_the_randomness_it_is_given() -> None:
@@ -140,8 +139,8 @@ def test_minibatch_discrimination_is_the_papers() -> None:
 
 def test_a_game_needs_pixels_to_augment() -> None:
     from pipeline.errors import InputError
-    from pipeline.spec.trial import TrialSpec
+    from pipeline.schema.trial import TrialSpec
 
     tree = POINTS | {"data": {"name": "mine.py:points"}, "augmentation": {"ada": {}}}
     with pytest.raises(InputError, match=r"augmentation.ada: found it; .* is points, valid: without it"):
-        games.build(TrialSpec.model_validate(tree), (2,), 1)
+        games.build(TrialSpec.model_validate(tree), Facts("points", (2,)), 1)

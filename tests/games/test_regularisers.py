@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline.games.augment import TRANSFORMS
 from pipeline.games.regularisers import REGULARISERS, Seen, advance_lecam, input_gradient, lecam, mode_seeking
-from pipeline.spec.parts import ConsistencySpec, LecamSpec, ModeSeekingSpec, RegularisersSpec
+from pipeline.schema.parts import ConsistencySpec, LecamSpec, ModeSeekingSpec, RegularisersSpec
 from tests.games.test_adversarial import POINTS, make, some, turn
 
 DOUBLE: dict[str, Any] = {"dtype": torch.float64}

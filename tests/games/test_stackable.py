@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pipeline.games.adversarial import AdversarialGame
-from pipeline.games.game import Turn
-from pipeline.games.objectives import OBJECTIVES
+from pipeline.games.game import Draw
 from pipeline.games.regularisers import REGULARISERS
-from tests.games.test_adversarial import IMAGES, POINTS, make, seeded, some
+from pipeline.schema.game import OBJECTIVES
+from tests.games.test_adversarial import IMAGES, POINTS, inputs_of, make, seeded, some, turn
 
 # What leaves no trace in a buffer, each on its own: (regularisers, other keys).
 PARTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -38,7 +38,7 @@ def build(tree: dict[str, Any], regularisers: dict[str, Any], changes: dict[str,
 def same_gradients(game: AdversarialGame, tree: dict[str, Any]) -> None:
     """Those of functional_call, on weights outside the modules, against those of the modules, from the same draws."""
     real = some(game, tree)[0]
-    inputs = game.inputs(len(real), seeded(6))
+    inputs = inputs_of(game, len(real))
     generator, discriminator = game.generator, game.discriminator
     weights_g, weights_d = (
         {name: p.detach().clone().requires_grad_(True) for name, p in side.named_parameters()}
@@ -52,8 +52,9 @@ def same_gradients(game: AdversarialGame, tree: dict[str, Any]) -> None:
         return torch.func.functional_call(discriminator, weights_d, arguments)
 
     def losses(one: Any, other: Any) -> list[torch.Tensor]:
-        of = {"real": real, "inputs": inputs, "fake": game.generate(one, inputs), "due": game.intervals(), "step": 5}
-        turns = (Turn(randomness=seeded(s), auxiliary=game.auxiliary(real.device), **of) for s in (7, 8))
+        due = {name: float(every) for name, every in game.intervals("discriminator").items()}
+        fake: Any = game.generate(one, inputs, Draw(seeded()))
+        turns = (turn(game, real, fake, inputs=inputs, due=due, step=5, randomness=seeded(s)) for s in (7, 8))
         of_d = game.discriminator_loss(other, next(turns)).total()
         return [of_d, game.generator_loss(one, other, next(turns)).total()]
 
@@ -83,11 +84,11 @@ def test_a_loss_changes_no_state_of_its_part() -> None:
     """The step alone replaces it, by what advance() gives."""
     game = make(IMAGES, regularisers={"lecam": {"start": 0}}, augmentation={"ada": {"interval": 1}})
     real, fake = some(game, IMAGES)
-    state = game.auxiliary(real.device)
-    turn = Turn(real, game.inputs(6, seeded()), fake, seeded(), {"lecam": 1.0}, state)
-    losses = game.discriminator_loss(game.discriminator, turn)
+    at = turn(game, real, fake, due={"lecam": 1.0})
+    state = at.auxiliary["discriminator"]
+    losses = game.discriminator_loss(game.discriminator, at)
     assert all(float(value) == 0 for part in state.values() for value in part.values())
-    after = game.advance(state, losses, turn)
+    after = game.advance("discriminator", losses, at)
     assert all(float(value) == 0 for part in state.values() for value in part.values())
     assert after.keys() == state.keys()
-    assert float(after["lecam"]["real"]) == pytest.approx(float(losses.real_scores.detach().mean()))
+    assert float(after["lecam"]["real"]) == pytest.approx(float(losses.judged["samples"][0].detach().mean()))

@@ -7,10 +7,11 @@ import random
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.health.rules import Context, End, replay, verdict
-from pipeline.measurement import Measurement
-from pipeline.spec.base import parse
-from pipeline.spec.sweep import RuleSpec, SweepSpec
+from pipeline.health.rules import Context, End, end_of, replay
+from pipeline.record.measurement import Measurement
+from pipeline.schema.base import parse
+from pipeline.schema.health import RuleSpec
+from pipeline.schema.sweep import SweepSpec
 
 BUDGET = 20_000
 FID = Context("fid", minimise=True, floor=15.0, floor_spread=4.0)
@@ -121,7 +122,7 @@ def test_patience_wants_evaluations_in_a_row() -> None:
     now = [0.4, 0.6, 0.4, 0.6, 0.4, 0.4]
     assert replay(rules, run(coverage=[*now, 0.9]), BUDGET, FID) == (
         5,
-        verdict(rules, run(coverage=now)[:6], BUDGET, FID),
+        end_of(rules, run(coverage=now)[:6], BUDGET, FID),
     )
 
 
@@ -133,7 +134,7 @@ def test_no_evaluation_within_the_grace_counts() -> None:
 
 @pytest.mark.parametrize(("comparison", "fires"), [("<", False), ("<=", True), (">", False), (">=", True)])
 def test_comparisons_at_the_threshold(comparison: str, fires: bool) -> None:
-    end = verdict({"mine": rule(comparison=comparison)}, run(coverage=[0.5])[:1], BUDGET, FID)
+    end = end_of({"mine": rule(comparison=comparison)}, run(coverage=[0.5])[:1], BUDGET, FID)
     assert (end is not None) == fires
 
 
@@ -151,7 +152,7 @@ def test_a_rule_is_silent_where_the_run_lacks_its_signal() -> None:
 @pytest.mark.parametrize("signal", ["coverage", "loss_g", "excess"])
 def test_nan_in_a_signal_that_a_rule_reads_is_non_finite_even_within_its_grace(signal: str) -> None:
     series = {"fid" if signal == "excess" else signal: [math.nan]}
-    end = verdict({"mine": rule(signal=signal, grace=0.9)}, run(**series)[:1], BUDGET, FID)
+    end = end_of({"mine": rule(signal=signal, grace=0.9)}, run(**series)[:1], BUDGET, FID)
     assert end is not None
     assert (end.reason, end.evidence["rule"], end.evidence["signal"]) == ("non_finite", "mine", signal)
     assert [point["images"] for point in end.evidence["values"]] == [1000]
@@ -162,19 +163,19 @@ def test_no_reason_comes_before_non_finite() -> None:
     assert found is not None
     assert (found[0], found[1].reason) == (9, "non_finite")
     without = {name: r for name, r in DEFAULTS.items() if name != "non_finite"}
-    end = verdict(without, run(fid=[math.nan], sample_variance_ratio=[0.0]), BUDGET, FID)
+    end = end_of(without, run(fid=[math.nan], sample_variance_ratio=[0.0]), BUDGET, FID)
     assert end is not None
     assert (end.reason, end.evidence["signal"]) == ("non_finite", "excess")
 
 
 def test_training_that_stopped_before_it_could_be_evaluated_ended_as_non_finite() -> None:
-    end = verdict(DEFAULTS, [Measurement(64, {}, {"finite": 0.0, "loss_d": math.nan}, 0.1)], BUDGET, FID)
+    end = end_of(DEFAULTS, [Measurement(64, {}, {"finite": 0.0, "loss_d": math.nan}, 0.1)], BUDGET, FID)
     assert end is not None
     assert end.evidence["values"] == [{"images": 64, "value": 0.0}]
 
 
 def test_no_measurements_no_verdict() -> None:
-    assert verdict(DEFAULTS, [], BUDGET, FID) is None
+    assert end_of(DEFAULTS, [], BUDGET, FID) is None
     assert replay(DEFAULTS, [], BUDGET, FID) is None
 
 

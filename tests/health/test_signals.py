@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from pipeline.health.signals import SIGNALS, Context, curve, noise, value
-from pipeline.measurement import Measurement
+from pipeline.health.signals import Context, curve, noise, value
+from pipeline.record.measurement import Measurement
+from pipeline.schema.health import SIGNALS
 from pipeline.training.state import DISCRIMINATOR_MEASURES, GENERATOR_MEASURES
 
 FID = Context("fid", minimise=True, floor=10.0, floor_spread=2.0)

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.health.rules import DEFAULT_RULES
-from pipeline.spec.base import parse
-from pipeline.spec.sweep import RuleSpec
+from pipeline.schema.base import parse
+from pipeline.schema.health import DEFAULT_RULES, RuleSpec
 from tests.benchmarks.health_on_traces import ends, read, table
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from pipeline.record import read
-from pipeline.results import Run
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run, Trial
 from pipeline.search.sampler import Sampler
-from pipeline.spec.load import from_tree
-from pipeline.state import SweepState
+from pipeline.space.load import from_tree
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 
 Points = Counter[tuple[str, int, float]]
@@ -73,7 +73,20 @@ def _mlflow(home: Path, folder: Path, state: SweepState) -> list[str]:
                 wrong.append(f"trial {trial.number}: {status[run_id]} in MLflow, {trial.end_reason} in the record")
             if trial.first is not None:
                 wrong += _points(database, run_id, trial.first)
+                wrong += _summaries(database, run_id, trial, state.metric)
     return wrong
+
+
+def _summaries(database: sqlite3.Connection, run_id: str, trial: Trial, objective: str) -> list[str]:
+    """What the trial came to over its seeds."""
+    summary = trial.summary(objective)
+    expected = {f"{part}.{name}": value for part in ("tail", "best") for name, value in getattr(summary, part).items()}
+    if trial.ended:
+        expected |= {f"final.{name}": value for name, value in summary.final.items()}
+    rows = database.execute("select key, value from latest_metrics where run_uuid = ?", (run_id,)).fetchall()
+    found = {name: value for name, value in rows if name.split(".")[0] in ("tail", "best", "final")}
+    found.pop("best.images", None)
+    return [] if found == expected else [f"trial {trial.number}: MLflow has {found}, the record {expected}"]
 
 
 def _points(database: sqlite3.Connection, run_id: str, run: Run) -> list[str]:

@@ -17,9 +17,10 @@ from typing import Any
 
 import psutil
 
-from pipeline.record import Line, read
-from pipeline.results import HEALTH_REASONS
-from pipeline.state import SweepState
+from pipeline.record.events import Line
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
+from pipeline.record.trials import HEALTH_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300.0  # seconds; only a test that fails waits that long

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.record import Line
-from pipeline.state import SweepState
+from pipeline.record.events import Line
+from pipeline.record.state import SweepState
 from tests.integration.command import SWEEP, Done, events, gansweep, state_of
 
 

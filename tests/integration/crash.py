@@ -19,11 +19,13 @@ from typing import Any
 
 import psutil
 
-from pipeline import cli, drive
+from pipeline.cli import main
 from pipeline.cluster import launch
-from pipeline.measurement import Measurement
-from pipeline.record import Line, Record
-from pipeline.runs import Job
+from pipeline.drivers.driver import Job
+from pipeline.record.events import Line
+from pipeline.record.log import Record
+from pipeline.record.measurement import Measurement
+from pipeline.sweeps import session
 from pipeline.training.store import Store
 
 PLACES = [place.split("@") for place in sys.argv[1].split(",")]
@@ -44,7 +46,7 @@ def go_off(whom: str, place: str, self_: bool) -> None:
     else:
         for each in psutil.Process(DRIVER).children(recursive=True):
             found = " ".join(each.cmdline())
-            if re.match(r"ray::(\S*\.)?Run\b", found) if whom == "worker" else each.name() == whom:
+            if re.match(r"ray::(\S*\.)?Trainable\b", found) if whom == "worker" else each.name() == whom:
                 each.kill()
                 return
         if whom != "worker":  # between one that was killed and the next there is none
@@ -61,11 +63,11 @@ def at_line(line: Line, when: str) -> None:
             go_off(whom, place, self_=False)
 
 
-def crashing() -> type[launch.Run]:
+def crashing() -> type[launch.Trainable]:
     """Ray takes the class to its workers by value, as it is made in the main module."""
     places, off = PLACES, go_off
 
-    class Run(launch.Run):
+    class Trainable(launch.Trainable):
         def _start(self, job: Job) -> Iterator[Measurement]:
             from pipeline.training import store
 
@@ -80,12 +82,12 @@ def crashing() -> type[launch.Run]:
             store.Store = functools.partial(Store, hook=at_rename)  # type: ignore[misc,assignment]
             return super()._start(job)
 
-    return Run
+    return Trainable
 
 
 if __name__ == "__main__":
     made: Any = functools.partial(Record, hook=at_line)
-    drive.Record = made  # type: ignore[misc]
-    launch.Run = crashing()  # type: ignore[misc]
+    session.Record = made  # type: ignore[misc]
+    launch.Trainable = crashing()  # type: ignore[misc]
     sys.argv[1:] = sys.argv[2:]
-    cli.main()
+    main.main()

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 
-from pipeline import cli
+from pipeline.cli import main
 
 if __name__ == "__main__":
     how = sys.argv.pop(1)
@@ -18,4 +18,4 @@ if __name__ == "__main__":
     else:
         readlink = os.readlink
         os.readlink = lambda path, **more: "pid:[1]" if path == "/proc/self/ns/pid" else readlink(path, **more)  # type: ignore[assignment]
-    cli.main()
+    main.main()

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.record import FORMAT
+from pipeline.record.log import FORMAT
 from tests.conftest import fill
 from tests.integration.agreement import disagreements
 from tests.integration.command import (

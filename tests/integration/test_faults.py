@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.record import Line
+from pipeline.record.events import Line
 from pipeline.seeds import run_seed
 from tests.integration.command import (
     INTERRUPT,
@@ -188,7 +188,7 @@ def test_a_sweep_at_work_says_so(story: Story) -> None:
 
 def workers(running: Running) -> list[psutil.Process]:
     """Those that hold a run; Ray's own agent is called ray::RuntimeEnvAgent."""
-    return [process for process in running.look() if re.match(r"ray::Run(?!time)", " ".join(process.cmdline()))]
+    return [process for process in running.look() if re.match(r"ray::Trainable", " ".join(process.cmdline()))]
 
 
 @pytest.fixture(scope="module")

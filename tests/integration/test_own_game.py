@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.runs import Runner
+from pipeline.record.state import Follower
 from tests.games.test_own import example
 
 SPACE = """
@@ -32,7 +32,7 @@ class Gone:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __call__(self, driver: Runner, backlog: Callable[[], int]) -> AbstractContextManager[None]:
+    def __call__(self, sweep: Follower, backlog: Callable[[], int]) -> AbstractContextManager[None]:
         self.path.unlink()
         return nullcontext()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sweep import Sweep
+from pipeline.sweeps.sweep import Sweep
 from tests.conformance.test_training import OWN
 from tests.games.test_own_parts import SPACE
 from tests.integration.command import events, gansweep
@@ -19,7 +19,7 @@ def test_they_reach_the_workers_and_the_metric_decides(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(SPACE.replace('"own_parts.py', f'"{OWN.parent}/own_parts.py'))
     done = gansweep(home, "run", str(tmp_path / "x.yaml"), "--trials", "3", "--concurrency", "1", "--set", rules)
     assert done.code == 0, done.err
-    state = Sweep.open("x", home=home).state
+    state = Sweep.open("x", home=home).state()
     assert len(state.runs) == 3
     assert all(run.end_reason in ("completed", "rung", "discriminator_won") for run in state.runs)
     values = [value for _, value in state.runs[0].values("spread")]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.picking.verdict import verdict
-from pipeline.state import NEIGHBOURS
+from pipeline.record.state import NEIGHBOURS
 from tests.integration.command import KILL, TINY, Running, events, gansweep, made_twice, state_of
 from tests.integration.conftest import Finished
 from tests.tracking.reading import mlflow_client

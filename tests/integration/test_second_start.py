@@ -31,6 +31,6 @@ def test_of_the_same_command_started_several_times_one_runs_to_its_end(tmp_path:
             assert "driven by process" in each.last or "is taken" in each.last or "127.0.0.1:9" in each.last
     state = state_of(tmp_path, "one")
     assert [trial.state for trial in state.trials.values()] == ["finished", "finished"]
-    assert state.driver["state"] == "finished"
+    assert state.searching == "finished"
     assert sum(line["event"] == "driver" for line in events(tmp_path, "one")) == 2
     assert {"sweep.yaml", "log.txt", "events.jsonl"} <= {path.name for path in (tmp_path / "one").iterdir()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.checkpoint import find
+from pipeline.schema.checkpoint import find
 from tests.integration.command import RAN, SWEEP, events, gansweep, state_of
 from tests.integration.conftest import Finished
 

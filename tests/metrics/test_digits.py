@@ -11,12 +11,12 @@ import torch
 from pipeline.data import stacks
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
-from pipeline.metrics.catalogue import check_objective
 from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.evaluator import Evaluator, prepare
 from pipeline.metrics.features import open_extractor
 from pipeline.metrics.modes import label_metrics, reverse_kl_noise_floor
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.metrics import check_objective
+from pipeline.schema.trial import DataSpec
 
 SPEC, SAMPLES = DataSpec(name="stacked_mnist"), 4_000
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from pipeline.data import mixtures
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
-from pipeline.metrics.catalogue import measured_on
 from pipeline.metrics.evaluator import Evaluator, prepare
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.metrics import measured_on
+from pipeline.schema.trial import DataSpec
 
 DIGITS, RING = DataSpec(name="digits"), DataSpec(name="ring8")
 
@@ -171,7 +171,7 @@ import json, sys
 from pathlib import Path
 from pipeline.data.batches import to_float
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 evaluator = Evaluator.open(DataSpec(name="digits"), None, Path(sys.argv[1]), None, "cpu")
 metrics, signals = evaluator.evaluate(to_float(evaluator.dataset.train[:360]))
 print(json.dumps([evaluator.features, metrics, signals]))

@@ -9,7 +9,7 @@ from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
 from pipeline.metrics import inception
 from pipeline.metrics.features import open_extractor
-from pipeline.spec.trial import DataSpec
+from pipeline.schema.trial import DataSpec
 
 
 @pytest.fixture(scope="module")

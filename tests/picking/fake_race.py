@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.measurement import Measurement
-from pipeline.picking.driver import PickDriver
+from pipeline.drivers.driver import Assignment, Job
+from pipeline.drivers.pick import PickDriver, PickOrder
 from pipeline.picking.finalists import finalists
-from pipeline.picking.neighbours import Perturbation, begin
-from pipeline.record import Line, Record, read
-from pipeline.runs import Job
-from pipeline.spec.load import SweepFile
-from pipeline.state import SweepState
-from tests.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
+from pipeline.picking.neighbours import Perturbation
+from pipeline.record.events import Line
+from pipeline.record.log import Record, read
+from pipeline.record.measurement import Measurement
+from pipeline.record.state import SweepState
+from pipeline.space.load import SweepFile
+from tests.drivers.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
 
 FILE = sweep_file(rungs={"enabled": False})
 Score = Callable[[Job], float | None]  # None: it collapses
@@ -51,19 +52,8 @@ class FakeRace:
         lines, _ = read(self.record.path)
         lines.append(self.record.append("driver", doing="pick", session="p", state="started"))
         chosen = finalists(SweepState.fold(lines), file.space, top)
-        why = {str(each.trial): list(each.why) for each in chosen}
-        lines.append(self.record.append("pick", top=top, seeds=seeds, finalists=why))
-        numbers = [each.trial for each in chosen]
-        self.driver = PickDriver(
-            folder,
-            self.record,
-            lines,
-            file,
-            concurrency=concurrency,
-            finalists=numbers,
-            seeds=seeds,
-            then=(lambda state: begin(self.record, state, file, perturb)) if perturb else None,
-        )
+        given = Assignment(folder, self.record, lines, file, concurrency)
+        self.driver = PickDriver(given, PickOrder(top, seeds, tuple(chosen), perturb))
 
     def go(self) -> SweepState:
         """Until nothing is left, the runs taking turns, the last one started first."""

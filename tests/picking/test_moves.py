@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.picking.moves import Move, moved, moves
-from tests.fake_tune import TREE, FakeTune, sweep_file
+from tests.drivers.fake_tune import TREE, FakeTune, sweep_file
 
 RANDOM = {"trials": 12, "startup": 12, "seed": 5, "sampler": "random"}
 REGULARISERS = {"choice": {"none": {}, "r1": {"r1": {"weight": {"log": [0.1, 10]}}}}}

@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.drivers.driver import Job
 from pipeline.errors import InputError
-from pipeline.picking.best import best_yaml
-from pipeline.picking.driver import FRESH
 from pipeline.picking.intervals import estimates
 from pipeline.picking.neighbours import Perturbation
 from pipeline.picking.plateau import Plateau, plateau
 from pipeline.picking.ranking import within_noise
+from pipeline.picking.standing import FRESH
 from pipeline.picking.verdict import verdict
-from pipeline.picking.words import robustness
-from pipeline.record import read
-from pipeline.runs import Job
+from pipeline.record.log import read
+from pipeline.record.state import NEIGHBOURS, SweepState
+from pipeline.report.best_yaml import best_yaml
+from pipeline.report.verdict import robustness
 from pipeline.seeds import derive, run_seed
-from pipeline.state import NEIGHBOURS, SweepState
-from tests.fake_tune import FakeTune
+from tests.drivers.fake_tune import FakeTune
 from tests.picking.fake_race import FILE, FakeRace, noisy, searched
 
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from pipeline.picking.racing import plan
-from pipeline.picking.ranking import Outcome, differences, probability_best, ranking, within_noise
+from pipeline.picking.ranking import SeedResult, differences, probability_best, ranking, within_noise
 from tests.benchmarks.picking_statistics import WORLDS, World, simulate
 
-Results = dict[tuple[int, int], Outcome]
+Results = dict[tuple[int, int], SeedResult]
 
 
-def made(values: dict[int, list[Outcome]]) -> Results:
+def made(values: dict[int, list[SeedResult]]) -> Results:
     return {(finalist, at): value for finalist, each in values.items() for at, value in enumerate(each)}
 
 
-def noise(base: float, seeds: int, deviation: float = 0.05) -> list[Outcome]:
+def noise(base: float, seeds: int, deviation: float = 0.05) -> list[SeedResult]:
     """Values whose noise differs from seed to seed, and from base to base."""
     return [float(v) for v in base + np.random.default_rng(int(base * 100)).normal(0, deviation, seeds)]
 
@@ -49,14 +49,14 @@ def test_those_within_noise_go_on_a_seed_at_a_time() -> None:
 
 
 def test_one_that_surely_fails_more_often_is_out_however_good_its_score() -> None:
-    lucky: list[Outcome] = [None, None, 0.1, None, None]
+    lucky: list[SeedResult] = [None, None, 0.1, None, None]
     after = plan([0, 1], made({0: noise(2.0, 5), 1: lucky}), 5)
     assert after.racing == {0}
     assert ranking(after.outcomes, after.racing)[0] == 0
 
 
 def test_one_that_was_out_for_its_score_comes_back_when_the_leader_fails() -> None:
-    leader: list[Outcome] = [*noise(1.0, 4), None, *noise(1.0, 1)]
+    leader: list[SeedResult] = [*noise(1.0, 4), None, *noise(1.0, 1)]
     results = made({0: leader, 1: noise(3.0, 3)})
     after = plan([0, 1], results, 6)
     assert 1 in after.racing
@@ -86,7 +86,7 @@ def test_the_order_in_which_runs_end_makes_no_difference(order: int) -> None:
 
 
 def test_the_share_of_healthy_seeds_comes_first_then_the_pessimistic_end() -> None:
-    outcomes: dict[int, list[Outcome]] = {
+    outcomes: dict[int, list[SeedResult]] = {
         1: [0.1, 0.1, None],
         2: [1.0, 1.1, 1.2],
         3: [0.0, 1.1, 2.1],
@@ -97,7 +97,7 @@ def test_the_share_of_healthy_seeds_comes_first_then_the_pessimistic_end() -> No
 
 
 def test_differences_are_paired_by_seed_over_those_on_which_both_were_healthy() -> None:
-    outcomes: dict[int, list[Outcome]] = {0: [1.0, 2.0, None, 4.0], 1: [1.5, 2.5, 9.0], 2: [None, None, 1.0]}
+    outcomes: dict[int, list[SeedResult]] = {0: [1.0, 2.0, None, 4.0], 1: [1.5, 2.5, 9.0], 2: [None, None, 1.0]}
     found = differences(outcomes, 0)
     assert set(found) == {1}
     assert (found[1].mean, found[1].count) == (0.5, 2)
@@ -111,7 +111,7 @@ def test_a_difference_is_the_same_seen_from_either_side() -> None:
 
 
 def test_probabilities_add_up_and_go_by_health_before_score() -> None:
-    outcomes: dict[int, list[Outcome]] = {0: noise(1.0, 5), 1: noise(1.02, 5), 2: [0.1, 0.1, None, 0.1, 0.1]}
+    outcomes: dict[int, list[SeedResult]] = {0: noise(1.0, 5), 1: noise(1.02, 5), 2: [0.1, 0.1, None, 0.1, 0.1]}
     found = probability_best(outcomes, seed=1)
     assert sum(found.values()) == pytest.approx(1)
     assert found == probability_best(outcomes, seed=1)

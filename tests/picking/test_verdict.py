@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.picking.best import best_yaml
-from pipeline.picking.driver import FRESH
+from pipeline.picking.standing import FRESH
 from pipeline.picking.verdict import Verdict, verdict
-from pipeline.picking.words import conclusions
-from pipeline.spec import yaml
-from pipeline.state import SweepState
-from tests.fake_tune import sweep_file
+from pipeline.record.state import SweepState
+from pipeline.report.best_yaml import best_yaml
+from pipeline.report.verdict import conclusions
+from pipeline.space import yaml
+from tests.drivers.fake_tune import sweep_file
 
 POINT = {"optimiser.lr_g": 1e-3, "optimiser.beta1": 0.5}
 
@@ -21,7 +21,15 @@ def picked(objective: str, finalists: Sequence[tuple[float, Sequence[float | Non
     file = sweep_file(objective=objective)
     spec = file.sweep.model_dump(mode="json")
     lines: list[dict[str, Any]] = [
-        {"event": "sweep", "name": "s", "source": "test.yaml", "space": file.tree, "seed": 1, "spec": spec},
+        {
+            "event": "sweep",
+            "name": "s",
+            "source": "test.yaml",
+            "space": file.tree,
+            "seed": 1,
+            "spec": spec,
+            "versions": {},
+        },
     ]
     for number, (searched, fresh) in enumerate(finalists):
         source = "sampler" if number else "known_good"

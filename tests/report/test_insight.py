@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.record.state import SweepState
 from pipeline.report.insight import edges, insight
 from pipeline.search.importance import importances
-from pipeline.spec.load import from_tree
-from pipeline.state import SweepState
-from tests.fake_tune import TREE
+from pipeline.space.load import from_tree
+from tests.drivers.fake_tune import TREE
 
 SPACE = {
     "optimiser": {"lr_g": {"log": [1e-5, 1e-2]}, "lr_d": {"log": [1e-5, 1e-2]}, "beta1": {"uniform": [0, 0.9]}},
@@ -46,7 +46,7 @@ def test_a_value_at_the_end_of_its_range_is_flagged(changes: dict[str, Any], exp
 def sweep(count: int, **signals: float) -> SweepState:
     """Trials whose score follows from lr_g alone; every fourth one collapses, at a great lr_g."""
     lines: list[dict[str, Any]] = [
-        {"event": "sweep", "name": "s", "source": "test.yaml", "space": FILE.tree, "seed": 1},
+        {"event": "sweep", "name": "s", "source": "test.yaml", "space": FILE.tree, "seed": 1, "versions": {}},
     ]
     lines[0]["spec"] = FILE.sweep.model_dump(mode="json")
     for number in range(count):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.record.state import SweepState
 from pipeline.report.spending import spending, spent
-from pipeline.state import SweepState
 
 START = 1000.0
 KEY = {"seed": 7, "attempt": 1}
@@ -16,11 +16,12 @@ def state(*lines: tuple[float, str, dict[str, Any]], gpus: float = 0.0) -> Sweep
     """Folds lines (time, event, fields) after the first ones of a sweep with two slots."""
     spec = {"objective": "fid", "search": {}}
     began = [
-        (0.0, "sweep", {"name": "s", "space": {}, "spec": spec, "seed": 1, "source": "s"}),
-        (0.0, "driver", {"state": "started", "slots": 2, "launch": {"gpus_per_trial": gpus}}),
+        (0.0, "sweep", {"name": "s", "space": {}, "spec": spec, "seed": 1, "source": "s", "versions": {}}),
+        (0.0, "driver", {"session": "a", "state": "started", "slots": 2, "launch": {"gpus_per_trial": gpus}}),
         *[(0.0, "trial", {"trial": n, "point": {}, "spec": {}, "source": "sampler"}) for n in range(2)],
     ]
-    return SweepState.fold({"time": START + time, "event": event, **fields} for time, event, fields in [*began, *lines])
+    said = enumerate([*began, *lines])
+    return SweepState.fold({"n": n, "time": START + time, "event": event, **each} for n, (time, event, each) in said)
 
 
 def measured(time: float, trial: int, images: int, train: float) -> tuple[float, str, dict[str, Any]]:
@@ -34,7 +35,9 @@ def test_an_attempt_counts_until_it_ends_and_one_that_was_killed_until_the_last_
     found = state(attempt)
     assert (found.spent(), found.spent(now=START + 4.0)) == (0.0, 3.0)
     assert state(attempt, (11.0, "run_ended", ended)).spent(now=START + 99.0) == 10.0
-    killed = state(attempt, measured(6.0, 0, 10, 4.0), (1000.0, "driver", {"state": "started", "slots": 2}))
+    killed = state(
+        attempt, measured(6.0, 0, 10, 4.0), (1000.0, "driver", {"session": "b", "state": "started", "slots": 2})
+    )
     assert killed.spent(now=START + 2000.0) == 5.0
     lost = (3.0, "attempt_ended", {"trial": 0, **KEY, "why": "gone"})
     again = (5.0, "attempt", {"trial": 0, **KEY, "attempt": 2})
@@ -51,7 +54,7 @@ def test_what_it_was_spent_on(gpus: float, unit: str) -> None:
     lines += [measured(12.0, 0, 10, 8.0), measured(12.0, 1, 10, 6.0)]
     for number, reason in enumerate(("completed", "rung")):
         lines.append((12.0, "run_ended", {"trial": number, **KEY, "reason": reason, "evidence": {}}))
-    found = state(*lines, (20.0, "driver", {"state": "finished"}), gpus=gpus)
+    found = state(*lines, (20.0, "driver", {"session": "a", "state": "finished"}), gpus=gpus)
     parts = spent(found)
     assert (parts.well, parts.stopped, parts.evaluation) == (8.0, 6.0, 3.0)
     assert math.isclose(parts.total, 2 * 20.0)

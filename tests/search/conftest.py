@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.record import Record, read
-from pipeline.results import END_REASONS
+from pipeline.record.log import Record, read
+from pipeline.record.state import SweepState
+from pipeline.record.trials import END_REASONS
+from pipeline.schema.sweep import SearchSpec
 from pipeline.search.sampler import Sampler, outcome
-from pipeline.space import Space
-from pipeline.spec.sweep import SearchSpec
-from pipeline.state import SweepState
+from pipeline.space.tree import Space
 
 TREE = {
     "width": {"choice": [16, 32, 64]},

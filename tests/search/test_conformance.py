@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 import pipeline
-from pipeline.record import read
-from pipeline.results import END_REASONS, HEALTH_REASONS
+from pipeline.record.log import read
+from pipeline.record.trials import END_REASONS, HEALTH_REASONS
 from pipeline.search.sampler import Outcome
 
 
@@ -120,10 +120,10 @@ def test_a_trial_is_asked_for_once_and_told_again_only_of_itself(new_sampler):
 def test_a_process_of_its_own_proposes_the_same_whatever_the_order_of_its_sets(played, kind, space, new_sampler):
     code = """
 import json, sys
-from pipeline.record import read
+from pipeline.record.log import read
 from pipeline.search.sampler import Sampler
-from pipeline.space import Space
-from pipeline.spec.sweep import SearchSpec
+from pipeline.space.tree import Space
+from pipeline.schema.sweep import SearchSpec
 path, tree, kind, number = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 space = Space.parse(tree, "test.yaml")
 sampler = Sampler(space, SearchSpec(sampler=kind, startup=4), True, [])

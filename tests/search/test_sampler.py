@@ -5,9 +5,9 @@ import statistics
 
 import pytest
 
+from pipeline.schema.sweep import SearchSpec
 from pipeline.search.sampler import Outcome, Sampler
-from pipeline.space import Space
-from pipeline.spec.sweep import SearchSpec
+from pipeline.space.tree import Space
 
 # Two levels of branches, each with an optimum of its own; the best one is the deepest.
 CONDITIONAL = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.client import connect
+from pipeline.tracking.mlflow.client import connect
 from pipeline.tracking.tracker import default_uri, sync
 from tests.tracking.realistic import finished
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.record import Record
-from pipeline.spec.sweep import SweepSpec
+from pipeline.record.log import Record
+from pipeline.schema.sweep import SweepSpec
 
 EVERY, BUDGET = 4000, 40_000
 SEED = 1234567

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import Unreachable
-from pipeline.tracking.location import check, default_uri
-from pipeline.tracking.server import SERVER
+from pipeline.tracking.mlflow.location import check, default_uri
+from pipeline.tracking.mlflow.server import SERVER
 
 
 def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from pipeline.picking.verdict import verdict
-from pipeline.state import SweepState
+from pipeline.record.events import Prepared
+from pipeline.record.state import SweepState
 from pipeline.tracking.card import Exported, card, exported
 from tests.picking.test_verdict import picked
 
 
 def said(state: SweepState, data: str = "digits", **more: Any) -> str:
     facts = {"name": data, "kind": "image", "fingerprint": "ab12", **more}
-    state.prepared = {"data": facts, "floor": {"fid": 11.0}}
+    state.prepared = Prepared(n=1, time=0.0, data=facts, floor={"fid": 11.0}, floor_spread={})
     found = verdict(state)
     run = next(run for run in state.trials[found.best.trial].confirmations.values() if run.healthy)
     chosen = Exported(run, 100, Path("checkpoints/images-1.pt"))

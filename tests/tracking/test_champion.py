@@ -14,19 +14,20 @@ import pytest
 import torch
 
 from pipeline import games
+from pipeline.drivers.driver import Job
 from pipeline.errors import Unreachable
-from pipeline.measurement import Measurement
+from pipeline.games.game import Facts, Progress
 from pipeline.picking.verdict import verdict
-from pipeline.record import read
-from pipeline.runs import Job
-from pipeline.spec.trial import TrialSpec
-from pipeline.state import SweepState
+from pipeline.record.log import read
+from pipeline.record.measurement import Measurement
+from pipeline.record.state import SweepState
+from pipeline.schema.trial import TrialSpec
 from pipeline.tracking.tracker import default_uri, run_ids, sync
-from pipeline.training.loop import sample
+from pipeline.training.making import sampled
 from pipeline.training.store import load
 from tests.picking.fake_race import FakeRace, noisy, searched
+from tests.sampling.test_generating import checkpoint
 from tests.tracking.reading import mlflow_client
-from tests.training.test_generating import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -115,11 +116,10 @@ def own_samples(home: Path, inputs: dict[str, Any]) -> np.ndarray[Any, Any]:
     """What the checkpoint's own generator makes of the inputs, in this package."""
     content = load(next((home / "made" / "checkpoints").glob("*.pt")))
     spec = TrialSpec.model_validate(content["spec"])
-    game = games.build(spec, tuple(content["shape"]), 0, content["state"]["classes"])
+    game = games.build(spec, Facts("image", tuple(content["shape"]), tuple(content["state"]["classes"])), 0)
     game.generator.load_state_dict(content["state"]["ema"])
-    latents = torch.from_numpy(inputs["latent"])
-    fed = game.inputs_of(latents, torch.from_numpy(inputs["label"])) if "label" in inputs else latents  # type: ignore
-    return np.asarray(sample(game, game.generator, fed, spec))
+    fed = {name: torch.from_numpy(values) for name, values in inputs.items()}
+    return np.asarray(sampled(game, game.generator, fed, spec, Progress())["samples"])
 
 
 def test_it_is_loaded_and_samples_without_this_package(either: Path, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.begin import copied_from
-from pipeline.record import Line, Record, read
+from pipeline.record.events import Line
+from pipeline.record.log import Record, read
+from pipeline.sweeps.start import copied_from
 from pipeline.tracking.projection import identity, title
 
 URI = "sqlite:////home/mlflow.db"

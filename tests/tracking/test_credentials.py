@@ -13,12 +13,12 @@ import psutil
 import pytest
 
 from pipeline.errors import InputError, Unreachable
-from pipeline.sweep import Sweep
-from pipeline.tracking import credentials
-from pipeline.tracking.credentials import hidden, public, redact, without
-from pipeline.tracking.location import check, database
+from pipeline.sweeps.sweep import Sweep
+from pipeline.tracking.mlflow import credentials
+from pipeline.tracking.mlflow.credentials import hidden, public, redact, without
+from pipeline.tracking.mlflow.location import check, database
 from pipeline.tracking.process import TrackerProcess
-from tests.fake_tune import FakeTune
+from tests.drivers.fake_tune import FakeTune
 
 CANARY = "c4n4ry-p4ss"
 

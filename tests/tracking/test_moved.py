@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.client import connect
-from pipeline.tracking.location import artifact_root, default_uri, of_home, settled
-from pipeline.tracking.moved import relocate
+from pipeline.tracking.mlflow.client import connect
+from pipeline.tracking.mlflow.location import artifact_root, default_uri, of_home, settled
+from pipeline.tracking.mlflow.moved import relocate
 
 ROOT = Path(__file__).resolve().parents[2]
 

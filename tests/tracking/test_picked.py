@@ -7,7 +7,7 @@ import yaml
 
 from pipeline.picking.neighbours import Perturbation
 from pipeline.picking.verdict import verdict
-from pipeline.state import SweepState
+from pipeline.record.state import SweepState
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 from tests.picking.fake_race import FakeRace, searched
 from tests.tracking.reading import mlflow_client, runs_in
@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def state_of(home: Path) -> SweepState:
-    from pipeline.record import read
+    from pipeline.record.log import read
 
     return SweepState.fold(read(home / "fake" / "events.jsonl")[0])
 

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.record import read
+from pipeline.record.log import read
+from pipeline.record.state import SweepState
+from pipeline.report.markdown import leaderboard
+from pipeline.report.status import status_document, trial_rows
+from pipeline.report.summary import summary as lines_of
+from pipeline.search.outcome import trial_outcome
 from pipeline.tracking.tracker import default_uri, run_ids, sync
 from tests.tracking.reading import mlflow_client, points_in, runs_in
 from tests.tracking.realistic import BUDGET, EVERY, SEED, Sweep
@@ -184,6 +189,33 @@ def test_a_run_that_ended_before_it_could_be_evaluated_keeps_its_tail(empty_home
     sync(sweep.folder, default_uri(empty_home))
     found = runs_in(empty_home)["trial 0"].data.metrics
     assert (found["tail.fid"], found["final.fid"], found["best.fid"], found["best.images"]) == (8.5, 8.5, 8.0, 8000)
+
+
+def test_a_seed_that_collapsed_is_worse_than_any_wherever_it_is_told(empty_home: Path) -> None:
+    """Of seeds at 10, 12 and 5, the last of which collapsed, a trial is worth 12, and not 10."""
+    sweep = Sweep(empty_home)
+    sweep.trial(0)
+    for seed, fid, reason in ((SEED, 10.0, "completed"), (11, 12.0, "completed"), (12, 5.0, "collapsed")):
+        sweep.attempt(0, seed)
+        for images in (EVERY, 2 * EVERY, 3 * EVERY):
+            sweep.measurement(0, images, seed, fid=fid + images / EVERY)
+        sweep.ended(0, reason, {}, seed)
+    sync(sweep.folder, default_uri(empty_home))
+    state = SweepState.fold(read(sweep.folder / "events.jsonl")[0], sweep.folder)
+    expected = {"tail": 14.0, "best": 13.0, "final": 15.0}
+    summary, told = state.trials[0].summary("fid"), trial_outcome(state.trials[0], "fid")
+    assert told is not None
+    assert told.value == expected["tail"]
+    assert {name: getattr(summary, name)["fid"] for name in expected} == expected
+    found = runs_in(empty_home)["trial 0"].data.metrics
+    assert {name: found[f"{name}.fid"] for name in expected} == expected
+    assert (found["tail_lowest.fid"], found["tail_highest.fid"]) == (7.0, 14.0)
+    document = status_document(state, sweep.folder, {}, 0)["trials"][0]
+    assert {name: document[name]["fid"] for name in expected} == expected
+    (row,) = trial_rows(state)
+    assert {name: row[name] for name in expected} == expected
+    assert "| 14 (5.60 floors) | 13 at 4,000 | completed |" in leaderboard(state, 5000)
+    assert any(line.endswith("5.6 floors, the median of 3 seeds") for line in lines_of(state))
 
 
 def test_seeds_without_any_measurement_are_ends_all_the_same(empty_home: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import GansweepError, InputError, Unreachable
-from pipeline.lock import Lock
+from pipeline.record.lock import Lock
 from pipeline.tracking import projector
-from pipeline.tracking.client import locked
+from pipeline.tracking.mlflow.client import locked
 from pipeline.tracking.tracker import LOCK, Tracker, default_uri, run_ids, sync, ui
 from tests.tracking.reading import points_in, runs_in
 from tests.tracking.realistic import EVERY, SEED, Sweep, finished, small

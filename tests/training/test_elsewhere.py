@@ -16,18 +16,18 @@ import torch
 from typer.testing import CliRunner
 
 from pipeline import plugin
-from pipeline.cli import app
+from pipeline.cli.main import app
 from pipeline.errors import InputError
-from pipeline.record import Record
-from pipeline.spec.trial import TrialSpec
-from pipeline.training.exporting import export
-from pipeline.training.generating import PIXELS, VALUES, Wanted, generate
+from pipeline.record.log import Record
+from pipeline.sampling.exporting import export
+from pipeline.sampling.generating import PIXELS, VALUES, Wanted, generate
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import initial
 from pipeline.training.store import Store, load
 from tests.conformance.test_training import data
+from tests.sampling.test_exporting import OWN
+from tests.sampling.test_generating import checkpoint
 from tests.training import toy
-from tests.training.test_exporting import OWN
-from tests.training.test_generating import checkpoint
 
 Content = dict[str, Any]
 

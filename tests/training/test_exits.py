@@ -11,13 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli.main import app
 from pipeline.data.dataset import load
 from pipeline.errors import GansweepError, InputError
 from pipeline.faults import classify
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, OwnMetricSpec
-from tests.training.test_exporting import OWN
+from pipeline.schema.trial import DataSpec, OwnMetricSpec
+from tests.sampling.test_exporting import OWN
 
 TREE: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -80,7 +80,11 @@ def test_as_a_file_is_imported(tmp_path: Path, written: str) -> None:
     ("written", "kind", "said"),
     [
         ("raise SystemExit(5)", InputError, r"SystemExit: 5 \(mine\.py, line \d+, in generator_loss\)"),
-        ("turn.step > 5 and sys.exit(6)", GansweepError, r"crashed.*SystemExit: 6 \(mine\.py, line \d+, in generator_"),
+        (
+            "turn.progress.step > 5 and sys.exit(6)",
+            GansweepError,
+            r"crashed.*SystemExit: 6 \(mine\.py, line \d+, in generator_",
+        ),
     ],
     ids=["at once", "while it trains"],
 )

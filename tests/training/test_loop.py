@@ -12,11 +12,14 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pipeline.games.game import Draw
 from pipeline.games.latent import draw
-from pipeline.measurement import Measurement
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, LatentSpec
-from pipeline.training.loop import sample, training
+from pipeline.metrics.of_points import PointMeasure
+from pipeline.record.measurement import Measurement
+from pipeline.schema.trial import DataSpec, LatentSpec
+from pipeline.training.loop import training
+from pipeline.training.making import sampled
 from pipeline.training.state import DISCRIMINATOR_MEASURES, GENERATOR_MEASURES, initial
 from pipeline.training.store import Store
 from tests.training.toy import EVERY, OBJECTIVE, evaluator, run, same, spec
@@ -61,7 +64,7 @@ def test_samples_are_the_same_in_chunks_and_leave_the_mode() -> None:
     latents = draw(LatentSpec(size=2), 1100, torch.Generator().manual_seed(0))
     generator = state.game.generator
     generator.train()
-    found = sample(state.game, generator, latents, state.spec)
+    found = sampled(state.game, generator, {"latent": latents}, state.spec, state.progress)["samples"]
     assert generator.training
     generator.eval()
     with torch.no_grad():
@@ -74,7 +77,7 @@ def poisoned() -> Evaluator:
     dataset = evaluator().dataset
     train = dataset.train[: 10 * EVERY // 4].clone()
     train[5] = math.nan
-    return Evaluator(dataclasses.replace(dataset, train=train), 200, None, Path("nothing-is-cached-for-points"))
+    return Evaluator(dataclasses.replace(dataset, train=train), 200, PointMeasure(dataset, Path(), "cpu"), Path())
 
 
 EXPLODES: dict[str, Any] = {
@@ -111,8 +114,8 @@ def test_samples_that_are_not_finite_are_a_measurement_without_metrics(
     trained = run(tmp_path)
     first = next(trained)
 
-    def broken(generator: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.full((len(inputs), 2), math.nan)
+    def broken(generator: nn.Module, inputs: dict[str, torch.Tensor], draw: Draw) -> torch.Tensor:
+        return torch.full((len(inputs["latent"]), 2), math.nan)
 
     monkeypatch.setattr("pipeline.games.adversarial.AdversarialGame.sample", lambda _, *a: broken(*a))
     second: Measurement = next(trained)

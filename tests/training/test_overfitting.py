@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pipeline.data.dataset import Dataset, load
-from pipeline.spec.base import parse
-from pipeline.spec.trial import DataSpec, TrialSpec, resolve
+from pipeline.schema.base import parse
+from pipeline.schema.trial import DataSpec, TrialSpec, resolve
 from pipeline.training.overfitting import overfitting
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step

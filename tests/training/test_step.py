@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.games.game import Losses
-from pipeline.spec.trial import TrialSpec, resolve
+from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step, win_rate
 from tests.training.toy import BATCH, evaluator, spec
@@ -92,7 +92,7 @@ def test_what_is_measured_is_what_was_done() -> None:
     twin = start(generator=plain, discriminator=plain, regularisers={}, optimiser={"lr_d": 1e-3, "lr_g": 2e-3})
     measured = advance(state)
 
-    real = twin.batches.next(twin.randomness).real
+    real = twin.batches.next(twin.randomness)["real"]
     generator, discriminator = twin.game.generator, twin.game.discriminator
     fake = generator(torch.randn(BATCH, 2, generator=twin.randomness))
     softplus = torch.nn.functional.softplus

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.errors import Superseded
-from pipeline.metrics.catalogue import METRICS
+from pipeline.schema.metrics import METRICS
 from pipeline.training.store import DamagedCheckpoint, Store, load
 from tests.training.toy import OBJECTIVE, run
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.begin import changes, check_units
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, OwnMetricSpec, TrialSpec
-from pipeline.training.exporting import export
-from pipeline.training.gansweep_generator import Generator
-from pipeline.training.generating import Wanted, generate
+from pipeline.record.events import Prepared
+from pipeline.sampling.exporting import export
+from pipeline.sampling.gansweep_generator import Generator
+from pipeline.sampling.generating import Wanted, generate
+from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec
+from pipeline.sweeps.start import changes, check_units
 from pipeline.training.loop import training
 from pipeline.training.store import Store, load
 from tests.training import toy
@@ -107,14 +108,18 @@ def test_a_metric_of_ones_own_sees_rows_in_their_own_units(name: str) -> None:
     assert 0.1 < data.summary()["floor"]["sliced_wasserstein"] < 1
 
 
+def prepared(facts: dict[str, Any]) -> Prepared:
+    return Prepared(n=1, time=0.0, **facts)
+
+
 def test_an_older_sweep_is_told_why_it_cannot_go_on(name: str) -> None:
     """Not with --accept-changes either: its values and its checkpoints are of other units."""
     now = {**evaluator(name).summary(), "code": {}}
-    check_units(now, now, "mine")
-    assert changes(now, now, {}) == []
+    check_units(prepared(now), now, "mine")
+    assert changes(prepared(now), now, {}) == []
     before = {**now, "data": {**now["data"], "fingerprint": now["data"]["unstandardised"]}}
     with pytest.raises(InputError, match=r"mine: the columns of people.py:rows are standardised now, and were not"):
-        check_units(before, now, "mine")
+        check_units(prepared(before), now, "mine")
     changed = {**now, "data": {**now["data"], "fingerprint": "0" * 16}}
-    check_units(changed, now, "mine")
-    assert len(changes(changed, now, {})) == 1
+    check_units(prepared(changed), now, "mine")
+    assert len(changes(prepared(changed), now, {})) == 1

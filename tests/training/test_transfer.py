@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.spec.trial import TrialSpec
-from pipeline.training.checkpoint import file_hash, find
+from pipeline.schema.checkpoint import file_hash, find
+from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.measurement import Measurement
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.spec.trial import DataSpec, TrialSpec
+from pipeline.record.measurement import Measurement
+from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.loop import training
 from pipeline.training.store import Store
 

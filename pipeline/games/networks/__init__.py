@@ -1,4 +1,4 @@
-"""The network families; a new one is a file here, its spec in spec/networks.py, and a line in FAMILIES."""
+"""The network families; a new one is a file here and a row of schema/networks.FAMILIES."""
 
 from __future__ import annotations
 
@@ -7,28 +7,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.games.networks.dcgan import DcganDiscriminator, DcganGenerator
+from pipeline.games.game import Facts
 from pipeline.games.networks.layers import initialise, wrap_spectral
-from pipeline.games.networks.mlp import MlpDiscriminator, MlpGenerator
 from pipeline.games.networks.own import own_network
-from pipeline.spec.networks import DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
-
-FAMILIES: dict[str, tuple[Any, Any]] = {
-    "mlp": (MlpGenerator, MlpDiscriminator),
-    "dcgan": (DcganGenerator, DcganDiscriminator),
-}
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, OwnNetworkSpec
+from pipeline.schema.rows import at
 
 
-def build_generator(
-    spec: GeneratorSpec, latent_size: int, shape: tuple[int, ...], seed: int, classes: int = 0
-) -> nn.Module:
-    """(batch, latent size + classes) -> (batch, *shape), on the CPU, initialised from `seed` alone.
+def build_generator(spec: GeneratorSpec, latent_size: int, data: Facts, seed: int, classes: int = 0) -> nn.Module:
+    """(batch, latent size + classes) -> (batch, *shape) of the data, on the CPU, initialised from `seed` alone.
 
     classes: of a condition, one-hot after the latent; 0 without one.
     """
     if isinstance(spec, OwnNetworkSpec):
-        return own_network("generator", spec, (latent_size, classes, shape), seed)
-    return _finish(FAMILIES[spec.network][0], (spec, latent_size, classes, shape), seed)
+        return own_network("generator", spec, (latent_size, classes, data.shape), seed)
+    arguments = spec, latent_size, classes, data.shape, KINDS[data.kind].bounded
+    return _finish(at(f"{FAMILIES[spec.network].made}:Generator"), arguments, seed)
 
 
 def build_discriminator(
@@ -40,7 +35,7 @@ def build_discriminator(
     """
     if isinstance(spec, OwnNetworkSpec):
         return own_network("discriminator", spec, (shape, kind, classes), seed)
-    return _finish(FAMILIES[spec.network][1], (spec, shape, kind, classes), seed)
+    return _finish(at(f"{FAMILIES[spec.network].made}:Discriminator"), (spec, shape, kind, classes), seed)
 
 
 def _finish(family: Any, arguments: tuple[Any, ...], seed: int) -> nn.Module:

@@ -7,13 +7,16 @@ from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import activation, dropout, norm_2d, split, through
-from pipeline.spec.networks import DcganDiscriminatorSpec, DcganSpec, stages
+from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec, stages
 
 
-class DcganGenerator(nn.Module):
+class Generator(nn.Module):
     """(batch, latent size + classes) -> images (batch, channels, resolution, resolution) in [-1, 1]."""
 
-    def __init__(self, spec: DcganSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, spec: DcganSpec, latent_size: int, classes: int, shape: tuple[int, ...], bounded: bool = True
+    ) -> None:
+        """Images are bounded, and it is for images alone."""
         super().__init__()
         channels, resolution, _ = shape
         depth = spec.depth or stages(resolution)
@@ -34,7 +37,7 @@ class DcganGenerator(nn.Module):
         return through(self.layers, projected.view(-1, *self.base_shape), condition)
 
 
-class DcganDiscriminator(nn.Module):
+class Discriminator(nn.Module):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head; no norm at its input."""
 
     def __init__(self, spec: DcganDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.networks.layers import OfClass
-from pipeline.spec.networks import Minibatch
+from pipeline.schema.networks import Minibatch
 
 KERNELS, DIMENSIONS = 100, 5  # of minibatch discrimination, as in the code of Salimans et al. 2016
 

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import dropout, hidden_1d, split, through
-from pipeline.spec.networks import MlpDiscriminatorSpec, MlpSpec
+from pipeline.schema.networks import MlpDiscriminatorSpec, MlpSpec
 
 
-class MlpGenerator(nn.Module):
-    """(batch, latent size + classes) -> (batch, *shape); images end in tanh, points are unbounded."""
+class Generator(nn.Module):
+    """(batch, latent size + classes) -> (batch, *shape); values that are bounded end in tanh."""
 
-    def __init__(self, spec: MlpSpec, latent_size: int, classes: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, spec: MlpSpec, latent_size: int, classes: int, shape: tuple[int, ...], bounded: bool) -> None:
         super().__init__()
         self.shape, self.latent_size = shape, latent_size
         self.normed_by_class = spec.norm == "conditional_batch"
@@ -25,7 +25,7 @@ class MlpGenerator(nn.Module):
             layers += hidden_1d(spec, inputs, "generator", spec.norm, classes)
             inputs = spec.width
         layers.append(nn.Linear(inputs, math.prod(shape)))
-        if len(shape) == 3:
+        if bounded:
             layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)
 
@@ -35,7 +35,7 @@ class MlpGenerator(nn.Module):
         return through(self.layers, start, condition).view(-1, *self.shape)
 
 
-class MlpDiscriminator(nn.Module):
+class Discriminator(nn.Module):
     """(batch, *shape) -> scores (batch,), as Head."""
 
     def __init__(self, spec: MlpDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:

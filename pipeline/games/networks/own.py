@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import plugin
-from pipeline.errors import InputError
-from pipeline.spec.networks import OwnNetworkSpec
+from pipeline.errors import InputError, one_line
+from pipeline.schema.networks import OwnNetworkSpec
 
 LOOK = 2  # samples
 
@@ -30,7 +30,7 @@ def own_network(side: str, spec: OwnNetworkSpec, arguments: tuple[Any, ...], see
         try:
             network = made(*arguments, **spec.options)
         except Exception as error:
-            raise InputError(f"{where} cannot be built: {plugin.last_line(error)}") from error
+            raise InputError(f"{where} cannot be built: {one_line(error, -1)}") from error
         if not isinstance(network, nn.Module):
             raise InputError(f"{where} gives a {type(network).__name__}; valid: a torch.nn.Module")
         if next(network.parameters(), None) is None:
@@ -54,7 +54,7 @@ def _look(where: str, network: nn.Module, side: str, arguments: tuple[Any, ...])
             found = network(torch.randn(LOOK, *shape), condition, torch.Generator().manual_seed(0))
             valid = [(LOOK,), (LOOK, classes)] if kind == "auxiliary_classifier" else [(LOOK,)]
     except Exception as error:
-        raise InputError(f"{where}: forward() failed: {plugin.last_line(error)}") from error
+        raise InputError(f"{where}: forward() failed: {one_line(error, -1)}") from error
     finally:
         network.train(trained)
     several = list(found) if isinstance(found, tuple) else [found]

@@ -1,0 +1,1 @@
+"""The command: its verbs, and what a terminal is shown."""

@@ -1,0 +1,205 @@
+"""What this machine has and lacks for a sweep, and how to get it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from pipeline.children import python
+from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_problem, temporary, writable
+from pipeline.errors import GansweepError, Unreachable
+from pipeline.record.home import home_of
+from pipeline.schema.datasets import KNOWN
+
+NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
+TOKEN = "RAY_AUTH_TOKEN_PATH"
+SPACE = 2**30  # bytes
+LEAST_SHARED = 200 * 2**20  # bytes
+PORTS = {
+    6379: ("ray start --head", "--port 6380, and gansweep run --address HOST:6380"),
+    8265: ("Ray's dashboard", "ray start --head --dashboard-port 8266"),
+    5000: ("mlflow server", "--port 5001, and gansweep run --tracking-uri http://HOST:5001"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """state: "ok", "note" (it works without) or "missing" (a sweep would fail)."""
+
+    subject: str
+    state: str
+    said: str
+
+
+def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
+    """Prints a line a finding; 3 where something is missing that every sweep needs, else 0."""
+    place = home_of(home)
+    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _user_folder(), _temporary(), _cluster(), *_ports()]
+    findings += [_folder(place), _tracker(place), *_data(data_root)]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{finding.state:<8} {finding.subject:<14} {finding.said}")
+    return 3 if any(finding.state == "missing" for finding in findings) else 0
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for name, least in NEEDED.items():
+        wanted = ".".join(map(str, least))
+        try:
+            have = version(name)
+        except PackageNotFoundError:
+            found.append(Finding(name, "missing", f"not installed; pip install '{name}>={wanted}'"))
+            continue
+        numbers = tuple(int(part) for part in have.split("+")[0].split(".")[:2])
+        state = "ok" if numbers >= least else "missing"
+        found.append(
+            Finding(name, state, have if state == "ok" else f"{have} is too old; pip install '{name}>={wanted}'")
+        )
+    return found
+
+
+def _machine() -> Finding:
+    cpus, memory = len(os.sched_getaffinity(0)), psutil.virtual_memory().available
+    said = f"{cpus} CPUs, {memory / SPACE:.1f} GiB of memory free"
+    if memory < 2 * SPACE:
+        return Finding("machine", "note", f"{said}; a run takes up to 1.5 GiB, use --concurrency 1")
+    return Finding("machine", "ok", said)
+
+
+def _gpu() -> Finding:
+    """torch is asked in a process of its own: this one has no need of it."""
+    ask = "import torch.cuda as c; n = c.device_count(); print(n, *[c.get_device_name(i) for i in range(n)])"
+    done = subprocess.run(python("-W", "ignore", "-c", ask), capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return Finding("gpu", "missing", f"torch does not import: {said}")
+    count, _, names = done.stdout.strip().partition(" ")
+    if count == "0":
+        return Finding(
+            "gpu", "note", "none that torch can use; sweeps train on the CPU (with a GPU: --gpus-per-trial 0.5)"
+        )
+    return Finding("gpu", "ok", f"{names}; use --gpus-per-trial 1, or a share of one")
+
+
+def _shared_memory() -> Finding:
+    """Where Ray keeps what its processes share; without it it takes to files, and says so at each start."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir():
+        return Finding("shared memory", "note", "no /dev/shm; Ray uses files in its place, which is slower")
+    free = shutil.disk_usage(shared).free
+    said = f"{free / SPACE:.1f} GiB free in {shared}"
+    if free < LEAST_SHARED:
+        return Finding("shared memory", "note", f"{said}; Ray wants 0.2, a container: --shm-size=1g")
+    return Finding("shared memory", "ok", said)
+
+
+def _cluster() -> Finding:
+    """The cluster that a sweep takes where --address names none."""
+    named = address(None)
+    if named.cluster is None:
+        said = "none named: a sweep starts Ray on this machine (a cluster: --address HOST:PORT)"
+        return Finding("cluster", "ok", said)
+    host, _, port = named.cluster.removeprefix("ray://").rpartition(":")
+    if named.cluster == "auto":
+        return Finding("cluster", "note", f"{named.said}: whichever Ray runs on this machine")
+    if not host or not port.isdigit() or int(port) > 65535:
+        return Finding("cluster", "missing", f"{named.said} is no address; valid: auto, local or HOST:PORT")
+    if problem := answers(host.strip("[]"), int(port), patience=5.0):
+        return Finding("cluster", "missing", f"{named.said} cannot be reached: {problem}; {named.way_out}")
+    return Finding("cluster", "ok", f"{named.said} answers, and is what a sweep uses")
+
+
+def _user_folder() -> Finding:
+    problem = home_problem()
+    if problem is None:
+        return Finding("HOME", "ok", f"{Path.home()}, where Ray keeps its token")
+    return Finding("HOME", "note", f"{problem}; a sweep's Ray has a token of its own then (or name one: {TOKEN})")
+
+
+def _temporary() -> Finding:
+    """Where a Ray of our own would be: looked for as a sweep does."""
+    try:
+        folder, why = temporary()
+    except Unreachable as error:
+        return Finding("temporary", "missing", str(error))
+    if why is not None:
+        return Finding("temporary", "note", f"{why}; a sweep's Ray uses {folder} then (or name one: {RAY_TMPDIR})")
+    return Finding("temporary", "ok", f"{folder}, where a sweep's Ray keeps {SESSION // 2**20} MiB or more")
+
+
+def _ports() -> list[Finding]:
+    """The ports that a head, its dashboard and a tracking server take unless told otherwise; a sweep needs none."""
+    found = []
+    for port, (who, instead) in PORTS.items():
+        subject = f"port {port}"
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                said = f"taken by {_listening(port)}; {who} needs another one: {instead}"
+                found.append(Finding(subject, "note", said))
+                continue
+        found.append(Finding(subject, "ok", f"free, for {who}"))
+    return found
+
+
+def _listening(port: int) -> str:
+    """The process behind a port, as far as this user may see it."""
+    for each in psutil.net_connections("tcp"):
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port and each.pid:
+            with contextlib.suppress(psutil.Error):
+                return f"process {each.pid} ({psutil.Process(each.pid).name()})"
+    return "another process"
+
+
+def _folder(home: Path) -> Finding:
+    if not writable(home):
+        return Finding("home", "missing", f"{home} cannot be written; choose another with --home or GANSWEEP_HOME")
+    at = next(path for path in (home.absolute(), *home.absolute().parents) if path.exists())
+    free = shutil.disk_usage(at).free
+    said = f"{home}, {free / SPACE:.1f} GiB free"
+    return Finding(
+        "home", "ok" if free > SPACE else "note", said if free > SPACE else f"{said}; checkpoints may need more"
+    )
+
+
+def _tracker(home: Path) -> Finding:
+    from pipeline.tracking.mlflow.location import asked, check, default_uri, of_home, settled
+
+    named, by = asked(None)
+    try:
+        uri = of_home(settled(named, home, by), home) if named else default_uri(home)
+        check(uri, make=False)
+    except GansweepError as error:
+        return Finding("tracker", "missing", str(error))
+    return Finding("tracker", "ok", f"{uri} ({by})" if named else uri)
+
+
+def _data(root: Path | None) -> list[Finding]:
+    embedded = ", ".join(name for name, known in KNOWN.items() if not known.downloaded)
+    found = [Finding("data", "ok", f"{embedded}: nothing to download")]
+    folders = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "cifar-10-batches-py"}
+    folders["stacked_mnist"] = folders["mnist"]
+    for name, folder in folders.items():
+        if root is None:
+            found.append(Finding(name, "note", "downloaded at the first use into --data-root (give it here to look)"))
+        elif any((root / each / folder).exists() for each in (".", name)):
+            found.append(Finding(name, "ok", f"in {root}"))
+        else:
+            found.append(
+                Finding(name, "note", f"not in {root}; downloaded there at the first use, or put {folder} there")
+            )
+    return found

@@ -1,0 +1,100 @@
+"""The verbs of one configuration: train, generate, conform. cli.py registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import Home, Json, Overrides, Space
+
+
+def train(
+    spec: Space,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    budget: Annotated[int | None, typer.Option(min=1, help="Images, in place of the file's.")] = None,
+    overrides: Overrides = None,
+    data_root: Annotated[Path | None, typer.Option()] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; default ./runs/NAME-seed-SEED.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Train one configuration, without a search; a preset's is its first known-good one."""
+    from pipeline.cli.train import train as train_one
+
+    try:
+        train_one(
+            spec,
+            seed=seed,
+            budget=budget,
+            overrides=overrides or [],
+            root=data_root,
+            out=out,
+            home=home,
+            as_json=as_json,
+        )
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on where it stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def generate(
+    path: Annotated[Path, typer.Argument(help="A checkpoint, or the folder of a run (its best one then).")],
+    count: Annotated[int | None, typer.Option("-n", min=1, help="How many samples; default 64.")] = None,
+    columns: Annotated[int | None, typer.Option(min=1, help="Of the picture; default a square.")] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", help="Its name or number; all: a row of each; list: shows them.")
+    ] = None,
+    truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
+    interpolate: Annotated[str | None, typer.Option(help="Each row a way: spherical or linear.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
+    ] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path(
+        "samples.png"
+    ),
+) -> None:
+    """Samples from a checkpoint."""
+    from pipeline.sampling.generating import Wanted
+    from pipeline.sampling.generating import generate as generate_from
+
+    wanted = Wanted(count, columns, label, truncation, interpolate)
+    said = generate_from(path, wanted, seed, out, trust=trust_code)
+    typer.echo(said, err=label != "list")
+
+
+def conform(
+    part: Annotated[str, typer.Argument(help='"my_gan.py:MyGame", or a space that names parts of your own.')],
+    kind: Annotated[
+        str, typer.Option("--as", help="game, objective, generator, discriminator, regulariser or metric.")
+    ] = "game",
+    overrides: Overrides = None,
+) -> None:
+    """Hold a part of your own to what the training asks of one; says what is wrong."""
+    from pipeline.conformance.checks import KINDS, TOY
+    from pipeline.conformance.checks import conform as check
+    from pipeline.errors import GansweepError, InputError, one_of
+    from pipeline.schema.base import parse
+    from pipeline.schema.trial import TrialSpec, resolve
+    from pipeline.space.load import load_trial
+    from pipeline.space.override import override
+
+    if kind not in KINDS:
+        raise InputError(f'--as: found "{kind}", {one_of(kind, KINDS)}')
+    if part.endswith(".py"):
+        raise InputError(f"{part}: found a file; valid: {part}:NAME, of the part in it")
+    if ".py:" in part:
+        spec = parse(TrialSpec, override({**TOY, **KINDS[kind](part)}, overrides or []), part)
+    else:
+        spec = load_trial(part, overrides or [])[0]
+    wrong = 0
+    for found in check(resolve(spec.model_copy(update={"batch_size": 16}), cuda=False)):
+        typer.echo(
+            f"{'ok    ' if found.wrong is None else 'WRONG '} {found.name}"
+            + (f": {found.wrong}" if found.wrong else "")
+        )
+        wrong += found.wrong is not None
+    if wrong:
+        raise GansweepError(f"{part}: {wrong} of the checks failed")

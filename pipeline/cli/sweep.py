@@ -1,0 +1,253 @@
+"""The verbs of a sweep: run, resume, status, stop, sync, ui. cli.py registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.options import (
+    DataPlace,
+    DataRoot,
+    GpuHours,
+    Home,
+    Json,
+    MaxTime,
+    Name,
+    Overrides,
+    Space,
+    Tracking,
+    Trials,
+    seconds,
+)
+from pipeline.record.log import dumps
+
+if TYPE_CHECKING:
+    from pipeline.record.state import SweepState
+    from pipeline.sweeps.sweep import Sweep
+
+
+def run(
+    space: Space,
+    name: Annotated[str | None, typer.Option(help="The sweep's name; default the preset's or the file's.")] = None,
+    trials: Trials = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
+    max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
+    data: Annotated[str | None, typer.Option(help="Another data set: the same as --set data.name=...")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Where downloaded data sets are or go.")] = None,
+    overrides: Overrides = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed.")] = None,
+    home: Home = None,
+    storage: Annotated[Path | None, typer.Option(help="A path that all nodes share, in place of the home.")] = None,
+    tracking_uri: Tracking = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
+    gpus_per_trial: Annotated[float, typer.Option(min=0, help="A share such as 0.5 puts two runs on a GPU.")] = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be searched and what it costs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Launch a sweep."""
+    from pipeline.sweeps.sweep import Sweep
+
+    changes = [f"data.name={data}"] if data else []
+    sweep = Sweep.from_file(
+        space,
+        [*(overrides or []), *changes],
+        name=name,
+        home=home,
+        storage=storage,
+        trials=trials,
+        seed=seed,
+        data_root=str(data_root) if data_root else None,
+        tracking_uri=tracking_uri,
+        address=address,
+        gpus_per_trial=gpus_per_trial,
+        concurrency=concurrency,
+        max_time=seconds(max_time),
+        gpu_hours=gpu_hours,
+        looking=dry_run,
+    )
+    if sweep.launch.tracking_uri and not tracking_uri:
+        typer.echo(f"tracking: {sweep.tracking_uri} (MLFLOW_TRACKING_URI)", err=True)
+    for notice in sweep.file.notices:
+        typer.echo(f"note: {notice}", err=True)
+    if dry_run:
+        from pipeline.cli.dryrun import dry_run as describe
+
+        describe(sweep, as_json)
+    else:
+        drive(sweep, as_json)
+
+
+def resume(
+    name: Name,
+    trials: Trials = None,
+    max_time: MaxTime = None,
+    gpu_hours: GpuHours = None,
+    concurrency: Annotated[int | None, typer.Option(min=1)] = None,
+    data: DataPlace = None,
+    data_root: DataRoot = None,
+    home: Home = None,
+    tracking_uri: Tracking = None,
+    address: Annotated[str | None, typer.Option()] = None,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on though data or code of your own have changed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on where a sweep stopped, whatever stopped it."""
+    from pipeline.sweeps.sweep import Sweep
+
+    drive(
+        Sweep.open(
+            name,
+            home=home,
+            data=data,
+            data_root=str(data_root) if data_root else None,
+            trials=trials,
+            max_time=seconds(max_time),
+            gpu_hours=gpu_hours,
+            concurrency=concurrency,
+            tracking_uri=tracking_uri,
+            address=address,
+        ),
+        as_json,
+        accept_changes,
+    )
+
+
+def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
+    """Runs the sweep and says at the end what came out."""
+    from pipeline.cli.ending import after_run, at_work, documented, not_sent
+    from pipeline.cli.terminal import Progress
+    from pipeline.record.home import begun
+    from pipeline.report.insight import insight
+    from pipeline.report.spending import spending
+    from pipeline.report.summary import summary
+    from pipeline.report.tables import leaderboard
+
+    so_far = documented(as_json, lambda: document(sweep, sweep.state()) if begun(sweep.folder) else {})
+    with so_far, at_work(sweep, "resume") as (console, stdout):
+        state = sweep.run(Progress(console), accept_changes)
+        console.print(leaderboard(state, console.width))
+        best = state.best_trial
+        for line in [
+            *summary(state),
+            spending(state),
+            *insight(state, best.number if best else None),
+            *not_sent(sweep),
+            *after_run(sweep, state),
+        ]:
+            console.print(line, highlight=False, soft_wrap=True)
+        if as_json:
+            print(dumps(document(sweep, state)), file=stdout)
+
+
+def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
+    """What --json prints of a sweep."""
+    from pipeline.report.status import status_document
+    from pipeline.tracking.memory import backlog
+    from pipeline.tracking.tracker import run_ids
+
+    return status_document(state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri))
+
+
+def status(
+    name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """What a sweep, or every sweep, has reached."""
+    from rich.console import Console
+
+    from pipeline.errors import InputError
+    from pipeline.record.home import names
+    from pipeline.report.status import sweep_state
+    from pipeline.report.tables import leaderboard, overview
+    from pipeline.sweeps.sweep import Sweep
+
+    if name is None:
+        sweeps, damaged = [], []
+        for each in names(home):
+            try:
+                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state()))
+            except InputError as error:  # the others are shown all the same
+                damaged.append({"name": each, "state": "damaged", "error": str(error)})
+        if as_json:
+            print(dumps([*(document(sweep, state) for sweep, state in sweeps), *damaged]))
+        else:
+            Console().print(overview([(state, sweep_state(state, sweep.folder)) for sweep, state in sweeps]))
+        if damaged:
+            failure = InputError("; ".join(each["error"] for each in damaged))
+            failure.document = None  # printed already
+            raise failure
+        return
+    sweep = Sweep.open(name, home=home)
+    state = sweep.state()
+    if as_json:
+        print(dumps(document(sweep, state)))
+        return
+    from pipeline.picking.plateau import plateau
+    from pipeline.picking.verdict import standing
+    from pipeline.report.insight import insight
+    from pipeline.report.pick_tables import table
+    from pipeline.report.summary import summary
+    from pipeline.report.verdict import conclusions, robustness
+
+    console = Console()
+    console.print(leaderboard(state, console.width, rows=50))
+    console.print(f"state: {sweep_state(state, sweep.folder)}", highlight=False)
+    best = state.best_trial
+    for line in [*summary(state), *insight(state, best.number if best else None)]:
+        console.print(line, highlight=False, soft_wrap=True)
+    if (found := standing(state)) is not None:
+        console.print()
+        console.print(table(found, console.width))
+        around = plateau(state)
+        for line in [*conclusions(found, state), *(robustness(around) if around else [])]:
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def stop(name: Name, home: Home = None) -> None:
+    """End a running sweep or pick from another terminal; it can be gone on with."""
+    from pipeline.errors import InputError
+    from pipeline.record import lock
+    from pipeline.record.home import STOP, command
+    from pipeline.sweeps.sweep import Sweep
+
+    sweep = Sweep.open(name, home=home)
+    folder, verb = sweep.folder, "pick" if sweep.state().picking == "started" else "resume"
+    if lock.holder(folder) is None:
+        raise InputError(f"{name} is not running; its state: {command('status', folder)}")
+    (folder / STOP).write_text("")
+    typer.echo(f"{name} ends within seconds; go on with: {command(verb, folder)}", err=True)
+
+
+def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
+    """Send what the tracker has not received."""
+    from pipeline.sweeps.sweep import Sweep
+    from pipeline.tracking.tracker import sync as send
+
+    sweep = Sweep.open(name, home=home, tracking_uri=tracking_uri)
+    typer.echo(f"{send(sweep.folder, sweep.tracking_uri)} lines sent to {sweep.tracking_uri}", err=True)
+
+
+def ui(
+    name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None,
+    home: Home = None,
+    tracking_uri: Tracking = None,
+) -> None:
+    """MLflow's page on the sweep; starts the local server if there is none."""
+    from pipeline.record.home import home_of
+    from pipeline.sweeps.sweep import Sweep
+    from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
+    from pipeline.tracking.tracker import ui as serve
+
+    if name:
+        uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri
+    else:
+        named, by = asked(tracking_uri)
+        place = home_of(home)
+        uri = of_home(settled(named, place, by), place) if named else default_uri(place)
+    print(serve(home_of(home), uri, name))

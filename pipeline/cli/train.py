@@ -1,0 +1,149 @@
+"""One configuration trained in this process: the verb train."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from pipeline.conformance.preflight import preflight
+from pipeline.data.said import what_was_read
+from pipeline.deadline import deadline, ending, timely
+from pipeline.errors import GansweepError, InputError, Unreachable, within
+from pipeline.faults import DISK_FULL, classify, needed
+from pipeline.health.rules import Context, end_of
+from pipeline.metrics.evaluator import prepare
+from pipeline.plugin import is_own
+from pipeline.record.log import dumps
+from pipeline.record.trials import Run
+from pipeline.schema.metrics import check_objective, known
+from pipeline.schema.trial import TrialSpec, resolve
+from pipeline.space.check import untold
+from pipeline.space.load import load_trial
+from pipeline.training.attempt import attempt, prepared_data
+from pipeline.training.store import Store
+
+
+def train(
+    path: str,
+    *,
+    seed: int,
+    budget: int | None,
+    overrides: list[str],
+    root: Path | None,
+    out: Path | None,
+    home: Path | None,
+    as_json: bool,
+) -> None:
+    """Trains to the budget under the file's health rules, a line an evaluation; goes on where it stopped when the
+    same folder has checkpoints of the same spec. Raises GansweepError where the run does not end well."""
+    from pipeline.record.home import home_of, share
+
+    changes = [*overrides, *([f"budget.images={budget}"] if budget else [])]
+    spec, sweep, notices = load_trial(path, changes)
+    spec = resolve(spec, torch.cuda.is_available())
+    for notice in notices:
+        say(f"note: {notice}")
+    folder = out or Path("runs") / f"{Path(path).stem}-seed-{seed}"
+    _writable(folder)
+    share(home_of(home))
+    cache, metric = home_of(home) / "cache", sweep.objective
+
+    def late(what: str) -> None:
+        say(f"gansweep: {path}: the training {what}; called again it goes on where it stopped")
+
+    with within(path), ending(deadline(), late):
+        data = prepared_data(spec, cache, root)
+    for line in what_was_read(data):
+        say(line)
+    claim = _claim(folder, spec, seed)
+    with ending(deadline(), late):
+        found = _prepared(path, spec, metric, cache, root)
+    claim()
+    less = known(metric, spec.evaluation.own).minimise
+    context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
+    done = Run(0, seed, own=spec.evaluation.own)
+    try:
+        for measurement in timely(attempt(spec, seed, metric, Store(folder), cache, root), late):
+            done.measurements.append(measurement)
+            for notice in measurement.notices:
+                say(f"note: {notice}")
+            say(
+                f"{measurement.images:>10,} images  "
+                + "  ".join(f"{k} {v:.4g}" for k, v in measurement.metrics.items())
+            )
+            end = end_of(sweep.health, done.measurements, spec.budget.images, context)
+            if end is not None:
+                done.end_reason, done.evidence = end.reason, end.evidence
+                break
+    except (GansweepError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as error:  # a game's sys.exit() is no end of ours
+        done.end_reason, done.evidence = classify(error, folder)
+        if done.end_reason == DISK_FULL:
+            raise GansweepError(f"{needed(folder, 1)}; make room and call it again: it goes on") from None
+    done.end_reason = done.end_reason or "completed"
+    result = {
+        "folder": str(folder),
+        "seed": seed,
+        "data": data,
+        "end_reason": done.end_reason,
+        "evidence": done.evidence,
+        "images": done.images,
+        "tail": {metric: done.tail(metric)},
+        "final": {metric: done.final(metric)},
+        "features": found["features"],
+        "floor": found["floor"],
+        "seconds": done.seconds,
+    }
+    (folder / "result.json").write_text(dumps(result, indent=1))
+    if as_json:
+        print(dumps(result))
+    if done.end_reason != "completed":
+        raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
+    floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
+    known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
+    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
+
+
+def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:
+    """Data, features and floor; InputError where the file does not fit them."""
+    with within(path):
+        found = prepare(spec.data, spec.evaluation.samples, cache, root)
+        kind, mixture = found["data"]["kind"], found["data"]["mixture"]
+        check_objective(metric, spec.data.name, kind, mixture, path, spec.evaluation.own)
+        preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
+    return found
+
+
+def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
+    """What makes the run's folder with its spec; InputError where it holds a run of another spec or seed."""
+    tree = {"spec": spec.model_dump(mode="json"), "seed": seed}
+    path = folder / "run.yaml"
+    if path.exists() and yaml.safe_load(path.read_text()) != tree:
+        raise InputError(f"{folder}: holds a run of another configuration or seed; choose another folder with --out")
+
+    def claim() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+    return claim
+
+
+def _writable(folder: Path) -> None:
+    """Before data and features are prepared, which may take long; where nothing is made, nothing is left."""
+    at = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=at):
+            pass
+    except OSError as error:
+        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); name another folder with -o") from None
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What only building a game can tell to be right."""

@@ -1,0 +1,35 @@
+"""Points: compared as they are, by a sliced Wasserstein distance, and a mixture by its modes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.data.dataset import Dataset
+from pipeline.metrics.modes import mode_metrics, projected, sliced_wasserstein
+
+
+class PointMeasure:
+    name, extracts = "points", False
+
+    def __init__(self, dataset: Dataset, cache: Path, device: torch.device | str) -> None:
+        self._dataset = dataset
+
+    def features(self, samples: Tensor) -> Tensor:
+        return samples.cpu()
+
+    def reference(self, features: Tensor, count: int) -> Tensor:
+        """The sorted projections of as many as are generated."""
+        return projected(features[:count])
+
+    def metrics(self, reference: Tensor, features: Tensor) -> dict[str, float]:
+        return {**self.modes(features), **self.distance(reference, features)}
+
+    def distance(self, reference: Tensor, features: Tensor) -> dict[str, float]:
+        return {"sliced_wasserstein": sliced_wasserstein(reference, features)}
+
+    def modes(self, features: Tensor) -> dict[str, float]:
+        data = self._dataset
+        return {} if data.means is None or data.sigma is None else mode_metrics(features, data.means, data.sigma)

@@ -1,0 +1,38 @@
+"""What came out of a sweep, in a few lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipeline.record import front
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial
+from pipeline.report.numbers import clock, floors, number, signed
+
+
+def summary(state: SweepState) -> list[str]:
+    """What came out, in a few lines: how runs ended, the best trial, and its difference to the default."""
+    reasons = Counter(str(run.end_reason or "unfinished") for run in state.runs)
+    lines = [
+        f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())
+    ]
+    if reasons["unfinished"]:
+        lines.append(f"{reasons['unfinished']} unfinished; go on with: {state.command('resume')}")
+    best = state.best_trial
+    if best is None:
+        return lines
+    tail = best.tail(state.metric)
+    lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, {_seeds(best)}")
+    default = state.default_tail
+    if default is not None and tail is not None and best.number != 0:
+        lines.append(f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}")
+    elif best.number == 0:
+        lines.append("the default configuration (trial 0) was not beaten")
+    lines += front.words(state)
+    lines.append("its parameters: " + "  ".join(f"{key}={number(value)}" for key, value in best.params.items()))
+    return lines
+
+
+def _seeds(trial: Trial) -> str:
+    count = len(trial.counted)
+    return "on one seed" if count == 1 else f"the median of {count} seeds"

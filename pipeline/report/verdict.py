@@ -1,0 +1,154 @@
+"""What a pick found, in words: for the screen and for the comments of best.yaml."""
+
+from __future__ import annotations
+
+from pipeline.errors import show
+from pipeline.picking.intervals import Interval
+from pipeline.picking.plateau import Neighbour, Plateau, Reach, plateau
+from pipeline.picking.verdict import Difference, Row, Verdict
+from pipeline.record.state import SweepState
+from pipeline.report.numbers import floors, number
+
+
+def span(interval: Interval | None) -> str:
+    return "unknown" if interval is None else f"{number(interval[0])} to {number(interval[1])}"
+
+
+def share(row: Row) -> str:
+    low, high = row.share_interval
+    return f"{row.healthy} of {row.seeds} fresh seeds healthy (95% interval of the share {low:.0%} to {high:.0%})"
+
+
+def versus(difference: Difference, name: str) -> str:
+    """'0.8 better than the default (95%: 0.5 to 1.1), paired on 5 seeds', or 'no better than the default ...'."""
+    amount = f"{number(abs(difference.better))} {'better' if difference.better >= 0 else 'worse'}"
+    paired = f"paired on {difference.seeds} seed{'s' if difference.seeds > 1 else ''}"
+    if difference.noise:
+        return f"no better than {name}: {amount}, 95% {span(difference.interval)}, within seed noise, {paired}"
+    return f"{amount} than {name} (95%: {span(difference.interval)}), {paired}"
+
+
+def conclusions(found: Verdict, state: SweepState) -> list[str]:
+    """The verdict in a few lines, the most important one first."""
+    best = found.best
+    lines = [
+        f"picked: trial {best.trial} ({', '.join(best.why)}), {found.metric} {number(best.score)}"
+        f"{floors(state, best.score)} on the test part (95%: {span(best.interval)}); {share(best)}"
+    ]
+    if found.default is not None and best.trial != found.default:
+        versus_default = best.versus_default
+        if versus_default is not None:
+            its = next(row for row in found.rows if row.trial == found.default)
+            seeds = "" if its.share == best.share else f"; healthy on {_of(best)} seeds, the default on {_of(its)}"
+            lines.append("against the default configuration: " + versus(versus_default, "the default") + seeds)
+        else:
+            lines.append("against the default configuration: no seed on which both were healthy")
+    elif found.default is not None:
+        lines.append("the default configuration (trial 0) is the pick: no finalist was shown to be better")
+    rivals = [str(row.trial) for row in found.rows[1:] if _equal(row, best)]
+    if rivals:
+        lines.append(
+            f"within seed noise of trial {best.trial}: trial{'s' if len(rivals) > 1 else ''} {', '.join(rivals)}"
+        )
+    if best.prediction is not None:
+        lines.append(f"one new seed: {found.metric} tail {span(best.prediction)} on the validation part (90%)")
+    for row in found.rows:
+        if row.front:
+            parts = ", ".join(f"{name} {number(value)}" for name, value in row.objectives.items())
+            lines.append(f"on the front, confirmed: trial {row.trial} ({parts}; medians over seeds; test part)")
+    lines += _optimism(found)
+    if not found.complete:
+        lines.append(f"the race is not over; go on with: {state.command('pick')}")
+    lines.append(f"{found.runs} runs in place of the {found.full_grid} of a full grid")
+    return lines
+
+
+def _of(row: Row) -> str:
+    return f"{row.healthy} of {row.seeds}"
+
+
+def _equal(row: Row, best: Row) -> bool:
+    """Nothing tells it from the best one: neither its share nor its score."""
+    return row.share >= best.share and row.versus_best is not None and row.versus_best.noise
+
+
+def _optimism(found: Verdict) -> list[str]:
+    row = next((row for row in found.rows if row.trial == found.searched_best), None)
+    if row is None or row.searched is None or row.confirmed is None or found.optimism is None:
+        return []
+    return [
+        f"optimism of the search: its best, trial {row.trial}, scored {number(row.searched)} there and "
+        f"{number(row.confirmed)} on fresh seeds of the same data part ({number(abs(found.optimism))} "
+        f"{'worse' if found.optimism >= 0 else 'better'})"
+    ]
+
+
+def evidence(found: Verdict, state: SweepState) -> list[str]:
+    """What a reader of best.yaml should know of it."""
+    data, best = state.data, found.best
+    seeds = ", ".join(f"{seed} {reason}" for seed, reason in best.ends.items())
+    lines = [
+        f"Picked by gansweep from the sweep {found.name} ({state.source}, {len(state.trials)} trials).",
+        "Run it: gansweep train, with this file's path",
+        "",
+        *conclusions(found, state),
+        *(robustness(around) if (around := plateau(state)) else []),
+        "",
+        f"Fresh seeds, which the search never used, and how they ended: {seeds}",
+        f"Data: {data.get('name')} ({data.get('fingerprint')}); features: {state.features}",
+        "",
+        "All finalists, best first (score: test part):",
+    ]
+    for row in found.rows:
+        lines.append(
+            f"  trial {row.trial} ({', '.join(row.why)}): {number(row.score)} (95%: {span(row.interval)}), "
+            f"{row.healthy} of {row.seeds} healthy, the best with probability {row.probability_best:.2f}"
+        )
+    return lines
+
+
+def robustness(found: Plateau) -> list[str]:
+    """How far the winner's parameters can be moved, in lines; the most important one first."""
+    held = [row for row in found.rows if row.found in ("holds", "better")]
+    lines = [
+        f"plateau: {len(held)} of {len(found.rows)} moves of one parameter of trial {found.of} hold "
+        f"(paired on {found.seeds} fresh seeds; as healthy, and not surely worse on the test part)"
+    ]
+    lines += [f"  {_reach(reach, found.rows)}" for reach in found.reaches]
+    for row in found.rows:
+        if not isinstance(row.value, (int, float)) or isinstance(row.value, bool):
+            lines.append(f"  {row.parameter} {number(row.was)}: with {number(row.value)} it {_outcome(row)}")
+    gained = [row for row in found.rows if row.found == "better"]
+    if gained:
+        better = ", ".join(f"{row.parameter} {number(row.value)}" for row in gained)
+        lines.append(f"  better than the winner on these seeds: {better}; a search around there may pay")
+    lines += [f"  not moved: {each['parameter']} {number(each['was'])}: {each['why']}" for each in found.left]
+    if not found.complete:
+        lines.append("the neighbours are not all trained; the same command goes on")
+    return lines
+
+
+def _reach(reach: Reach, rows: tuple[Neighbour, ...]) -> str:
+    """'optimiser.lr_d 0.0021: holds from 0.0014 (as far as it was moved) to 0.0021; 0.0032 breaks it: ...'."""
+
+    def end(value: float, breaks: float | None) -> str:
+        return number(value) + (" (as far as it was moved)" if breaks is None and value != reach.was else "")
+
+    low, high = end(reach.low, reach.breaks_below), end(reach.high, reach.breaks_above)
+    line = f"{reach.parameter} {number(reach.was)}: "
+    line += f"holds from {low} to {high}" if reach.low != reach.high else "holds where it is alone"
+    mine = [row for row in rows if row.parameter == reach.parameter]
+    for value in (reach.breaks_below, reach.breaks_above):
+        if value is not None:
+            row = next(row for row in mine if row.value == value)
+            line += f"; at {show(value) if isinstance(value, int) else number(value)} it {_outcome(row)}"
+    return line
+
+
+def _outcome(row: Neighbour) -> str:
+    ended = ", ".join(f"{count} {reason}" for reason, count in row.ends.items())
+    if row.found == "breaks" or row.difference is None:
+        return f"{row.found} ({row.healthy} of {row.seeds} seeds healthy: {ended})"
+    amount = f"{number(abs(row.difference.better))} {'better' if row.difference.better >= 0 else 'worse'}"
+    word = "holds" if row.found == "holds" else f"is {row.found}"
+    return f"{word} ({amount}, 95% {span(row.difference.interval)})"

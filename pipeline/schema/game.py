@@ -1,0 +1,93 @@
+"""The specs of the games: which is played, with which objective, under which condition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from pipeline.errors import one_of
+from pipeline.plugin import absolute, is_own
+from pipeline.schema.base import Options, Strict, scalar
+
+
+@dataclass(frozen=True)
+class ObjectiveRow:
+    """made: where its Objective is; smoothed: whether its reals have a target, which can be lowered."""
+
+    made: str
+    smoothed: bool = False
+
+
+_HERE = "pipeline.games.objectives"
+OBJECTIVES: dict[str, ObjectiveRow] = {
+    "minimax": ObjectiveRow(f"{_HERE}:MINIMAX", smoothed=True),
+    "non_saturating": ObjectiveRow(f"{_HERE}:NON_SATURATING", smoothed=True),
+    "least_squares": ObjectiveRow(f"{_HERE}:LEAST_SQUARES", smoothed=True),
+    "hinge": ObjectiveRow(f"{_HERE}:HINGE"),
+    "wasserstein": ObjectiveRow(f"{_HERE}:WASSERSTEIN"),
+    "relativistic": ObjectiveRow(f"{_HERE}:RELATIVISTIC"),
+    "relativistic_average": ObjectiveRow(f"{_HERE}:RELATIVISTIC_AVERAGE"),
+}
+SMOOTHED = tuple(name for name, row in OBJECTIVES.items() if row.smoothed)
+GAMES: dict[str, str] = {"adversarial": "pipeline.games.adversarial:AdversarialGame"}  # where each is made
+
+
+class ConditionSpec(Strict):
+    """Classes as a condition: the generator is given a class beside the latent, and the discriminator's score is
+    of a sample and its class. concatenation: at D's input (Mirza and Osindero 2014); projection: an inner product
+    with D's features (Miyato and Koyama 2018, eq. 3); auxiliary_classifier: D also tells the class (Odena et al.
+    2017), whose loss counts `weight`."""
+
+    kind: Literal["concatenation", "projection", "auxiliary_classifier"]
+    weight: float | None = scalar(None, gt=0)
+
+    @model_validator(mode="after")
+    def _weight_of_the_classifier(self) -> ConditionSpec:
+        if self.weight is not None and self.kind != "auxiliary_classifier":
+            raise ValueError(f"weight: found one with {self.kind}; valid: with auxiliary_classifier alone")
+        return self
+
+
+class AdversarialSpec(Strict):
+    """Noise to sample (Goodfellow et al. 2014), with one of the objectives of games/objectives.py.
+
+    name, objective: one that is known, or "file.py:object" of your own: a class that is a Game, an Objective.
+    options: what a game of your own has for hyperparameters.
+
+    with (in a YAML): sections that come with this game alone, such as {regularisers: {r1: {}}}; so a choice of
+    games has each its own regularisers, norms and rates. They are put where they belong when it is read.
+    label_smoothing: the reals' target is 1 - label_smoothing (one-sided, Salimans et al. 2016).
+    packing: samples that the discriminator judges together (PacGAN, Lin et al. 2018)."""
+
+    name: str = "adversarial"
+    objective: str = "non_saturating"
+    label_smoothing: float = scalar(0.0, ge=0, lt=0.5)
+    packing: int = Field(1, ge=1, le=16)
+    condition: ConditionSpec | None = None
+    options: Options = {}
+
+    @field_validator("name", "objective")
+    @classmethod
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        known: Collection[str] = GAMES if info.field_name == "name" else OBJECTIVES
+        if name not in known and not is_own(name):
+            raise ValueError(f'found "{name}", {one_of(name, [*known, "file.py:object"])}')
+        return absolute(name)
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> AdversarialSpec:
+        if self.options and self.name in GAMES:
+            raise ValueError(
+                f"options: found {', '.join(self.options)} with {self.name}; valid: with a game of your own"
+            )
+        if self.label_smoothing and self.objective not in SMOOTHED:
+            raise ValueError(
+                f"label_smoothing: found {self.label_smoothing} with {self.objective}, whose reals have no target; "
+                f"valid: 0, or with {', '.join(SMOOTHED)}"
+            )
+        if self.condition and self.packing > 1:
+            raise ValueError(f"packing: found {self.packing} with a condition; valid: 1, a pack has no one class")
+        return self

@@ -1,0 +1,152 @@
+"""The network specs: what each side can be built of, and what cannot be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from pipeline.plugin import absolute, is_own
+from pipeline.schema.base import OWN, Options, Strict, scalar
+from pipeline.schema.kinds import KINDS
+
+Norm = Literal["none", "batch", "instance", "layer", "spectral"]
+GeneratorNorm = Literal["none", "batch", "instance", "layer", "spectral", "conditional_batch"]
+Activation = Literal["relu", "leaky_relu", "silu", "tanh", "elu"]
+MlpActivation = Literal["relu", "leaky_relu", "silu", "tanh", "elu", "maxout"]
+Init = Literal["normal", "xavier", "orthogonal", "kaiming"]
+Minibatch = Literal["none", "stddev", "discrimination"]
+
+
+class MlpSpec(Strict):
+    """`depth` hidden layers of `width` units. activation None: as in DcganSpec; maxout: each unit the largest of 5
+    linear ones (Goodfellow et al. 2013)."""
+
+    network: str  # a name of FAMILIES
+    width: int = Field(128, ge=1, le=8192)
+    depth: int = Field(3, ge=1, le=16)
+    norm: GeneratorNorm = "none"
+    activation: MlpActivation | None = None
+    init: Init = "kaiming"
+
+    def check(self, side: str, resolution: int | None) -> None:
+        """ValueError where it cannot be built."""
+        if self.norm == "instance":
+            raise ValueError(f"{side}.norm: found instance; an mlp has no pixels, valid: none, batch, layer, spectral")
+
+
+class DcganSpec(Strict):
+    """Radford et al. 2016 with `depth` stages of stride 2 (None: down to 4 x 4 or the odd size above it);
+    `width` channels at the stage nearest the image, doubled at each stage away from it.
+    activation None: relu in the generator, leaky_relu (0.2) in the discriminator.
+    norm conditional_batch: gain and bias of each class (Dumoulin et al. 2017), the generator of a condition."""
+
+    network: str
+    width: int = Field(64, ge=1, le=1024)
+    depth: int | None = Field(None, ge=1, le=5)
+    norm: GeneratorNorm = "batch"
+    activation: Activation | None = None
+    init: Init = "normal"
+
+    def check(self, side: str, resolution: int | None) -> None:
+        """ValueError where it cannot be built for this resolution."""
+        assert resolution is not None
+        depth = self.depth
+        if depth is None:
+            if stages(resolution) == 0:
+                raise ValueError(f"data.resolution: found {resolution}; dcgan halves it, valid: an even number")
+        elif resolution % 2**depth or resolution // 2**depth < 2:
+            valid = [d for d in range(1, 6) if resolution % 2**d == 0 and resolution // 2**d >= 2]
+            raise ValueError(
+                f"{side}.depth: found {depth}; a resolution of {resolution} cannot be halved {depth} times down to "
+                f"2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"
+            )
+
+
+class MlpDiscriminatorSpec(MlpSpec):
+    """dropout: the share of hidden units set to 0 after each activation (Srivastava et al. 2014).
+    minibatch: what the score also sees of the other samples of its batch: stddev (Karras et al. 2018, sec. 3) or
+    discrimination (Salimans et al. 2016, sec. 3.2)."""
+
+    norm: Norm = "none"
+    dropout: float = scalar(0.0, ge=0, lt=1)
+    minibatch: Minibatch = "none"
+
+
+class DcganDiscriminatorSpec(DcganSpec):
+    """dropout and minibatch: as in MlpDiscriminatorSpec."""
+
+    norm: Norm = "batch"
+    dropout: float = scalar(0.0, ge=0, lt=1)
+    minibatch: Minibatch = "none"
+
+
+class OwnNetworkSpec(Strict):
+    """network: "file.py:object" of your own, a class or function that gives an nn.Module (see games/networks);
+    options: its hyperparameters, given by keyword. Norm, initialisation and all else are its own affair."""
+
+    network: str
+    options: Options = {}
+    norm: ClassVar[str] = OWN
+    minibatch: ClassVar[str] = OWN
+
+    @field_validator("network")
+    @classmethod
+    def _place(cls, name: str) -> str:
+        return absolute(name)
+
+
+def _family(value: Any) -> str | None:
+    """The tag of a network's spec."""
+    name = value.get("network") if isinstance(value, dict) else getattr(value, "network", None)
+    return None if name is None else OWN if is_own(str(name)) else str(name)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A row: what both sides are specified by, and where their modules are made."""
+
+    generator: type[Strict]
+    discriminator: type[Strict]
+    made: str  # the module of games/networks that has a Generator and a Discriminator
+    pixels: bool  # whether it wants data with a resolution
+    half: bool  # whether bfloat16 is worth it on a GPU
+
+
+FAMILIES: dict[str, Family] = {
+    "mlp": Family(MlpSpec, MlpDiscriminatorSpec, "pipeline.games.networks.mlp", pixels=False, half=False),
+    "dcgan": Family(DcganSpec, DcganDiscriminatorSpec, "pipeline.games.networks.dcgan", pixels=True, half=True),
+}
+
+if TYPE_CHECKING:
+    GeneratorSpec = MlpSpec | DcganSpec | OwnNetworkSpec
+    DiscriminatorSpec = MlpDiscriminatorSpec | DcganDiscriminatorSpec | OwnNetworkSpec
+else:
+    _generators = tuple(Annotated[each.generator, Tag(name)] for name, each in FAMILIES.items())
+    _discriminators = tuple(Annotated[each.discriminator, Tag(name)] for name, each in FAMILIES.items())
+    _own = Annotated[OwnNetworkSpec, Tag(OWN)]
+    GeneratorSpec = Annotated[Union[*_generators, _own], Discriminator(_family)]
+    DiscriminatorSpec = Annotated[Union[*_discriminators, _own], Discriminator(_family)]
+
+
+def check_network(side: str, network: Any, kind: str, resolution: int | None) -> None:
+    """ValueError where `network` cannot be built for this kind of data at this resolution."""
+    family = FAMILIES.get(network.network)
+    if family is None:  # the user's own
+        return
+    if family.pixels and not KINDS[kind].pixels:
+        others = ", ".join(name for name, each in FAMILIES.items() if not each.pixels)
+        raise ValueError(
+            f"{side}.network: found {network.network}; {KINDS[kind].words} have no pixels, valid: {others}"
+        )
+    if check := getattr(network, "check", None):
+        check(side, resolution)
+
+
+def stages(resolution: int) -> int:
+    """How often a resolution can be halved without going under 4 pixels a side."""
+    count = 0
+    while resolution % 2 == 0 and resolution // 2 >= 4:
+        resolution, count = resolution // 2, count + 1
+    return count

@@ -1,0 +1,150 @@
+"""The specs of a game's parts: what may be added to its losses, its discriminator's input and its updates."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.plugin import absolute, is_own
+from pipeline.schema.base import Options, Strict, scalar
+
+Transform = Literal["colour", "translation", "cutout"]
+
+
+class GradientPenalty(Strict):
+    """A penalty on the discriminator's gradient at its input, every `interval` of its steps, times `interval`."""
+
+    weight: float = scalar(10.0, gt=0)
+    interval: int = Field(1, ge=1)
+
+
+class R1Spec(GradientPenalty):
+    """weight / 2 * E|grad D(real)|^2 (Mescheder et al. 2018, eq. 9)."""
+
+
+class R2Spec(GradientPenalty):
+    """weight / 2 * E|grad D(fake)|^2 (Mescheder et al. 2018, eq. 10)."""
+
+
+class WganGpSpec(GradientPenalty):
+    """weight * E(|grad D(mix)| - 1)^2 between reals and fakes (Gulrajani et al. 2017, eq. 3)."""
+
+
+class DraganSpec(GradientPenalty):
+    """weight * E(|grad D(real + noise)| - 1)^2 (Kodali et al. 2017, sec. 2.3)."""
+
+
+class LecamSpec(Strict):
+    """Holds the scores near their running averages of the other side (Tseng et al. 2021, eq. 5), from the
+    discriminator's step `start` on; `decay` of the averages."""
+
+    weight: float = scalar(0.3, gt=0)
+    decay: float = scalar(0.99, ge=0, lt=1)
+    start: int = Field(1000, ge=0)
+
+
+class ConsistencySpec(Strict):
+    """Balanced consistency (bCR, Zhao et al. 2020, alg. 1): a sample and a transformed copy of it score alike."""
+
+    weight_real: float = scalar(10.0, ge=0)
+    weight_fake: float = scalar(10.0, ge=0)
+    transform: Transform = "translation"
+
+
+class ModeSeekingSpec(Strict):
+    """weight / (mean|G(z1) - G(z2)| / mean|z1 - z2| + 1e-5) in the generator's loss (Mao et al. 2019, eq. 4)."""
+
+    weight: float = scalar(1.0, gt=0)
+
+
+class WeightClippingSpec(Strict):
+    """Every parameter of D is cut to [-bound, bound] after its step (Arjovsky et al. 2017, alg. 1)."""
+
+    bound: float = scalar(0.01, gt=0)
+
+
+class GradientClippingSpec(Strict):
+    """The gradient of each side is scaled down to `norm` where it is longer (Pascanu et al. 2013)."""
+
+    norm: float = scalar(1.0, gt=0)
+
+
+class InstanceNoiseSpec(Strict):
+    """N(0, sigma) on every input of D, decaying linearly to 0 over `share` of the budget (Sonderby et al. 2017)."""
+
+    sigma: float = scalar(0.1, gt=0)
+    share: float = scalar(0.5, gt=0, le=1)
+
+
+class OwnTermSpec(Strict):
+    """A term of D's loss of your own: weight * interval * its value, every `interval` of D's steps.
+    name: "file.py:object", a function or a Regulariser (see games/regularisers); options: its hyperparameters."""
+
+    name: str
+    weight: float = scalar(1.0, gt=0)
+    interval: int = Field(1, ge=1)
+    options: Options = {}
+
+    @field_validator("name")
+    @classmethod
+    def _place(cls, name: str) -> str:
+        if not is_own(name):
+            raise ValueError(f'found "{name}"; valid: "file.py:object"')
+        return absolute(name)
+
+
+class RegularisersSpec(Strict):
+    """Each one that is there is applied; null is the same as not there. own: terms of your own, each under a name."""
+
+    r1: R1Spec | None = None
+    r2: R2Spec | None = None
+    wgan_gp: WganGpSpec | None = None
+    dragan: DraganSpec | None = None
+    lecam: LecamSpec | None = None
+    consistency: ConsistencySpec | None = None
+    mode_seeking: ModeSeekingSpec | None = None
+    weight_clipping: WeightClippingSpec | None = None
+    gradient_clipping: GradientClippingSpec | None = None
+    instance_noise: InstanceNoiseSpec | None = None
+    own: dict[str, OwnTermSpec] = {}
+
+    @model_validator(mode="after")
+    def _go_together(self) -> RegularisersSpec:
+        if self.weight_clipping and self.wgan_gp:
+            raise ValueError("found weight_clipping and wgan_gp; both bound D's slope, valid: one of them")
+        return self
+
+    def gradient_penalties(self) -> list[str]:
+        return [name for name, part in self if isinstance(part, GradientPenalty)]
+
+
+class DiffAugmentSpec(Strict):
+    """DiffAugment (Zhao et al. 2020b): each transform that is on, on every input of D."""
+
+    colour: bool = True
+    translation: bool = True
+    cutout: bool = True
+
+
+class AdaSpec(Strict):
+    """Adaptive augmentation (Karras et al. 2020): each transform with a probability that grows while
+    r_t = E[sign D(real)] is above `target` and falls below it, by one over `images` images; looked at every
+    `interval` steps."""
+
+    target: float = scalar(0.6, gt=-1, lt=1)
+    images: int = Field(500_000, ge=1)
+    interval: int = Field(4, ge=1)
+
+
+class AugmentationSpec(Strict):
+    """At most one of the two; null is the same as not there."""
+
+    diffaugment: DiffAugmentSpec | None = None
+    ada: AdaSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> AugmentationSpec:
+        if self.diffaugment and self.ada:
+            raise ValueError("found diffaugment and ada; valid: one of them")
+        return self

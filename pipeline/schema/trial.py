@@ -1,0 +1,241 @@
+"""TrialSpec: everything that one training run is made of. Its keys are the keys of the YAML."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.errors import InputError
+from pipeline.plugin import absolute, is_own
+from pipeline.schema.base import Strict, scalar
+from pipeline.schema.datasets import lookup
+from pipeline.schema.game import AdversarialSpec
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.metrics import METRICS
+from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_network
+from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
+from pipeline.schema.transfer import InitFromSpec
+
+# What a game can bring `with` it: everything in which the trials of a sweep may differ.
+BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
+
+
+class DataSpec(Strict):
+    """The training data. resolution None: the data set's own; images are resized to it otherwise.
+    limit: train on so many of the training samples, always the same ones; metrics still see all parts whole."""
+
+    name: str
+    resolution: int | None = Field(None, ge=8, le=64)
+    limit: int | None = Field(None, ge=32)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            lookup(name)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return absolute(name)
+
+
+class BudgetSpec(Strict):
+    """images: training images shown to the discriminator over the whole run."""
+
+    images: int = Field(gt=0)
+
+
+class OwnMetricSpec(Strict):
+    """A metric of your own. name: "file.py:function" (see metrics/own.py); minimise: whether less is better."""
+
+    name: str
+    minimise: bool
+
+    @field_validator("name")
+    @classmethod
+    def _place(cls, name: str) -> str:
+        if not is_own(name):
+            raise ValueError(f'found "{name}"; valid: "file.py:function"')
+        return absolute(name)
+
+
+class EvaluationSpec(Strict):
+    """every: images between evaluations; samples: generated for each (None: as many as there are validation
+    samples, at most 2,000); grid: samples a side of the sample picture; metrics: of your own, each under a name that
+    the objective can be."""
+
+    every: int = Field(gt=0)
+    samples: int | None = Field(None, ge=32)
+    grid: int = Field(8, ge=2, le=16)
+    metrics: dict[str, OwnMetricSpec] = {}
+
+    @field_validator("metrics")
+    @classmethod
+    def _names(cls, metrics: dict[str, OwnMetricSpec]) -> dict[str, OwnMetricSpec]:
+        for name in metrics:
+            if name in METRICS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(f'found the name "{name}"; valid: small letters, digits and _, and none of a metric')
+        return metrics
+
+    @property
+    def own(self) -> dict[str, bool]:
+        """The metrics of one's own, with whether less is better."""
+        return {name: metric.minimise for name, metric in self.metrics.items()}
+
+
+class LatentSpec(Strict):
+    """gaussian: N(0, 1) in each of `size` dimensions; uniform: U(-1, 1)."""
+
+    distribution: Literal["gaussian", "uniform"] = "gaussian"
+    size: int = Field(64, ge=1, le=4096)
+
+
+class OptimiserSpec(Strict):
+    """Adam for each side. lr_d, beta1_d and beta2_d: the discriminator's where they differ (None: the same; two
+    rates are the two time scales of Heusel et al. 2017). discriminator_steps: for each generator step.
+    linear: from the learning rate to 0 over the budget."""
+
+    lr_g: float = scalar(2e-4, gt=0, le=1)
+    lr_d: float | None = scalar(None, gt=0, le=1)
+    beta1: float = scalar(0.5, ge=0, lt=1)
+    beta2: float = scalar(0.999, ge=0, lt=1)
+    beta1_d: float | None = scalar(None, ge=0, lt=1)
+    beta2_d: float | None = scalar(None, ge=0, lt=1)
+    discriminator_steps: int = Field(1, ge=1, le=20)
+    weight_decay: float = scalar(0.0, ge=0, le=1)
+    schedule: Literal["constant", "linear"] = "constant"
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """The learning rates of the generator and of the discriminator."""
+        return self.lr_g, self.lr_g if self.lr_d is None else self.lr_d
+
+
+class EmaSpec(Strict):
+    """The generator that is sampled is a running average of the trained one. half_life in images, and never
+    more than 0.05 of the images so far (the ramp-up of Karras et al. 2020); 0: no average."""
+
+    half_life: float = scalar(10_000.0, ge=0)
+
+
+class TrialSpec(Strict):
+    """One configuration. device, precision and memory_format are chosen at launch where they are left None."""
+
+    data: DataSpec
+    budget: BudgetSpec
+    evaluation: EvaluationSpec
+    game: AdversarialSpec = AdversarialSpec()
+    latent: LatentSpec = LatentSpec()
+    generator: GeneratorSpec
+    discriminator: DiscriminatorSpec
+    regularisers: RegularisersSpec = RegularisersSpec()
+    augmentation: AugmentationSpec = AugmentationSpec()
+    optimiser: OptimiserSpec = OptimiserSpec()
+    ema: EmaSpec = EmaSpec()
+    batch_size: int = Field(64, ge=2, le=8192)
+    init_from: InitFromSpec | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+    memory_format: Literal["contiguous", "channels_last"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with(cls, tree: Any) -> Any:
+        """What a choice of the game brings with it, put where it belongs."""
+        game = tree.get("game") if isinstance(tree, dict) else None
+        if not isinstance(game, dict) or game.get("with") is None:
+            return tree
+        brought = game["with"]
+        if not isinstance(brought, dict) or not brought.keys() <= set(BROUGHT):
+            raise ValueError(f"game.with: found {_shown(brought)}; valid: a mapping of {', '.join(BROUGHT)}")
+        rest = {**tree, "game": {key: value for key, value in game.items() if key != "with"}}
+        return _merged(rest, brought, "")
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> TrialSpec:
+        known = lookup(self.data.name)
+        if self.evaluation.every > self.budget.images:
+            raise ValueError(
+                f"evaluation.every: found {self.evaluation.every}; valid: at most budget.images ({self.budget.images})"
+            )
+        self._parts_go_together()
+        if known is None:
+            return self
+        if KINDS[known.kind].pixels and self.data.resolution is None and known.resolution is None:
+            raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from 8 to 64")
+        if not KINDS[known.kind].pixels and self.data.resolution is not None:
+            words = KINDS[known.kind].words
+            raise ValueError(
+                f"data.resolution: found {self.data.resolution}; {self.data.name} is {words}, leave it out"
+            )
+        self.check_data(known.kind, self.data.resolution or known.resolution, known.labelled is not False)
+        return self
+
+    def check_data(self, kind: str, resolution: int | None, labelled: bool) -> None:
+        """ValueError where data of this kind and resolution is not what the parts need. What a file's name does not
+        tell is told once it is open."""
+        if self.game.condition and not labelled:
+            raise ValueError(
+                f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels, valid: null"
+            )
+        of_pixels = {f"augmentation.{name}": part for name, part in self.augmentation}
+        of_pixels["regularisers.consistency"] = self.regularisers.consistency
+        for key, part in of_pixels.items():
+            if not KINDS[kind].pixels and part is not None:
+                raise ValueError(f"{key}: found it; {self.data.name} is {KINDS[kind].words}, valid: without it")
+        for side in ("generator", "discriminator"):
+            check_network(side, getattr(self, side), kind, resolution)
+
+    def _parts_go_together(self) -> None:
+        packing, clipped = self.game.packing, self.regularisers.weight_clipping
+        if self.batch_size % packing:
+            raise ValueError(f"game.packing: found {packing}; valid: what divides batch_size ({self.batch_size})")
+        if self.batch_size == packing:
+            raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
+        if clipped and self.discriminator.norm == "spectral":
+            raise ValueError(
+                "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "
+                "valid: another norm"
+            )
+        if self.generator.norm == "conditional_batch" and self.game.condition is None:
+            raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")
+
+
+def _merged(tree: dict[str, Any], brought: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Both trees as one; ValueError for a key that both have a value of."""
+    merged = dict(tree)
+    for key, value in brought.items():
+        there = merged.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            merged[key] = _merged(there, value, f"{prefix}{key}.")
+        elif there is None:
+            merged[key] = value
+        else:
+            raise ValueError(f"game.with: found {prefix}{key}, which is given beside game too; valid: in one place")
+    return merged
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, dict) else str(value)
+
+
+def resolve(spec: TrialSpec, cuda: bool) -> TrialSpec:
+    """The spec with everything decided that was left to the launch: fp32 on CPU, bf16 and channels_last on CUDA.
+
+    Data for which bf16 will not do keep fp32 everywhere, as does data of a function of the user's own of which nothing
+    says what it is.
+    """
+    device = spec.device or ("cuda" if cuda else "cpu")
+    known, family = lookup(spec.data.name), FAMILIES.get(spec.generator.network)
+    pixels = family is not None and family.pixels
+    half = KINDS[known.kind].half if known else pixels or spec.data.resolution is not None
+    fast = device == "cuda" and half and (family is None or family.half)
+    chosen: dict[str, Any] = {
+        "device": device,
+        "precision": spec.precision or ("bf16" if fast else "fp32"),
+        "memory_format": spec.memory_format or ("channels_last" if fast else "contiguous"),
+    }
+    if spec.data.resolution is None and known is not None and KINDS[known.kind].pixels:
+        chosen["data"] = spec.data.model_copy(update={"resolution": known.resolution})
+    return spec.model_copy(update=chosen)

@@ -1,0 +1,1 @@
+"""A sweep, from its folder to the driver at work on it."""

@@ -1,0 +1,160 @@
+"""The lines that a driver begins with, and whether what it goes on with is what the sweep was started with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.said import shown
+from pipeline.errors import InputError
+from pipeline.record.events import DriverSaid, Line, Prepared, SweepBegan, every
+from pipeline.record.home import EVENTS, begun, command
+from pipeline.record.lock import Lock
+from pipeline.record.log import Record, read
+from pipeline.space import places
+from pipeline.sweeps import sweep_yaml
+from pipeline.sweeps.setup import Setup
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a driver starts with."""
+
+    doing: str  # "search" or "pick"
+    held: Lock
+    prepared: dict[str, Any]  # data, features, floor and code as they are now
+    slots: int  # runs at a time
+    accept_changes: bool  # of data and code since the sweep was started
+
+
+def begin(
+    sweep: Setup,
+    record: Record,
+    start: Start,
+) -> list[Line]:
+    """Writes the lines of a driver's start, in a new record or at the end of one; returns all lines so far.
+
+    Raises InputError where data, features or code are not those that the sweep was started with, unless that is
+    accepted: then it goes on with them from here.
+    """
+    lines, _ = read(record.path)
+    prepared, launch = start.prepared, replace(sweep.launch, trials=sweep.trials_wanted)
+    if not lines:
+        sweep_yaml.write(sweep.folder, sweep.file.tree)
+        lines.append(
+            record.append(
+                "sweep",
+                name=sweep.name,
+                space=sweep.file.tree,
+                source=sweep.file.source,
+                spec=sweep.file.sweep.model_dump(mode="json"),
+                seed=sweep.file.sweep.search.seed,
+                versions=versions(),
+                token=sweep.token,
+            )
+        )
+    known = next(reversed(every(Prepared, lines)), None)
+    if known is not None:
+        check_units(known, prepared, sweep.name)
+    changed = [] if known is None else changes(known, prepared, launch.moved)
+    if changed and not start.accept_changes:
+        raise InputError(
+            f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
+            f"{command('resume', sweep.folder)} --accept-changes"
+        )
+    original = copied_from(lines, sweep.folder, sweep.tracking_uri)
+    lines.append(
+        record.append(
+            "driver",
+            doing=start.doing,
+            session=start.held.session,
+            state="started",
+            pid=os.getpid(),
+            host=platform.node(),
+            launch=asdict(launch),
+            slots=start.slots,
+            torn=record.torn,
+            taken_over=start.held.taken_over,
+            place={"folder": str(sweep.folder.absolute()), "tracking": sweep.tracking_uri},
+            **({"identity": uuid.uuid4().hex[:16], "copy_of": str(original)} if original else {}),
+        )
+    )
+    if known is None or changed:
+        lines.append(record.append("prepared", **prepared, **({"accepted": changed} if changed else {})))
+    return lines
+
+
+def copied_from(lines: list[Line], folder: Path, tracking_uri: str) -> Path | None:
+    """The folder that this one was copied from, where the original is still there and sends to the same tracker: what
+    goes on here is another sweep. None of a folder that was moved, or whose copy sends elsewhere."""
+    starts = [driver for driver in every(DriverSaid, lines) if driver.started]
+    first = every(SweepBegan, lines)
+    if not starts or not first:
+        return None
+    place = starts[-1].place
+    was = Path(place["folder"]) if place else folder.parent / first[0].sweep  # of before places were kept
+    if place and place["tracking"] != tracking_uri:
+        return None
+    if was.absolute() == folder.absolute() or not begun(was) or was.samefile(folder):
+        return None
+    return was if every(SweepBegan, read(was / EVENTS, limit=1)[0]) == first else None
+
+
+def check_units(known: Prepared, prepared: dict[str, Any], name: str) -> None:
+    """InputError where the sweep was started on a table as it came: its values and checkpoints are of other units."""
+    if known.data["fingerprint"] == prepared["data"].get("unstandardised"):
+        raise InputError(
+            f"{name}: the columns of {shown(known.data['name'])} are standardised now, and were not in the version "
+            "of gansweep that it was started with: its values and checkpoints do not go together with new ones; valid: "
+            "another sweep, or that version"
+        )
+
+
+def changes(known: Prepared, prepared: dict[str, Any], moved: Mapping[str, str]) -> list[str]:
+    """What is not as it was when the sweep was started, in words. moved: names of what is elsewhere by now."""
+    files = {places.file_of(was): places.file_of(now) for was, now in moved.items()}
+    found = []
+    data = known.data
+    if data["fingerprint"] != prepared["data"]["fingerprint"]:
+        now = prepared["data"]["fingerprint"]
+        found.append(
+            f"the data set {data['name']} is not the one it was started with ({data['fingerprint']}, now {now})"
+        )
+    if known.features != prepared["features"]:
+        found.append(
+            f"its distances were measured with the features {known.features}, which the cache no longer has "
+            f"(now {prepared['features']})"
+        )
+    for path, before in known.code.items():
+        now = prepared["code"].get(path) or prepared["code"].get(files.get(path, path))
+        if now != before:
+            found.append(f"{path} is not the code it was started with ({before}, now {now})")
+    return found
+
+
+def notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
+    """What was found when the sweep's folder was taken over, for the user."""
+    found = sweep_yaml.edited(record.path.parent, every(SweepBegan, lines)[0].space)
+    if original := every(DriverSaid, lines)[-1].copy_of:
+        found.append(
+            f"a copy of {original}: from here on it is a sweep of its own, with an experiment of its own in MLflow"
+        )
+    if held.taken_over is not None:
+        who = held.taken_over
+        at = f"process {who['pid']} on {who['host']}, since {who['since']}" if "pid" in who else "an unreadable one"
+        found.append(f"took over the lock of a driver that is gone ({at})")
+    if record.torn is not None:
+        found.append(f"dropped the record's last line, which was torn ({len(record.torn.encode())} bytes)")
+    return found
+
+
+def versions() -> dict[str, str]:
+    """What the sweep ran on, for the record."""
+    packages = ("gansweep", "ray", "optuna", "mlflow", "torch")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

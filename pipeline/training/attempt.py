@@ -1,0 +1,44 @@
+"""One run from its spec to its measurements, for a worker as for this process; data and features are kept open."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.metrics.evaluator import Evaluator
+from pipeline.record.measurement import Measurement
+from pipeline.schema.trial import DataSpec, EvaluationSpec, TrialSpec
+from pipeline.training.loop import training
+from pipeline.training.store import Store
+
+
+def attempt(
+    spec: TrialSpec, seed: int, objective: str, store: Store, cache: Path, root: Path | None, test: bool = False
+) -> Iterator[Measurement]:
+    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `store`. `test`: with
+    the last ones on the test part too."""
+    evaluator = _opened(spec, cache, root)
+    if spec.device == "cpu":
+        torch.set_num_threads(1)
+    return training(spec, evaluator, store, seed, objective, test)
+
+
+def prepared_data(spec: TrialSpec, cache: Path, root: Path | None) -> dict[str, Any]:
+    """What prepare() says of the data, which a run of `spec` then finds open."""
+    return _opened(spec, cache, root).about_data()
+
+
+def _opened(spec: TrialSpec, cache: Path, root: Path | None) -> Evaluator:
+    chosen = spec.data.model_dump_json(), spec.evaluation.model_dump_json()
+    return _evaluator(*chosen, cache, root, spec.device or "cpu")
+
+
+@functools.lru_cache(maxsize=2)
+def _evaluator(data: str, evaluation: str, cache: Path, root: Path | None, device: str) -> Evaluator:
+    asked = EvaluationSpec.model_validate_json(evaluation)
+    places = cache, root, torch.device(device)
+    return Evaluator.open(DataSpec.model_validate_json(data), asked.samples, *places, asked.metrics)

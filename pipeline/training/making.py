@@ -1,0 +1,97 @@
+"""What a generator makes: samples by name, of the same inputs at every evaluation of a run, and their pictures."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pipeline.data.batches import LABEL, to_float
+from pipeline.data.dataset import Dataset
+from pipeline.data.trees import Tree, chunks, joined, mapped, named
+from pipeline.games import latent
+from pipeline.games.game import SAMPLES, Draw, Game, Progress
+from pipeline.metrics.evaluator import Evaluator, Part
+from pipeline.metrics.samples import plotted, save_grid
+from pipeline.schema.kinds import KINDS
+from pipeline.schema.trial import TrialSpec
+from pipeline.seeds import derive
+from pipeline.training.state import TrainingState, domains_of
+from pipeline.training.step import evaluating
+from pipeline.training.store import Store
+
+CHUNK = 512  # samples at a time
+REALS_SHOWN = 2_000  # behind the samples of a table
+
+
+def evaluation_inputs(state: TrainingState, evaluator: Evaluator, part: Part, seed: int) -> Tree:
+    """What a run's generator is fed at each evaluation: the same all along, labels drawn as the training data has
+    them, and of data of several domains the first samples of a held-out part."""
+    count, game = evaluator.samples, state.game
+    randomness = torch.Generator().manual_seed(derive(seed, "evaluation"))
+    batch = condition_like(game, state.spec, count, randomness)
+    if evaluator.dataset.domains:
+        batch |= {name: to_float(each.samples) for name, each in domains_of(evaluator.dataset, count, part).items()}
+    return game.inputs(count, randomness, batch)
+
+
+def made(state: TrainingState, inputs: Tree) -> dict[str, Tensor]:
+    """What the average makes of the inputs, by name."""
+    return sampled(state.game, state.ema, inputs, state.spec, state.progress)
+
+
+def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor], store: Store) -> str:
+    """Writes a picture of what was made, of the same inputs all along, one a name; the first one's name relative to
+    the run's folder."""
+    names, grid = [], state.spec.evaluation.grid
+    for name, each in samples.items():
+        of = dataset.domains.get(state.game.references[name], dataset)
+        beside = "" if name == SAMPLES else f"-{name}"
+        path = store.samples / f"images-{state.images:012d}{beside}.png"
+        store.guard()
+        save_grid(_shown(of, each, grid), path, grid, of.means, _reals(of))
+        names.append(str(path.relative_to(store.folder)))
+    return names[0]
+
+
+def _shown(dataset: Dataset, samples: Tensor, grid: int) -> Tensor:
+    seen: Tensor = KINDS[dataset.kind].of.pictured(samples)
+    return seen[: grid**2] if seen.dim() == 4 else plotted(seen, dataset.centre, dataset.scale)
+
+
+def _reals(dataset: Dataset) -> Tensor | None:
+    """What a table's samples are shown over."""
+    if KINDS[dataset.kind].pixels or dataset.means is not None:
+        return None
+    reals = KINDS[dataset.kind].of.pictured(dataset.validation[:REALS_SHOWN])
+    return plotted(reals, dataset.centre, dataset.scale)
+
+
+def sampled(
+    game: Game, generator: torch.nn.Module, inputs: Tree, spec: TrialSpec, progress: Progress
+) -> dict[str, Tensor]:
+    """Samples (count, ...) by name, on the CPU, float32, of `generator` in evaluation mode, in chunks."""
+    device = next(generator.parameters()).device
+    draw = Draw(torch.Generator(device).manual_seed(0), progress)
+    half = torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bf16")
+    parts = []
+    with evaluating(generator), torch.inference_mode(), half:
+        for chunk in chunks(inputs, CHUNK):
+            found = game.sample(generator, mapped(lambda each: each.to(device), chunk), draw)
+            parts.append(mapped(lambda each: each.float().cpu(), found))
+    return named(joined(parts), SAMPLES)
+
+
+def condition_like(game: Game, spec: TrialSpec, count: int, randomness: torch.Generator) -> dict[str, Tensor]:
+    """A batch with the condition alone, as the training data has it; `randomness` stays as it is."""
+    if not game.classes:
+        return {}
+    behind = torch.Generator(randomness.device)
+    behind.set_state(randomness.get_state())
+    latent.draw(spec.latent, count, behind)  # labels are drawn behind latents, as they always were
+    return {LABEL: labels_like(game.classes, count, behind)}
+
+
+def labels_like(classes: tuple[int, ...], count: int, randomness: torch.Generator) -> Tensor:
+    """Labels (count,) drawn as often as the training data has each class."""
+    shares = torch.tensor(classes, dtype=torch.float32, device=randomness.device)
+    return torch.multinomial(shares, count, replacement=True, generator=randomness)
