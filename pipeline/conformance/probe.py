@@ -16,6 +16,7 @@ from pipeline.children import python
 from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
 from pipeline.errors import GansweepError, InputError
 from pipeline.schema.trial import TrialSpec
+from pipeline.training.attempt import attempt
 
 SECONDS = 5.0
 EVERY = 2_000  # images between the probe's evaluations

@@ -21,6 +21,7 @@ import torch
 from pipeline.record.trials import tail
 from pipeline.schema.trial import resolve
 from pipeline.space.load import load_trial
+from pipeline.training.attempt import attempt
 from pipeline.training.store import Store
 
 POLICIES = {

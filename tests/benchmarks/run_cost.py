@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline.schema.trial import resolve
 from pipeline.space.load import load_trial
+from pipeline.training.attempt import attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATIONS = {"digits": 6, "fashion_mnist": 4}  # the first one warms up and is left out
