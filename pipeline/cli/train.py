@@ -14,9 +14,10 @@ import yaml
 from pipeline.conformance.preflight import preflight
 from pipeline.data.said import what_was_read
 from pipeline.deadline import deadline, ending, timely
+from pipeline.drivers.driver import end_by_itself
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
-from pipeline.health.rules import Context, end_of
+from pipeline.health.rules import Context
 from pipeline.metrics.evaluator import prepare
 from pipeline.plugin import is_own
 from pipeline.record.log import dumps
@@ -77,9 +78,9 @@ def train(
                 f"{measurement.images:>10,} images  "
                 + "  ".join(f"{k} {v:.4g}" for k, v in measurement.metrics.items())
             )
-            end = end_of(sweep.health, done.measurements, spec.budget.images, context)
+            end = end_by_itself(sweep.health, done, spec.budget.images, context)
             if end is not None:
-                done.end_reason, done.evidence = end.reason, end.evidence
+                done.end_reason, done.evidence = end
                 break
     except (GansweepError, KeyboardInterrupt):
         raise
@@ -87,7 +88,6 @@ def train(
         done.end_reason, done.evidence = classify(error, folder)
         if done.end_reason == DISK_FULL:
             raise GansweepError(f"{needed(folder, 1)}; make room and call it again: it goes on") from None
-    done.end_reason = done.end_reason or "completed"
     result = {
         "folder": str(folder),
         "seed": seed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,21 +173,26 @@ class Driver(ABC):
             self.ended(job, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
 
     def _end_of(self, run: Run) -> tuple[str, dict[str, Any]] | None:
-        """Health first: a run that went wrong at its last evaluation is not taken for a completed one."""
-        health, budget = self._file.sweep.health, self.state.configuration(run.trial).spec["budget"]["images"]
-        # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
-        rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
-        end = end_of(rules, run.measurements, budget, context(self.state))
-        if end is not None:
-            return end.reason, end.evidence
-        if run.images >= budget:
-            return "completed", {"images": run.images}
-        return self._compared(run)
+        budget = self.state.configuration(run.trial).spec["budget"]["images"]
+        return end_by_itself(self._file.sweep.health, run, budget, context(self.state)) or self._compared(run)
 
     def _run(self, job: Job) -> Run:
         run = self.state.run(job.trial, job.seed)
         assert run is not None  # its attempt is in the record
         return run
+
+
+def end_by_itself(
+    health: Mapping[str, RuleSpec], run: Run, budget: int, compared_by: Context
+) -> tuple[str, dict[str, Any]] | None:
+    """End reason and evidence of a run at its last evaluation, by nothing but itself; None: it goes on. Health first:
+    one that went wrong at its last evaluation is not taken for a completed one."""
+    # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
+    rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
+    end = end_of(rules, run.measurements, budget, compared_by)
+    if end is not None:
+        return end.reason, end.evidence
+    return ("completed", {"images": run.images}) if run.images >= budget else None
 
 
 def _key(run: Run) -> dict[str, int]:

@@ -80,8 +80,8 @@ class Session:
         """
         setup, launch = self._setup, self._setup.launch
         with ExitStack() as stack:
+            self._check_tracker()  # before the lock: one that is refused for it stands in nobody's way
             stack.enter_context(self._holding())
-            self._check_tracker()
             with hidden():
                 connection = cluster.connected(launch.address, launch.gpus_per_trial, self._abandon)
                 self._ray = stack.enter_context(connection)
