@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from pipeline.conformance.preflight import preflight
 from pipeline.data.said import what_was_read
@@ -26,6 +25,7 @@ from pipeline.schema.metrics import check_objective, known
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold
 from pipeline.space.load import load_trial
+from pipeline.space.yaml import dump, read_mapping
 from pipeline.training.attempt import attempt, prepared_data
 from pipeline.training.store import Store
 
@@ -125,12 +125,12 @@ def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
     """What makes the run's folder with its spec; InputError where it holds a run of another spec or seed."""
     tree = {"spec": spec.model_dump(mode="json"), "seed": seed}
     path = folder / "run.yaml"
-    if path.exists() and yaml.safe_load(path.read_text()) != tree:
+    if path.exists() and read_mapping(path) != tree:
         raise InputError(f"{folder}: holds a run of another configuration or seed; choose another folder with --out")
 
     def claim() -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(tree, sort_keys=False))
+        path.write_text(dump(tree), encoding="utf-8")
 
     return claim
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.record.events import OF_A_TRIAL, REQUIRED, Line, is_number, is_whole
+from pipeline.record.events import OF_A_TRIAL, REQUIRED, Line, is_json_number, is_whole
 
 FORMAT = 1
 
@@ -25,7 +25,7 @@ def fault(line: Any) -> str | None:
         raise NewerFormat(line["v"])
     if not is_whole(line.get("n")):
         return "it has no number"
-    if not is_number(line.get("time")) or not math.isfinite(line["time"]):
+    if not is_json_number(line.get("time")) or not math.isfinite(line["time"]):
         return "it has no time"
     event = line.get("event")
     if not isinstance(event, str) or event not in REQUIRED:

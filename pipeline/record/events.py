@@ -227,7 +227,7 @@ def every(kind: type[E], lines: Iterable[Line]) -> list[E]:
 Kind = tuple[str, Callable[[Any], bool]]
 
 
-def is_number(value: Any) -> bool:
+def is_json_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return isinstance(value, float) or abs(value) <= sys.float_info.max  # a longer one is no float's
@@ -238,12 +238,12 @@ def is_whole(value: Any) -> bool:
 
 
 def _numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(is_number(each) for each in value.values())
+    return isinstance(value, dict) and all(is_json_number(each) for each in value.values())
 
 
 _KINDS: Mapping[Any, Kind] = {
     int: ("a whole number from 0 up", is_whole),
-    float: ("a number", is_number),
+    float: ("a number", is_json_number),
     str: ("text", lambda value: isinstance(value, str)),
     dict[str, float]: ("a mapping of numbers", _numbers),
     dict[str, Any]: ("a mapping", lambda value: isinstance(value, dict)),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pipeline.errors import one_of
-from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import Options, Strict, scalar
+from pipeline.schema.names import known_or_own
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,7 @@ class AdversarialSpec(Strict):
     @field_validator("name", "objective")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        known: Collection[str] = GAMES if info.field_name == "name" else OBJECTIVES
-        if name not in known and not is_own(name):
-            raise ValueError(f'found "{name}", {one_of(name, [*known, "file.py:object"])}')
-        return absolute(name)
+        return known_or_own(name, GAMES if info.field_name == "name" else OBJECTIVES)
 
     @model_validator(mode="after")
     def _goes_together(self) -> AdversarialSpec:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import Options, Strict, scalar
+from pipeline.schema.names import OwnName
 
 Transform = Literal["colour", "translation", "cutout"]
 
@@ -81,17 +81,10 @@ class OwnTermSpec(Strict):
     """A term of D's loss of your own: weight * interval * its value, every `interval` of D's steps.
     name: "file.py:object", a function or a Regulariser (see games/regularisers); options: its hyperparameters."""
 
-    name: str
+    name: OwnName
     weight: float = scalar(1.0, gt=0)
     interval: int = Field(1, ge=1)
     options: Options = {}
-
-    @field_validator("name")
-    @classmethod
-    def _place(cls, name: str) -> str:
-        if not is_own(name):
-            raise ValueError(f'found "{name}"; valid: "file.py:object"')
-        return absolute(name)
 
 
 class RegularisersSpec(Strict):

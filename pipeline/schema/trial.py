@@ -8,12 +8,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import InputError
-from pipeline.plugin import absolute, is_own
+from pipeline.plugin import absolute
 from pipeline.schema.base import Strict, scalar
 from pipeline.schema.datasets import lookup
 from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
+from pipeline.schema.names import OwnName
 from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_network
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
@@ -49,15 +50,8 @@ class BudgetSpec(Strict):
 class OwnMetricSpec(Strict):
     """A metric of your own. name: "file.py:function" (see metrics/own.py); minimise: whether less is better."""
 
-    name: str
+    name: OwnName
     minimise: bool
-
-    @field_validator("name")
-    @classmethod
-    def _place(cls, name: str) -> str:
-        if not is_own(name):
-            raise ValueError(f'found "{name}"; valid: "file.py:function"')
-        return absolute(name)
 
 
 class EvaluationSpec(Strict):
