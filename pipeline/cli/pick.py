@@ -1,4 +1,4 @@
-"""The verb that confirms: pick. cli.py registers it."""
+"""The verb that confirms: pick. cli/main.py registers it."""
 
 from __future__ import annotations
 

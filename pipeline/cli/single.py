@@ -1,4 +1,4 @@
-"""The verbs of one configuration: train, generate, conform. cli.py registers them."""
+"""The verbs of one configuration: train, generate, conform. cli/main.py registers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs of a sweep: run, resume, status, stop, sync, ui. cli.py registers them."""
+"""The verbs of a sweep: run, resume, status, stop, sync, ui. cli/main.py registers them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context
 from pipeline.metrics.evaluator import prepare
 from pipeline.plugin import is_own
-from pipeline.record.log import dumps
+from pipeline.record.log import dumps, loads
+from pipeline.record.measurement import Measurement
 from pipeline.record.trials import Run
 from pipeline.schema.metrics import check_objective, known
 from pipeline.schema.trial import TrialSpec, resolve
@@ -28,6 +29,8 @@ from pipeline.space.load import load_trial
 from pipeline.space.yaml import dump, read_mapping
 from pipeline.training.attempt import attempt, prepared_data
 from pipeline.training.store import Store
+
+MEASURED = "measurements.json"
 
 
 def train(
@@ -68,10 +71,13 @@ def train(
     claim()
     less = known(metric, spec.evaluation.own).minimise
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
-    done = Run(0, seed, own=spec.evaluation.own)
+    done, earlier = Run(0, seed, own=spec.evaluation.own), _kept(folder)
     try:
         for measurement in timely(attempt(spec, seed, metric, Store(folder), cache, root), late):
+            if not done.measurements:  # of an earlier call
+                done.measurements = [each for each in earlier if each.images < measurement.images]
             done.measurements.append(measurement)
+            _keep(folder, done.measurements)
             for notice in measurement.notices:
                 say(f"note: {notice}")
             say(
@@ -133,6 +139,18 @@ def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:
         path.write_text(dump(tree), encoding="utf-8")
 
     return claim
+
+
+def _kept(folder: Path) -> list[Measurement]:
+    """What earlier calls measured: the tail, and the health rules, are of all of them."""
+    path = folder / MEASURED
+    return [Measurement.from_dict(each) for each in loads(path.read_text())] if path.exists() else []
+
+
+def _keep(folder: Path, measurements: list[Measurement]) -> None:
+    part = (folder / MEASURED).with_suffix(".part")
+    part.write_text(dumps([each.as_dict() for each in measurements]))
+    part.replace(folder / MEASURED)
 
 
 def _writable(folder: Path) -> None:

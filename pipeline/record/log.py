@@ -138,7 +138,7 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[Line, int]]:
 def decoded(path: Path, raw: bytes) -> tuple[Line, str | None]:
     """A line of the record, and what is wrong with it by itself. Raises InputError for one of a newer format."""
     try:
-        line = _decode(json.loads(raw))
+        line = loads(raw.decode())
     except (ValueError, RecursionError):
         return {}, f"it is not JSON: {raw[:60]!r}"
     try:
@@ -152,6 +152,11 @@ def decoded(path: Path, raw: bytes) -> tuple[Line, str | None]:
 def dumps(value: Any, indent: int | None = None) -> str:
     """JSON that any reader takes: it has no NaN and no infinity, so they are the strings "NaN" and "Infinity"."""
     return json.dumps(_encode(value), allow_nan=False, indent=indent)
+
+
+def loads(text: str) -> Any:
+    """What dumps() gave."""
+    return _decode(json.loads(text))
 
 
 def _encode(value: Any) -> Any:

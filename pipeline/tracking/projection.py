@@ -45,8 +45,8 @@ class Point:
 
 
 def identity(lines: Sequence[Line]) -> str:
-    """What tells this sweep from another of the same name: a hash of its first line, and of a copy (see begin.py) what
-    it was given when it went on by itself."""
+    """What tells this sweep from another of the same name: a hash of its first line, and of a copy what it was given
+    when it went on by itself (sweeps/start.py)."""
     given = [driver.identity for driver in every(DriverSaid, lines) if driver.identity]
     (first,) = every(SweepBegan, lines[:1])
     own = hashlib.sha256(f"{first.sweep} {first.seed} {first.time!r}".encode()).hexdigest()[:16]
