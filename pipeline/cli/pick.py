@@ -32,7 +32,7 @@ def pick(
 ) -> None:
     """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
     from pipeline.cli.ending import after_pick, at_work, documented, not_sent
-    from pipeline.cli.terminal import Progress
+    from pipeline.cli.terminal import LiveView
     from pipeline.picking.neighbours import verb
     from pipeline.picking.plateau import plateau
     from pipeline.picking.verdict import standing
@@ -55,7 +55,7 @@ def pick(
         return found.document() if found else {}
 
     with documented(as_json, so_far), at_work(sweep, verb(wanted)) as (console, stdout):
-        watch = Progress(console, live, lambda state: [*state.confirmations, *state.perturbed])
+        watch = LiveView(console, live, lambda state: [*state.confirmations, *state.perturbed])
         found = sweep.pick(top, seeds, watch, wanted)
         console.print(table(found, console.width))
         state = sweep.state()

@@ -120,7 +120,7 @@ def resume(
 def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
     """Runs the sweep and says at the end what came out."""
     from pipeline.cli.ending import after_run, at_work, documented, not_sent
-    from pipeline.cli.terminal import Progress
+    from pipeline.cli.terminal import LiveView
     from pipeline.record.home import begun
     from pipeline.report.insight import insight
     from pipeline.report.spending import spending
@@ -129,7 +129,7 @@ def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
 
     so_far = documented(as_json, lambda: document(sweep, sweep.state()) if begun(sweep.folder) else {})
     with so_far, at_work(sweep, "resume") as (console, stdout):
-        state = sweep.run(Progress(console), accept_changes)
+        state = sweep.run(LiveView(console), accept_changes)
         console.print(leaderboard(state, console.width))
         best = state.best_trial
         for line in [

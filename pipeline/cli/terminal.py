@@ -88,7 +88,7 @@ def logged_to(path: Path) -> Iterator[tuple[Console, TextIO, Log]]:
             os.close(descriptor)
 
 
-class Progress:
+class LiveView:
     """A watcher (see sweeps/session.py): a live view on a terminal, else a line for each run's end. `view`: makes the
     live view of a state, seconds and backlog; `runs`: those of the state whose end is said."""
 

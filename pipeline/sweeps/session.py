@@ -35,7 +35,7 @@ EARLY = (*ASKED, *FAILURES)
 
 
 class Watcher(Protocol):
-    """Who is shown what happens (cli/terminal.Progress): a sweep while its driver is at work, in a thread of the
+    """Who is shown what happens (cli/terminal.LiveView): a sweep while its driver is at work, in a thread of the
     watcher's own, with its tracker's backlog."""
 
     def __call__(self, sweep: Follower, backlog: Callable[[], int]) -> AbstractContextManager[Any]: ...
