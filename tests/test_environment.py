@@ -91,7 +91,7 @@ def test_who_listens_at_an_address_and_is_no_ray_is_told_from_one(reply: bytes |
 def test_doctor_says_who_answers_and_that_a_sweep_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00") as port:
         monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
-        found = doctor._cluster()
+        found = doctor.check_cluster()
     assert (found.state, f"127.0.0.1:{port} (RAY_ADDRESS) answers" in found.said) == ("ok", True)
 
 
@@ -100,7 +100,7 @@ def test_an_address_without_a_ray_is_missing_and_the_variable_and_the_way_out_ar
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address)
-    found = doctor._cluster()
+    found = doctor.check_cluster()
     assert found.state == "missing"
     assert f"{address} (RAY_ADDRESS)" in found.said
 
@@ -125,7 +125,7 @@ def test_a_folder_for_ray_that_will_not_do_is_refused_as_doctor_says(
         environment.temporary()
     assert said in str(refused.value)
     assert str(refused.value).endswith("name another: RAY_TMPDIR=FOLDER")
-    assert doctor._temporary() == doctor.Finding("temporary", "missing", str(refused.value))
+    assert doctor.check_temporary() == doctor.Finding("temporary", "missing", str(refused.value))
 
 
 @pytest.mark.parametrize("folder", [f"/tmp/{LONG}", "/proc/nowhere", "/dev/null"])
@@ -135,7 +135,7 @@ def test_a_tmpdir_that_will_not_do_gives_way(folder: str, monkeypatch: pytest.Mo
     assert found.parent == Path("/tmp")
     assert why is not None
     assert why.startswith(f"TMPDIR is {folder}, which ")
-    assert doctor._temporary().state == "note"
+    assert doctor.check_temporary().state == "note"
 
 
 def test_a_folder_for_ray_that_will_do_is_taken_and_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_without_a_home_that_can_be_written_ray_has_a_token_of_its_own(
     monkeypatch.delenv("RAY_AUTH_TOKEN")
     environment.settle()
     assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
-    found = doctor._user_folder()
+    found = doctor.check_user_folder()
     assert (found.state, f"HOME is {home}, which cannot be written" in found.said) == ("note", True)
 
 
@@ -181,13 +181,13 @@ def test_a_home_that_can_be_written_keeps_rays_token(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path / "with a blank"))
     environment.settle()
     assert "RAY_AUTH_TOKEN" not in os.environ
-    assert doctor._user_folder().state == "ok"
+    assert doctor.check_user_folder().state == "ok"
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("home", ["/proc/sweeps", "/proc", "/dev/null", "/dev/null/sweeps"])
 def test_a_home_of_sweeps_that_cannot_be_written_is_missing_and_the_way_out_is_named(home: str) -> None:
-    found = doctor._folder(Path(home))
+    found = doctor.check_folder(Path(home))
     assert (found.state, found.said) == (
         "missing",
         f"{home} cannot be written; choose another with --home or GANSWEEP_HOME",
@@ -204,7 +204,7 @@ def test_another_users_folder_is_no_home_and_no_traceback(tmp_path: Path) -> Non
         try:
             os.setuid(44444)
             os.environ.update(HOME=str(closed / "me"), TMPDIR=str(closed / "tmp"))
-            found = [doctor._folder(closed / "sweeps"), doctor._user_folder(), doctor._temporary()]
+            found = [doctor.check_folder(closed / "sweeps"), doctor.check_user_folder(), doctor.check_temporary()]
             os._exit(0 if [each.state for each in found] == ["missing", "note", "note"] else 1)
         finally:
             os._exit(2)

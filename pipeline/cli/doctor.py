@@ -43,8 +43,17 @@ class Finding:
 def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
     """Prints a line a finding; 3 where something is missing that every sweep needs, else 0."""
     place = home_of(home)
-    findings = [*_packages(), _machine(), _gpu(), _shared_memory(), _user_folder(), _temporary(), _cluster(), *_ports()]
-    findings += [_folder(place), _tracker(place), *_data(data_root)]
+    findings = [
+        *check_packages(),
+        check_machine(),
+        check_gpu(),
+        check_shared_memory(),
+        check_user_folder(),
+        check_temporary(),
+        check_cluster(),
+        *check_ports(),
+    ]
+    findings += [check_folder(place), check_tracker(place), *check_data(data_root)]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -53,7 +62,7 @@ def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
     return 3 if any(finding.state == "missing" for finding in findings) else 0
 
 
-def _packages() -> list[Finding]:
+def check_packages() -> list[Finding]:
     found = []
     for name, least in NEEDED.items():
         wanted = ".".join(map(str, least))
@@ -70,7 +79,7 @@ def _packages() -> list[Finding]:
     return found
 
 
-def _machine() -> Finding:
+def check_machine() -> Finding:
     cpus, memory = len(os.sched_getaffinity(0)), psutil.virtual_memory().available
     said = f"{cpus} CPUs, {memory / SPACE:.1f} GiB of memory free"
     if memory < 2 * SPACE:
@@ -78,7 +87,7 @@ def _machine() -> Finding:
     return Finding("machine", "ok", said)
 
 
-def _gpu() -> Finding:
+def check_gpu() -> Finding:
     """torch is asked in a process of its own: this one has no need of it."""
     ask = "import torch.cuda as c; n = c.device_count(); print(n, *[c.get_device_name(i) for i in range(n)])"
     done = subprocess.run(python("-W", "ignore", "-c", ask), capture_output=True, text=True, check=False)
@@ -93,7 +102,7 @@ def _gpu() -> Finding:
     return Finding("gpu", "ok", f"{names}; use --gpus-per-trial 1, or a share of one")
 
 
-def _shared_memory() -> Finding:
+def check_shared_memory() -> Finding:
     """Where Ray keeps what its processes share; without it it takes to files, and says so at each start."""
     shared = Path("/dev/shm")
     if not shared.is_dir():
@@ -105,7 +114,7 @@ def _shared_memory() -> Finding:
     return Finding("shared memory", "ok", said)
 
 
-def _cluster() -> Finding:
+def check_cluster() -> Finding:
     """The cluster that a sweep takes where --address names none."""
     named = address(None)
     if named.cluster is None:
@@ -121,14 +130,14 @@ def _cluster() -> Finding:
     return Finding("cluster", "ok", f"{named.said} answers, and is what a sweep uses")
 
 
-def _user_folder() -> Finding:
+def check_user_folder() -> Finding:
     problem = home_problem()
     if problem is None:
         return Finding("HOME", "ok", f"{Path.home()}, where Ray keeps its token")
     return Finding("HOME", "note", f"{problem}; a sweep's Ray has a token of its own then (or name one: {TOKEN})")
 
 
-def _temporary() -> Finding:
+def check_temporary() -> Finding:
     """Where a Ray of our own would be: looked for as a sweep does."""
     try:
         folder, why = temporary()
@@ -139,7 +148,7 @@ def _temporary() -> Finding:
     return Finding("temporary", "ok", f"{folder}, where a sweep's Ray keeps {SESSION // 2**20} MiB or more")
 
 
-def _ports() -> list[Finding]:
+def check_ports() -> list[Finding]:
     """The ports that a head, its dashboard and a tracking server take unless told otherwise; a sweep needs none."""
     found = []
     for port, (who, instead) in PORTS.items():
@@ -165,7 +174,7 @@ def _listening(port: int) -> str:
     return "another process"
 
 
-def _folder(home: Path) -> Finding:
+def check_folder(home: Path) -> Finding:
     if not writable(home):
         return Finding("home", "missing", f"{home} cannot be written; choose another with --home or GANSWEEP_HOME")
     at = next(path for path in (home.absolute(), *home.absolute().parents) if path.exists())
@@ -176,7 +185,7 @@ def _folder(home: Path) -> Finding:
     )
 
 
-def _tracker(home: Path) -> Finding:
+def check_tracker(home: Path) -> Finding:
     from pipeline.tracking.mlflow.location import asked, check, default_uri, of_home, settled
 
     named, by = asked(None)
@@ -188,7 +197,7 @@ def _tracker(home: Path) -> Finding:
     return Finding("tracker", "ok", f"{uri} ({by})" if named else uri)
 
 
-def _data(root: Path | None) -> list[Finding]:
+def check_data(root: Path | None) -> list[Finding]:
     embedded = ", ".join(name for name, known in KNOWN.items() if not known.downloaded)
     found = [Finding("data", "ok", f"{embedded}: nothing to download")]
     folders = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "cifar-10-batches-py"}

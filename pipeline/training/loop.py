@@ -55,7 +55,7 @@ def training(
         goal = min((state.images // every + 1) * every, total)
         timings: dict[str, float] = {}
         with _timed(timings, "train"):
-            finite = _train_until(state, goal)
+            finite = train_until(state, goal)
         if not finite:
             state.seconds += sum(timings.values())
             signals = {"finite": 0.0, **_signals(state)}
@@ -87,7 +87,7 @@ def training(
         notices = ()
 
 
-def _train_until(state: TrainingState, goal: int) -> bool:
+def train_until(state: TrainingState, goal: int) -> bool:
     """Steps until `goal` images; False as soon as a loss or a gradient was not finite."""
     check = CHECK_EVERY[state.device.type]
     while state.images < goal:

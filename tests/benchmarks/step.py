@@ -27,7 +27,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.games.game import Facts
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
-from pipeline.training.loop import _train_until
+from pipeline.training.loop import train_until
 from pipeline.training.state import initial
 
 SEED, IMAGES, BATCH, R1, INTERVAL, LR, BETAS, HALF_LIFE = 1, 10_000, 64, 1.0, 16, 2e-4, (0.5, 0.999), 10_000.0
@@ -80,7 +80,7 @@ class Ours:
         self.generator, self.discriminator = self.state.game.generator, self.state.game.discriminator
 
     def train(self, steps: int) -> None:
-        assert _train_until(self.state, self.state.images + steps * BATCH)
+        assert train_until(self.state, self.state.images + steps * BATCH)
 
 
 class ByHand:

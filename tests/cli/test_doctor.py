@@ -57,7 +57,7 @@ def test_an_old_ray_is_missing_and_the_way_to_a_new_one_is_said(tmp_path: Path) 
 
 def test_data_that_are_not_there_and_how_they_come(tmp_path: Path) -> None:
     (tmp_path / "MNIST" / "raw").mkdir(parents=True)
-    found = {each.subject: each for each in doctor._data(tmp_path)}
+    found = {each.subject: each for each in doctor.check_data(tmp_path)}
     assert found["mnist"].state == "ok"
     assert found["fashion_mnist"].state == "note"
     assert f"not in {tmp_path}; downloaded there at the first use" in found["fashion_mnist"].said
@@ -75,7 +75,7 @@ def taken() -> Iterator[int]:
 
 def test_a_port_that_is_taken_by_whom_and_what_to_use(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PORTS", {taken: ("mlflow server", "--port 5001")})
-    (found,) = doctor._ports()
+    (found,) = doctor.check_ports()
     assert (found.state, found.subject) == ("note", f"port {taken}")
     assert f"taken by process {os.getpid()} ({psutil.Process().name()})" in found.said
     assert "--port 5001" in found.said
@@ -83,15 +83,15 @@ def test_a_port_that_is_taken_by_whom_and_what_to_use(taken: int, monkeypatch: p
 
 def test_a_cluster_that_is_named_and_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    found = doctor._cluster()
+    found = doctor.check_cluster()
     assert found.state == "missing"
     assert "unset RAY_ADDRESS" in found.said
     monkeypatch.delenv("RAY_ADDRESS")
-    assert doctor._cluster().state == "ok"
+    assert doctor.check_cluster().state == "ok"
 
 
 def test_a_home_with_little_room_says_what_it_is_needed_for(small_disk: Callable[[int], Path], tmp_path: Path) -> None:
-    assert doctor._folder(tmp_path / "new").state == "ok"
-    found = doctor._folder(small_disk(1) / "home")
+    assert doctor.check_folder(tmp_path / "new").state == "ok"
+    found = doctor.check_folder(small_disk(1) / "home")
     assert found.state == "note"
     assert "checkpoints may need more" in found.said
