@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.mlflow.client import connect
+from pipeline.tracking.mlflow.client import connect, make_way
 from pipeline.tracking.mlflow.location import artifact_root, default_uri, of_home, settled
 from pipeline.tracking.mlflow.moved import relocate
 
@@ -104,3 +105,18 @@ def test_a_relative_address_is_absolute_from_the_launch_on(tmp_path: Path, monke
     monkeypatch.setenv("HOME", "/home/me")
     assert settled("sqlite:///runs.db", Path("/elsewhere")) == f"sqlite:///{tmp_path}/runs.db"
     assert settled("sqlite:///~/runs.db", Path("/elsewhere")) == "sqlite:////home/me/runs.db"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give a file to somebody else")
+def test_an_artifact_that_another_user_wrote_is_replaced_and_not_written_over(home: Path, tmp_path: Path) -> None:
+    """MLflow sets the times of the files that it copies, which only their owner may: of a shared home that was moved,
+    another user sends all of it again."""
+    copied = tmp_path / "a home"
+    shutil.copytree(home, copied)
+    ours, theirs = sorted((copied / "mlartifacts").rglob("*.png"))[:2]
+    os.chown(theirs, 12345, -1)
+    make_way(copied.as_uri(), [str(each.relative_to(copied)) for each in (ours, theirs)])
+    assert ours.exists()
+    assert not theirs.exists()
+    make_way("s3://elsewhere", [str(ours)])
+    assert ours.exists()

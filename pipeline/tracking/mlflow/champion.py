@@ -17,7 +17,7 @@ from pipeline.record.events import DriverSaid, Line, every
 from pipeline.record.state import SweepState
 from pipeline.tracking.card import Exported, card, exported
 from pipeline.tracking.content import cut
-from pipeline.tracking.mlflow.client import MlflowRuns
+from pipeline.tracking.mlflow.client import MlflowRuns, make_way
 from pipeline.tracking.mlflow.packing import METADATA, packed
 from pipeline.tracking.projection import PICK
 
@@ -74,6 +74,7 @@ def _logged(runs: MlflowRuns, found: Verdict, chosen: Exported, model: Path, tex
             mlmodel = yaml.safe_load((copy / "MLmodel").read_text(encoding="utf-8"))
             mlmodel |= {"model_id": logged.model_id, "run_id": runs.ids[PICK]}
             (copy / "MLmodel").write_text(yaml.safe_dump(mlmodel), encoding="utf-8")
+            make_way(str(logged.artifact_location), [str(each.relative_to(copy)) for each in copy.rglob("*")])
             client.log_model_artifacts(logged.model_id, str(copy))
         if str(logged.status) != "READY":
             client.finalize_logged_model(logged.model_id, "READY")

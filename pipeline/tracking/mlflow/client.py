@@ -9,9 +9,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
 
 from pipeline.tracking.content import View
 from pipeline.tracking.files import Upload
@@ -86,6 +87,7 @@ class MlflowRuns:
         self.name, self.sweep = name, sweep
         self.experiment = self._experiment(uri, experiment)
         self.ids: dict[Key, str] = {}
+        self._artifacts: dict[str, str] = {}  # where a run's are
         token = None
         while True:
             found = self.client.search_runs(
@@ -177,6 +179,8 @@ class MlflowRuns:
     def upload(self, upload: Upload) -> None:
         """Sends a file, over the one that may be there; where there is none to send, a tag says so."""
         run_id, path, folder = self.ids[upload.key], upload.path, upload.folder or None
+        inside = [each.relative_to(path) for each in path.rglob("*")] if path.is_dir() else [Path()]
+        self._make_way(run_id, [str(Path(upload.name, each)) for each in inside])
         if upload.text is not None:
             self.client.log_text(run_id, upload.text, upload.name)
         elif path.is_dir():
@@ -192,6 +196,11 @@ class MlflowRuns:
         if upload.at:
             self._add_to_grid(run_id, path, *upload.at)
 
+    def _make_way(self, run_id: str, names: list[str]) -> None:
+        if run_id not in self._artifacts:
+            self._artifacts[run_id] = str(self.client.get_run(run_id).info.artifact_uri)
+        make_way(self._artifacts[run_id], names)
+
     def _add_to_grid(self, run_id: str, path: Path, images: int, time: int) -> None:
         """The picture once more, under the name by which MLflow's image grid finds it and its budget. MLflow's own
         log_image ends the name in a random part: sent again, the picture would be there twice."""
@@ -201,10 +210,24 @@ class MlflowRuns:
             name = f"samples+step+{images}+timestamp+{time}+grid"
             shutil.copy(path, Path(scratch, f"{name}.png"))
             picture.save(Path(scratch, f"{name}+compressed.webp"), lossless=True, method=0)
+            self._make_way(run_id, [f"images/{each.name}" for each in Path(scratch).iterdir()])
             self.client.log_artifacts(run_id, scratch, "images")
         if run_id not in self._with_grid:
             self.client.set_tag(run_id, "mlflow.loggedImages", "True")
             self._with_grid.add(run_id)
+
+
+def make_way(place: str, names: list[str]) -> None:
+    """Removes what another user of a shared home has written at these names, where artifacts are files: MLflow sets the
+    times of what it copies, which only a file's owner may."""
+    url = urlparse(place)
+    if url.scheme not in ("", "file"):
+        return
+    for name in names:
+        path = Path(unquote(url.path), name)
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_uid != os.getuid():
+                path.unlink()
 
 
 def _user() -> str:
