@@ -27,7 +27,7 @@ def test_of_the_same_command_started_several_times_one_runs_to_its_end(tmp_path:
     assert len(ran) == 1, [each.last for each in done]
     for each in done:
         if each not in ran:
-            assert each.code == (3 if "cannot be reached" in each.last else 2), each.err
+            assert each.code == (3 if "127.0.0.1:9" in each.last else 2), each.err
             assert "driven by process" in each.last or "is taken" in each.last or "127.0.0.1:9" in each.last
     state = state_of(tmp_path, "one")
     assert [trial.state for trial in state.trials.values()] == ["finished", "finished"]
