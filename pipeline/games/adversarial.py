@@ -135,10 +135,13 @@ class AdversarialGame(Plain):
             names["ada"] = ("p", "signs")
         return {name: {key: torch.zeros((), device=device) for key in keys} for name, keys in names.items()}
 
-    @torch.no_grad()
     def advance(self, side: Side, losses: Losses, turn: Turn) -> Auxiliary:
-        if side == "generator":
+        if not turn.auxiliary[side]:
             return {}
+        with torch.no_grad():
+            return self._advanced(side, losses, turn)
+
+    def _advanced(self, side: Side, losses: Losses, turn: Turn) -> Auxiliary:
         scores, step, advanced = losses.judged[SAMPLES], turn.progress.step, {}
         for name, state in turn.auxiliary[side].items():
             if name == "ada":
@@ -151,12 +154,12 @@ class AdversarialGame(Plain):
                 advanced[name] = rule.advance(state, *scores, step, part)
         return advanced
 
-    @torch.no_grad()
     def constrain(self, side: Side, parameters: list[Tensor]) -> None:
         clipping = self._spec.regularisers.weight_clipping
         if clipping and side == "discriminator":
-            torch._foreach_clamp_min_(parameters, -clipping.bound)
-            torch._foreach_clamp_max_(parameters, clipping.bound)
+            with torch.no_grad():
+                torch._foreach_clamp_min_(parameters, -clipping.bound)
+                torch._foreach_clamp_max_(parameters, clipping.bound)
 
     def _judge(self, discriminator: Network, turn: Turn) -> Judge:
         """From samples, or packs of them, to scores and (of an auxiliary classifier) the classes' logits."""

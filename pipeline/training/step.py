@@ -43,7 +43,8 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     norm_d = _update(state.optimiser_d, loss_d, spec.regularisers.gradient_clipping)
     _afterwards(state, "discriminator", losses, turn)
     measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
-    measured["discriminator_win_rate"] = torch.stack([win_rate(*pair) for pair in losses.judged.values()]).mean()
+    first, *others = (win_rate(*pair) for pair in losses.judged.values())
+    measured["discriminator_win_rate"] = torch.stack([first, *others]).mean() if others else first
     state.window_d.add(list(measured.values()), losses)
 
     if generator_turn:
