@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.drivers.driver import Assignment, Driver, Job
 from pipeline.errors import InputError
-from pipeline.record.events import Line, Measured, event_of
+from pipeline.record.events import Line, Measured, every
 from pipeline.record.trials import Run
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
@@ -131,9 +131,7 @@ class SearchDriver(Driver):
         return [seed for seed in wanted if seed not in trial.runs or trial.runs[seed].state == "running"]
 
     def _remember(self, line: Line) -> None:
-        event = event_of(line)
-        if not isinstance(event, Measured) or event.seed != self._first_seed:
-            return
-        value = event.metrics.get(self._file.sweep.objective)
-        if value is not None:
-            self._history.append(rungs.Point((event.trial, event.seed), event.images, value))
+        for event in every(Measured, [line]):
+            value = event.metrics.get(self._file.sweep.objective)
+            if event.seed == self._first_seed and value is not None:
+                self._history.append(rungs.Point((event.trial, event.seed), event.images, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -130,13 +131,16 @@ class Evaluator:
         if not self.domains:
             (only,) = samples.values()
             return self.evaluate(only, part)
-        metrics, signals, worst = dict[str, float](), dict[str, float](), dict[str, float]()
+        metrics, signals, of_all = dict[str, float](), dict[str, float](), dict[str, list[float]]()
         for name, made in samples.items():
             domain = references[name]
             found, seen = self.domains[domain].evaluate(made, part)
             metrics |= {f"{metric}.{domain}": value for metric, value in found.items()}
             signals |= {f"{signal}.{domain}": value for signal, value in seen.items()}
-            worst |= {signal: min(value, worst.get(signal, value)) for signal, value in seen.items()}
+            for signal, value in seen.items():
+                of_all.setdefault(signal, []).append(value)
+        # a NaN is the worst: min() alone may pass over it
+        worst = {name: math.nan if any(map(math.isnan, each)) else min(each) for name, each in of_all.items()}
         return ({} if worst.get("finite") == 0.0 else metrics), signals | worst
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
@@ -191,12 +195,9 @@ class Evaluator:
 
     def _summary_of_domains(self) -> dict[str, Any]:
         found: dict[str, Any] = {"data": self.about_data(), "features": self.features, "samples": self.samples}
+        said = {name: domain.summary() for name, domain in self.domains.items()}
         for key in ("floor", "floor_spread", "noise_floor"):
-            found[key] = {
-                f"{metric}.{name}": value
-                for name, domain in self.domains.items()
-                for metric, value in domain.summary()[key].items()
-            }
+            found[key] = {f"{metric}.{name}": value for name in said for metric, value in said[name][key].items()}
         return found
 
     def about_data(self) -> dict[str, Any]:

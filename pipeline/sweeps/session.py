@@ -97,9 +97,12 @@ class Session:
             lines = begin(setup, self._record, start)
             for text in notices(self._record, lines, self._held):
                 self._say(f"note: {text}")
-            # one a thread; both before the driver writes its first line
-            self._watched, self._spending = (Follower(self._record, lines, setup.folder) for _ in range(2))
-            self._spent_before = self._spending.state().spent()
+            # one a thread that wants it, before the driver writes its first line
+            if self._watch:
+                self._watched = Follower(self._record, lines, setup.folder)
+            if launch.gpu_hours:
+                self._spending = Follower(self._record, lines, setup.folder)
+                self._spent_before = self._spending.state().spent()
             yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, slots)
 
     def drive(self, driver: Driver) -> SweepState:

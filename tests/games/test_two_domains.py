@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,16 @@ def test_domains_that_cannot_be(tmp_path: Path, made: str, line: str) -> None:
     (tmp_path / "mine.py").write_text(f"import torch\ndef data(resolution): return {made}\n")
     with pytest.raises(InputError, match=line):
         load(DataSpec(name=f"{tmp_path / 'mine.py'}:data"), None, tmp_path)
+
+
+def test_what_is_not_a_number_in_one_domain_is_the_worst_in_whatever_order(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = {"a": {"finite": 1.0, "diversity_ratio": math.nan}, "b": {"finite": 1.0, "diversity_ratio": 0.5}}
+    for name, domain in evaluator.domains.items():
+        monkeypatch.setattr(domain, "evaluate", lambda made, part, name=name: ({"fid": 1.0}, signals[name]))
+    for order in (("to_a", "to_b"), ("to_b", "to_a")):
+        samples = {name: torch.zeros(200, 2) for name in order}
+        _, found = evaluator.evaluate_all(samples, {"to_a": "a", "to_b": "b"})
+        assert math.isnan(found["diversity_ratio"])
+        assert found["diversity_ratio.b"] == 0.5
