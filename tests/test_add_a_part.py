@@ -68,6 +68,25 @@ PARTS: dict[str, tuple[str, str, str, str, str]] = {
         "    for each in (",
         '        Kind("series", 2, "sliced_wasserstein", False, False, False, "series", "pipeline.data.kinds.series"),',
     ),
+    "term": (
+        "pipeline/games/centred.py",
+        "from pipeline.games.regularisers import Regulariser\n"
+        "CENTRED = Regulariser(lambda seen, spec: seen.scalars['weight'] * seen.real_scores.square())\n",
+        "pipeline/schema/parts.py",
+        "    own: dict[str, OwnTermSpec] = {}",
+        '    centred: ModeSeekingSpec | None = term("pipeline.games.centred:CENTRED")',
+    ),
+    "data": (
+        "pipeline/data/stripes.py",
+        "import torch\n"
+        "from pipeline.data.sources import Source\n"
+        "def stripes(spec, root, cache):\n"
+        "    return Source((torch.arange(64) % 8 * 30).to(torch.uint8).view(1, 1, 8, 8).repeat(500, 1, 1, 1)\n"
+        "        + torch.arange(500).view(-1, 1, 1, 1).remainder(40).to(torch.uint8))\n",
+        "pipeline/schema/datasets.py",
+        "KNOWN: dict[str, Known] = {",
+        '    "stripes": Known("image", "pipeline.data.stripes:stripes", 8, 1),',
+    ),
     "game": (
         "pipeline/games/mirror.py",
         "from pipeline.games.adversarial import AdversarialGame\n"
@@ -95,6 +114,8 @@ USED = {
     "metric": {},
     "kind": {"data": {"name": f"{sys.argv[1]}/waves.py:waves"}},
     "game": {"game": {"name": "mirror"}},
+    "term": {"regularisers": {"centred": {"weight": 2.0}}},
+    "data": {"data": {"name": "stripes"}},
 }
 found = {}
 for part, changes in USED.items():
@@ -102,7 +123,7 @@ for part, changes in USED.items():
     data = Evaluator.open(spec.data, 100, Path(sys.argv[1]) / "cache", None, "cpu")
     objective = "sliced_wasserstein" if part == "kind" else "fid"
     (last,) = training(spec, data, Store(Path(sys.argv[1]) / part), 1, objective)
-    found[part] = {"metrics": last.metrics, "loss": last.signals["loss_d"], "kind": data.dataset.kind}
+    found[part] = {"metrics": last.metrics, "signals": last.signals, "kind": data.dataset.kind, "data": spec.data.name}
 print(json.dumps(found))
 """
 
@@ -137,4 +158,6 @@ def test_one_file_and_one_row(used: dict[str, Any], part: str) -> None:
     found = used[part]
     assert found["metrics"]
     assert ("brightness" in found["metrics"]) == (part != "kind")
+    assert ("loss_d.centred" in found["signals"]) == (part == "term")
+    assert (found["data"] == "stripes") == (part == "data")
     assert found["kind"] == ("series" if part == "kind" else "image")

@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import columns, mixtures, sources, stacks
+from pipeline.data import columns, sources
 from pipeline.data.batches import REAL
 from pipeline.data.cache import Entry, cached
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
+from pipeline.schema.datasets import lookup
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
@@ -78,35 +80,15 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     Image sets are kept, decoded and resized, in the cache, but for a user's function, which is called each time
     and must return the same each time. Raises InputError for data that is not there or cannot be read.
     """
-    if spec.name in mixtures.SIGMA:
-        return _mixture(spec.name)
-    if spec.name == stacks.NAME:
-        return _stacks(load(spec.model_copy(update={"name": stacks.OF}), root, cache))
-    if ".py:" in spec.name:
+    known = lookup(spec.name)
+    if known is not None and known.drawn:
+        drawn: Dataset = at(known.made)(spec, root, cache)
+        return drawn
+    if known is None:
         split = {name: _split(spec.name, source) for name, source in sources.of_function(spec).items()}
-        return _several({name: _assemble(spec, entry) for name, entry in _finished(spec.name, split).items()})
+        return _several({name: assembled(spec, entry) for name, entry in _finished(spec.name, split).items()})
     key = sources.cache_key(spec)
-    return _assemble(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
-
-
-def _mixture(name: str) -> Dataset:
-    """100k points to train on, as PacGAN; 10k for each other part, drawn with seeds of their own."""
-    counts = {"train": 100_000, "validation": HELD_OUT, "test": HELD_OUT}
-    parts = {part: mixtures.draw(name, count, SPLIT_SEED + at) for at, (part, count) in enumerate(counts.items())}
-    entry = parts, _facts(parts) | {"kind": "points"}
-    return _assemble(DataSpec(name=name), entry, mixtures.means(name), mixtures.SIGMA[name])
-
-
-def _stacks(digits: Dataset) -> Dataset:
-    """Each part of the digits of the same part: drawn anew each time, which is quicker than to read them."""
-    tensors: dict[str, Tensor] = {}
-    for at, (part, count) in enumerate(stacks.COUNTS.items()):
-        labels: Tensor = getattr(digits, f"{part}_labels")
-        tensors[part], tensors[f"{part}_labels"] = stacks.draw(digits.part(part), labels, count, SPLIT_SEED + at)
-    made = f"{digits.fingerprint} {stacks.COUNTS} {SPLIT_SEED}"  # they decide it, and there is less to hash
-    facts = {"fingerprint": hashlib.sha256(made.encode()).hexdigest()[:16]}
-    spec = DataSpec(name=stacks.NAME, resolution=digits.resolution)
-    return replace(_assemble(spec, (tensors, facts)), classes=stacks.MODES, modes=stacks.MODES)
+    return assembled(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
 
 
 def _several(domains: dict[str, Dataset]) -> Dataset:
@@ -171,13 +153,13 @@ def _finished(name: str, domains: dict[str, Entry]) -> dict[str, Entry]:
     trains = [tensors["train"] for tensors, _ in domains.values()]
     tables = all(said["kind"] == "points" for _, said in domains.values())
     if not tables or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
-        return {domain: (tensors, _facts(tensors) | said) for domain, (tensors, said) in domains.items()}
+        return {domain: (tensors, facts_of(tensors) | said) for domain, (tensors, said) in domains.items()}
     found = columns.measure(torch.cat(trains))
     return {domain: _standardised(name, *entry, found) for domain, entry in domains.items()}
 
 
 def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], found: columns.Columns) -> Entry:
-    before = _facts({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
+    before = facts_of({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
     tensors |= {part: columns.standardised(tensors[part], found) for part in PARTS}
     return tensors, said | {
         "fingerprint": columns.fingerprint(before, found),
@@ -195,7 +177,8 @@ def _counted(tensors: dict[str, Tensor]) -> tuple[int, tuple[int, ...], list[int
     return samples, tuple(tensors["train"].shape[1:]), torch.bincount(torch.cat(labels)).tolist() if labels else []
 
 
-def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
+def facts_of(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """Their fingerprint."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -204,7 +187,8 @@ def _facts(tensors: dict[str, Tensor]) -> dict[str, Any]:
     return {"fingerprint": digest.hexdigest()[:16]}
 
 
-def _assemble(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: float | None = None) -> Dataset:
+def assembled(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: float | None = None) -> Dataset:
+    """The data set of tensors by the names of its parts, and of what is said of them."""
     tensors, facts = entry
     train, labels = tensors["train"], tensors.get("train_labels")
     kind, (samples, shape, counts) = KINDS[facts.get("kind", "image")], _counted(tensors)

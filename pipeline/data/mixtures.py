@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.data.dataset import HELD_OUT, SPLIT_SEED, Dataset, assembled, facts_of
+from pipeline.schema.trial import DataSpec
+
 SIGMA = {"ring8": 0.01, "grid25": 0.05}
+
+
+def opened(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
+    """100k points to train on, as PacGAN; 10k for each other part, drawn with seeds of their own."""
+    counts = {"train": 100_000, "validation": HELD_OUT, "test": HELD_OUT}
+    parts = {part: draw(spec.name, count, SPLIT_SEED + at) for at, (part, count) in enumerate(counts.items())}
+    return assembled(spec, (parts, facts_of(parts) | {"kind": "points"}), means(spec.name), SIGMA[spec.name])
 
 
 def means(name: str) -> Tensor:

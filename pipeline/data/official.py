@@ -12,45 +12,52 @@ import torch
 from torch import Tensor
 
 from pipeline.data.cache import locked
+from pipeline.data.sources import Source
 from pipeline.errors import InputError
+from pipeline.schema.trial import DataSpec
 
 
 @dataclass(frozen=True)
 class Official:
-    """cls: torchvision's class. folder: where in its root that class looks. unpacked: what it unpacks there."""
+    """cls: torchvision's class. folder: where in its root that class looks. unpacked: what it unpacks there.
+    class_names: as torchvision has them; none where they are numbers."""
 
     cls: str
     folder: str
     unpacked: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
+
+    def __call__(self, spec: DataSpec, root: Path | None, cache: Path) -> Source:
+        return Source(*read(self, spec.name, root, cache), class_names=self.class_names)
 
 
-def _mnist(cls: str) -> Official:
+def _mnist(cls: str, class_names: tuple[str, ...] = ()) -> Official:
     names = [f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")]
-    return Official(cls, f"{cls}/raw", tuple(names))
+    return Official(cls, f"{cls}/raw", tuple(names), class_names)
 
 
-SETS = {
-    "mnist": _mnist("MNIST"),
-    "fashion_mnist": _mnist("FashionMNIST"),
-    "cifar10": Official("CIFAR10", ".", ("cifar-10-batches-py",)),
-}
-
-CLASS_NAMES = {  # as torchvision has them; digits are their own names
-    "fashion_mnist": (
+MNIST = _mnist("MNIST")
+FASHION_MNIST = _mnist(
+    "FashionMNIST",
+    (
         *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-}
+)
+CIFAR10 = Official(
+    "CIFAR10",
+    ".",
+    ("cifar-10-batches-py",),
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+)
 
 
-def read(name: str, root: Path | None, cache: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def read(official: Official, name: str, root: Path | None, cache: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(train images uint8 (N, C, H, W), labels int64, test images, labels) of the official parts.
 
     Looked for in root and in root/NAME; downloaded into root (the cache where root is None) when in neither.
     Raises InputError where files are damaged, or missing and cannot be downloaded.
     """
-    official = SETS[name]
     root = (root or cache / "downloads").expanduser().resolve()
     places = [place / official.folder for place in (root, root / name)]
     for place in places:

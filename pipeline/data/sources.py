@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import folder, official
+from pipeline.data import folder
 from pipeline.data.batches import REAL
 from pipeline.data.kinds import kind_of
 from pipeline.data.labels import numbered as labels_of
 from pipeline.data.said import shown
 from pipeline.errors import InputError, one_line
 from pipeline.plugin import resolve
+from pipeline.schema.datasets import lookup
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec
 
 _DOMAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -53,17 +55,18 @@ def cache_key(spec: DataSpec) -> str:
 
 
 def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
-    """All samples of the set, at the spec's resolution."""
-    if spec.name == "digits":
-        return _resized(_digits(), spec.resolution)
-    if spec.name in official.SETS:
-        parts = official.read(spec.name, root, cache)
-        return _resized(Source(*parts, class_names=official.CLASS_NAMES.get(spec.name, ())), spec.resolution)
-    if spec.name.startswith("imagefolder:"):
-        assert spec.resolution is not None  # the spec sees to it
-        images = folder.read(folder.path_of(spec.name), spec.resolution)
-        return Source(images.images, images.labels, **{name: getattr(images, name) for name in folder.SAID})
-    raise ValueError(f"{spec.name} is of no source that is read at once")
+    """All samples of a set that has a name, at the spec's resolution."""
+    known = lookup(spec.name)
+    assert known is not None  # a user's function is of_function()'s
+    source: Source = at(known.made)(spec, root, cache)
+    return _resized(source, spec.resolution)
+
+
+def images(spec: DataSpec, root: Path | None, cache: Path) -> Source:
+    """A folder of images."""
+    assert spec.resolution is not None  # the spec sees to it
+    found = folder.read(folder.path_of(spec.name), spec.resolution)
+    return Source(found.images, found.labels, **{name: getattr(found, name) for name in folder.SAID})
 
 
 def short_name(name: str) -> str:
@@ -78,7 +81,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")[:SLUG] or "data"
 
 
-def _digits() -> Source:
+def digits(spec: DataSpec, root: Path | None, cache: Path) -> Source:
     """scikit-learn's 1,797 8x8 digits, whose values 0 to 16 become 0 to 255."""
     from sklearn.datasets import load_digits
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,9 +17,10 @@ from pipeline.games import augment, latent
 from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.objectives import Objective, objective
-from pipeline.games.regularisers import REGULARISERS, Seen, mode_seeking, own_term
+from pipeline.games.regularisers import Regulariser, Seen, mode_seeking, own_term, scalars_of
 from pipeline.schema.base import OWN
 from pipeline.schema.game import OBJECTIVES
+from pipeline.schema.rows import at
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 
@@ -27,7 +29,7 @@ COUPLED = {"batch", "spectral", "conditional_batch"}  # norms that change buffer
 
 
 class AdversarialGame(Plain):
-    """Goodfellow et al. 2014, with any objective of OBJECTIVES and any regularisers of REGULARISERS.
+    """Goodfellow et al. 2014, with any objective of OBJECTIVES and any terms of schema/parts.RegularisersSpec.
 
     The generator's inputs are the latent and, with a condition, the label; its network is fed the latent and beside
     it the class, one-hot. The fakes of a step are of the classes of its reals, so that each real and its fake are
@@ -59,9 +61,13 @@ class AdversarialGame(Plain):
         )
         self._objective = _objective(game.objective)
         self._smoothing = (game.label_smoothing,) if game.label_smoothing else ()
-        chosen = {name: (rule, getattr(spec.regularisers, name)) for name, rule in REGULARISERS.items()}
-        own = {f"own.{label}": (own_term(label, part), part) for label, part in spec.regularisers.own.items()}
-        self._terms = {name: found for name, found in (chosen | own).items() if found[1] is not None}
+        rows = {name: (made, getattr(spec.regularisers, name)) for name, made in spec.regularisers.terms().items()}
+        self._terms: dict[str, tuple[Regulariser, Any]] = {
+            name: (at(made), part) for name, (made, part) in rows.items() if part is not None
+        }
+        for label, part in spec.regularisers.own.items():
+            self._terms[f"own.{label}"] = own_term(label, part), part
+        self._scalars = {name: scalars_of(part) for name, (_, part) in self._terms.items()}
 
     def intervals(self, side: Side) -> Mapping[str, int]:
         if side == "generator":
@@ -96,20 +102,19 @@ class AdversarialGame(Plain):
             terms["classifier"] = self._classifier_loss(real_classes, turn) + self._classifier_loss(fake_classes, turn)
         for name, factor in turn.due.items():
             state = turn.auxiliary["discriminator"].get(name, {})
+            rule, part = self._terms[name]
             seen = Seen(
-                *(
-                    lambda x: judge(x)[0],
-                    real,
-                    fake,
-                    real_scores,
-                    fake_scores,
-                    turn.randomness,
-                    state,
-                    turn.progress.step,
-                ),
+                discriminator=lambda x: judge(x)[0],
+                real=real,
+                fake=fake,
+                real_scores=real_scores,
+                fake_scores=fake_scores,
+                randomness=turn.randomness,
+                scalars=self._scalars[name],
+                auxiliary=state,
+                step=turn.progress.step,
                 sample_axes=len(self._shape),
             )
-            rule, part = self._terms[name]
             terms[name] = factor * rule.penalty(seen, part)
         measured = (
             {"ada_probability": turn.auxiliary["discriminator"]["ada"]["p"]} if self._spec.augmentation.ada else {}

@@ -14,6 +14,7 @@ from pipeline import plugin
 from pipeline.errors import InputError
 from pipeline.games.augment import TRANSFORMS
 from pipeline.games.networks.own import shape_of
+from pipeline.schema.base import Strict, scalar_keys
 from pipeline.schema.parts import (
     ConsistencySpec,
     DraganSpec,
@@ -32,7 +33,8 @@ Discriminator = Callable[[Tensor], Tensor]
 class Seen:
     """What a term of the discriminator's loss is made of. real, fake: what one score is of, (scores, ...): samples,
     or packs of them as (scores, packing, ...). discriminator: from those to scores, with all input transforms and
-    the condition within. auxiliary: the state of the term itself. step: of the discriminator, from 0."""
+    the condition within. scalars: the term's hyperparameters that enter as numbers, 0-dimensional, so that runs that
+    differ in them alone can share a graph. auxiliary: the state of the term itself. step: of D, from 0."""
 
     discriminator: Discriminator
     real: Tensor
@@ -40,6 +42,7 @@ class Seen:
     real_scores: Tensor
     fake_scores: Tensor
     randomness: torch.Generator
+    scalars: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     step: int = 0
     sample_axes: int = 1  # of one sample: 1 for points, 3 for images
@@ -67,18 +70,18 @@ def squared_norm(gradient: Tensor) -> Tensor:
 
 def r1(seen: Seen, spec: R1Spec) -> Tensor:
     """weight / 2 * |grad D(real)|^2 (Mescheder et al. 2018, eq. 9)."""
-    return 0.5 * spec.weight * squared_norm(input_gradient(seen.discriminator, seen.real))
+    return 0.5 * seen.scalars["weight"] * squared_norm(input_gradient(seen.discriminator, seen.real))
 
 
 def r2(seen: Seen, spec: R2Spec) -> Tensor:
     """weight / 2 * |grad D(fake)|^2 (Mescheder et al. 2018, eq. 10)."""
-    return 0.5 * spec.weight * squared_norm(input_gradient(seen.discriminator, seen.fake))
+    return 0.5 * seen.scalars["weight"] * squared_norm(input_gradient(seen.discriminator, seen.fake))
 
 
 def wgan_gp(seen: Seen, spec: WganGpSpec) -> Tensor:
     """weight * (|grad D(mix)| - 1)^2 at a random point between real and fake (Gulrajani et al. 2017, eq. 3)."""
     mix = torch.lerp(seen.real, seen.fake.detach().to(seen.real.dtype), _share(seen))
-    return spec.weight * _off_one(input_gradient(seen.discriminator, mix))
+    return seen.scalars["weight"] * _off_one(input_gradient(seen.discriminator, mix))
 
 
 def dragan(seen: Seen, spec: DraganSpec) -> Tensor:
@@ -87,7 +90,7 @@ def dragan(seen: Seen, spec: DraganSpec) -> Tensor:
     real = seen.real
     noise = torch.rand(real.shape, generator=seen.randomness, device=real.device, dtype=real.dtype)
     near = real + _share(seen) * 0.5 * real.std() * noise
-    return spec.weight * _off_one(input_gradient(seen.discriminator, near))
+    return seen.scalars["weight"] * _off_one(input_gradient(seen.discriminator, near))
 
 
 def lecam(seen: Seen, spec: LecamSpec) -> Tensor:
@@ -97,7 +100,7 @@ def lecam(seen: Seen, spec: LecamSpec) -> Tensor:
         return torch.zeros_like(seen.real_scores)
     anchors = advance_lecam(seen.auxiliary, seen.real_scores, seen.fake_scores, seen.step, spec)
     above, below = relu(seen.real_scores - anchors["fake"]), relu(anchors["real"] - seen.fake_scores)
-    return spec.weight * (above.square() + below.square())
+    return seen.scalars["weight"] * (above.square() + below.square())
 
 
 def advance_lecam(
@@ -118,7 +121,7 @@ def consistency(seen: Seen, spec: ConsistencySpec) -> Tensor:
 
     of_real = (seen.real_scores - moved(seen.real)).square()
     of_fake = (seen.fake_scores - moved(seen.fake)).square()
-    return spec.weight_real * of_real + spec.weight_fake * of_fake
+    return seen.scalars["weight_real"] * of_real + seen.scalars["weight_fake"] * of_fake
 
 
 def mode_seeking(fakes: tuple[Tensor, Tensor], latents: tuple[Tensor, Tensor], spec: ModeSeekingSpec) -> Tensor:
@@ -138,6 +141,11 @@ def _off_one(gradient: Tensor) -> Tensor:
     # The root has no finite gradient at 0: the smallest normal number keeps it finite and changes no other value.
     norm = (squared_norm(gradient) + torch.finfo(torch.float32).tiny).sqrt()
     return (norm - 1).square()
+
+
+def scalars_of(part: Strict) -> dict[str, Tensor]:
+    """Seen.scalars of a term's spec."""
+    return {key: torch.tensor(float(getattr(part, key))) for key in sorted(scalar_keys(type(part)))}
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,7 @@ def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
                 f'regularisers.own.{label}: "{spec.name}" returned {shape_of(value)}; valid: a tensor of '
                 f"{tuple(seen.real_scores.shape)}, a value per score, or a scalar"
             )
-        return spec.weight * value
+        return seen.scalars["weight"] * value
 
     def advance(state: Any, real_scores: Tensor, fake_scores: Tensor, step: int, spec: OwnTermSpec) -> Any:
         assert theirs.advance is not None
@@ -182,11 +190,7 @@ def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
     return Regulariser(penalty, theirs.state, advance if theirs.advance else None)
 
 
-REGULARISERS: dict[str, Regulariser] = {
-    "r1": Regulariser(r1),
-    "r2": Regulariser(r2),
-    "wgan_gp": Regulariser(wgan_gp),
-    "dragan": Regulariser(dragan),
-    "lecam": Regulariser(lecam, ("real", "fake"), advance_lecam),
-    "consistency": Regulariser(consistency),
-}
+# By the rows of schema/parts.RegularisersSpec.
+R1, R2, WGAN_GP, DRAGAN = Regulariser(r1), Regulariser(r2), Regulariser(wgan_gp), Regulariser(dragan)
+LECAM = Regulariser(lecam, ("real", "fake"), advance_lecam)
+CONSISTENCY = Regulariser(consistency)

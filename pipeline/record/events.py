@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
+from pipeline.record.measurement import Measurement
+
 Line = dict[str, Any]  # as it is written: JSON
 
 
@@ -114,19 +116,10 @@ class AttemptEnded(RunEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured(RunEvent):
-    """One evaluation: the fields of record/measurement.Measurement."""
+class Measured(Measurement, RunEvent):
+    """One evaluation."""
 
     name: ClassVar[str] = "measurement"
-    images: int
-    metrics: dict[str, float]
-    signals: dict[str, float]
-    seconds: float
-    timings: dict[str, float] = field(default_factory=dict)
-    features: str | None = None
-    samples: str | None = None
-    checkpoint: str | None = None
-    test: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

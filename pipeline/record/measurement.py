@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.record.events import Measured
-
 
 @dataclass(frozen=True)
 class Measurement:
@@ -32,11 +30,6 @@ class Measurement:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def of(cls, event: Measured) -> Measurement:
-        """As the record has it."""
-        return cls(**{name: getattr(event, name) for name in cls.__dataclass_fields__ if name != "notices"})
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> Measurement:

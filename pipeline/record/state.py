@@ -147,7 +147,7 @@ class SweepState:
             case AttemptBegan():
                 self.under_way[key] = event.time
             case Measured() if event.images > run.images:
-                run.measurements.append(Measurement.of(event))
+                run.measurements.append(Measurement.from_dict(vars(event)))
             case AttemptEnded():
                 run.faults.append(event.kind)
             case RunEnded():

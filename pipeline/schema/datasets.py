@@ -10,58 +10,64 @@ from pipeline.errors import InputError, one_of
 
 @dataclass(frozen=True)
 class Known:
-    """kind: "image" or "points"; resolution, channels and labelled are None where the files decide; mixture: its
-    modes are known and can be counted. about, licence: for a reader of what was trained on them; licence None where
-    its authors name none."""
+    """kind: "image" or "points"; made: where its function of (DataSpec, root, cache) is, which reads all of its samples
+    (a data.sources.Source, to be split) or draws its parts each time anew (a data.dataset.Dataset: drawn).
+    resolution, channels and labelled are None where the files decide; mixture: its modes are known and can be counted.
+    about, licence: for a reader of what was trained on them; licence None where its authors name none."""
 
     kind: str
+    made: str
     resolution: int | None = None
     channels: int | None = None
     labelled: bool | None = False
     downloaded: bool = False
     mixture: bool = False
+    drawn: bool = False
     about: str = ""
     licence: str | None = None
 
 
+_HERE = "pipeline.data"
+_DRAWN = "points", f"{_HERE}.mixtures:opened"
 _MIXTURE = "drawn anew by gansweep from known Gaussians"
 _NOT_NEEDED = "none is needed, they are random numbers"
 
 KNOWN: dict[str, Known] = {
     "digits": Known(
-        *("image", 8, 1),
+        *("image", f"{_HERE}.sources:digits", 8, 1),
         labelled=True,
         about="Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), the copy in scikit-learn",
         licence="CC BY 4.0 (UCI Machine Learning Repository)",
     ),
     "mnist": Known(
-        *("image", 28, 1),
+        *("image", f"{_HERE}.official:MNIST", 28, 1),
         labelled=True,
         downloaded=True,
         about="MNIST handwritten digits (LeCun, Cortes and Burges 1998)",
     ),
     "fashion_mnist": Known(
-        *("image", 28, 1),
+        *("image", f"{_HERE}.official:FASHION_MNIST", 28, 1),
         labelled=True,
         downloaded=True,
         about="Fashion-MNIST articles of clothing (Xiao, Rasul and Vollgraf 2017)",
         licence="MIT",
     ),
     "cifar10": Known(
-        *("image", 32, 3),
+        *("image", f"{_HERE}.official:CIFAR10", 32, 3),
         labelled=True,
         downloaded=True,
         about="CIFAR-10 small photographs of ten classes (Krizhevsky 2009)",
     ),
     "stacked_mnist": Known(
-        *("image", 28, 3),
+        *("image", f"{_HERE}.stacks:opened", 28, 3),
         labelled=True,
         downloaded=True,
         mixture=True,
+        drawn=True,
         about="three MNIST digits a picture, one a channel: 1000 modes (Srivastava et al. 2017)",
     ),
-    "ring8": Known("points", mixture=True, about=f"8 modes on a circle, {_MIXTURE}", licence=_NOT_NEEDED),
-    "grid25": Known("points", mixture=True, about=f"25 modes on a grid, {_MIXTURE}", licence=_NOT_NEEDED),
+    "ring8": Known(*_DRAWN, mixture=True, drawn=True, about=f"8 modes on a circle, {_MIXTURE}", licence=_NOT_NEEDED),
+    "grid25": Known(*_DRAWN, mixture=True, drawn=True, about=f"25 modes on a grid, {_MIXTURE}", licence=_NOT_NEEDED),
 }
 
 
@@ -73,7 +79,7 @@ def lookup(name: str) -> Known | None:
     if name in KNOWN:
         return KNOWN[name]
     if name.startswith("imagefolder:") and name != "imagefolder:":
-        return Known("image", labelled=None)
+        return Known("image", f"{_HERE}.sources:images", labelled=None)
     if ".py:" in name:
         return None
     raise InputError(f'found "{name}", {one_of(name, [*KNOWN, "imagefolder:PATH", "file.py:function"])}')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -87,15 +87,22 @@ class OwnTermSpec(Strict):
     options: Options = {}
 
 
-class RegularisersSpec(Strict):
-    """Each one that is there is applied; null is the same as not there. own: terms of your own, each under a name."""
+def term(made: str, pixels: bool = False) -> Any:
+    """A term of D's loss, which is applied where its spec is given. made: where its Regulariser is; pixels: whether it
+    is for images alone."""
+    return Field(None, json_schema_extra={"term": made, "pixels": pixels})
 
-    r1: R1Spec | None = None
-    r2: R2Spec | None = None
-    wgan_gp: WganGpSpec | None = None
-    dragan: DraganSpec | None = None
-    lecam: LecamSpec | None = None
-    consistency: ConsistencySpec | None = None
+
+class RegularisersSpec(Strict):
+    """Each one that is there is applied; null is the same as not there. A field with term() is a row: what is added
+    here needs no other. own: terms of your own, each under a name."""
+
+    r1: R1Spec | None = term("pipeline.games.regularisers:R1")
+    r2: R2Spec | None = term("pipeline.games.regularisers:R2")
+    wgan_gp: WganGpSpec | None = term("pipeline.games.regularisers:WGAN_GP")
+    dragan: DraganSpec | None = term("pipeline.games.regularisers:DRAGAN")
+    lecam: LecamSpec | None = term("pipeline.games.regularisers:LECAM")
+    consistency: ConsistencySpec | None = term("pipeline.games.regularisers:CONSISTENCY", pixels=True)
     mode_seeking: ModeSeekingSpec | None = None
     weight_clipping: WeightClippingSpec | None = None
     gradient_clipping: GradientClippingSpec | None = None
@@ -108,8 +115,23 @@ class RegularisersSpec(Strict):
             raise ValueError("found weight_clipping and wgan_gp; both bound D's slope, valid: one of them")
         return self
 
+    @classmethod
+    def terms(cls) -> dict[str, str]:
+        """Where the Regulariser of each term is, by name."""
+        return {name: extra["term"] for name, extra in _extras(cls).items() if "term" in extra}
+
+    def of_pixels(self) -> list[str]:
+        """The terms that are there and are for images alone."""
+        return [name for name, extra in _extras(type(self)).items() if extra.get("pixels") and getattr(self, name)]
+
     def gradient_penalties(self) -> list[str]:
         return [name for name, part in self if isinstance(part, GradientPenalty)]
+
+
+def _extras(spec: type[Strict]) -> dict[str, dict[str, Any]]:
+    """What is declared of a spec's fields beside their types."""
+    extras = {name: field.json_schema_extra for name, field in spec.model_fields.items()}
+    return {name: dict(extra) for name, extra in extras.items() if isinstance(extra, dict)}
 
 
 class DiffAugmentSpec(Strict):

@@ -173,10 +173,10 @@ class TrialSpec(Strict):
             raise ValueError(
                 f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels, valid: null"
             )
-        of_pixels = {f"augmentation.{name}": part for name, part in self.augmentation}
-        of_pixels["regularisers.consistency"] = self.regularisers.consistency
-        for key, part in of_pixels.items():
-            if not KINDS[kind].pixels and part is not None:
+        of_pixels = [f"augmentation.{name}" for name, part in self.augmentation if part is not None]
+        of_pixels += [f"regularisers.{name}" for name in self.regularisers.of_pixels()]
+        for key in of_pixels:
+            if not KINDS[kind].pixels:
                 raise ValueError(f"{key}: found it; {self.data.name} is {KINDS[kind].words}, valid: without it")
         for side in ("generator", "discriminator"):
             check_network(side, getattr(self, side), kind, resolution)

@@ -9,8 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.augment import TRANSFORMS
-from pipeline.games.regularisers import REGULARISERS, Seen, advance_lecam, input_gradient, lecam, mode_seeking
+from pipeline.games.regularisers import (
+    Regulariser,
+    Seen,
+    advance_lecam,
+    input_gradient,
+    lecam,
+    mode_seeking,
+    scalars_of,
+)
 from pipeline.schema.parts import ConsistencySpec, LecamSpec, ModeSeekingSpec, RegularisersSpec
+from pipeline.schema.rows import at
 from tests.games.test_adversarial import POINTS, make, some, turn
 
 DOUBLE: dict[str, Any] = {"dtype": torch.float64}
@@ -31,6 +40,9 @@ def smooth_mlp() -> nn.Module:
         return nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 16), nn.Softplus(), nn.Linear(16, 1)).double()
 
 
+REGULARISERS: dict[str, Regulariser] = {name: at(made) for name, made in RegularisersSpec.terms().items()}
+
+
 def seen(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, **changes: Any) -> Seen:
     chosen: dict[str, Any] = {"randomness": seeded(), "sample_axes": real.dim() - 1} | changes
     return Seen(discriminator, real, fake, discriminator(real), discriminator(fake), **chosen)
@@ -38,11 +50,12 @@ def seen(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, 
 
 def penalty(name: str, discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, **spec: Any) -> Tensor:
     part = getattr(RegularisersSpec.model_validate({name: spec}), name)
-    return REGULARISERS[name].penalty(seen(discriminator, real, fake), part)
+    return REGULARISERS[name].penalty(seen(discriminator, real, fake, scalars=scalars_of(part)), part)
 
 
 def test_every_regulariser_is_in_the_spec_and_in_one_place() -> None:
     elsewhere = {"mode_seeking", "weight_clipping", "gradient_clipping", "instance_noise", "own"}
+    assert all(isinstance(term, Regulariser) for term in REGULARISERS.values())
     assert REGULARISERS.keys() | elsewhere == RegularisersSpec.model_fields.keys()
     every = RegularisersSpec.model_validate({name: {} for name in REGULARISERS})
     assert set(every.gradient_penalties()) == set(GRADIENT_PENALTIES)
@@ -181,7 +194,7 @@ def test_lecam_is_the_papers_equation() -> None:
     for number, (real, fake) in enumerate(scores):
         a_r = float(real.mean()) if a_r is None else 0.9 * a_r + 0.1 * float(real.mean())
         a_f = float(fake.mean()) if a_f is None else 0.9 * a_f + 0.1 * float(fake.mean())
-        found = lecam(Seen(lambda x: x, real, fake, real, fake, seeded(), state, number), spec)
+        found = lecam(Seen(lambda x: x, real, fake, real, fake, seeded(), scalars_of(spec), state, number), spec)
         expected = 0.5 * (torch.relu(real - a_f) ** 2 + torch.relu(a_r - fake) ** 2)
         torch.testing.assert_close(found, expected)
         state = advance_lecam(state, real, fake, number, spec)
@@ -196,7 +209,7 @@ def test_lecam_waits_for_its_start() -> None:
     means = []
     for number in range(4):
         real, fake = torch.full((3,), 10.0 * number), torch.full((3,), -1.0)
-        value = lecam(Seen(lambda x: x, real, fake, real, fake, seeded(), state, number), spec)
+        value = lecam(Seen(lambda x: x, real, fake, real, fake, seeded(), scalars_of(spec), state, number), spec)
         assert bool((value > 0).all()) == (number >= 2)
         state = advance_lecam(state, real, fake, number, spec)
         means.append(float(state["real"]))
@@ -222,7 +235,9 @@ def test_consistency_moves_the_samples_of_a_pack_each_on_its_own() -> None:
         looked.append(x)
         return x.flatten(1).sum(1)
 
-    REGULARISERS["consistency"].penalty(seen(discriminator, packs, packs, sample_axes=3), ConsistencySpec())
+    part = ConsistencySpec()
+    at_packs = seen(discriminator, packs, packs, sample_axes=3, scalars=scalars_of(part))
+    REGULARISERS["consistency"].penalty(at_packs, part)
     moved = looked[2].flatten(0, 1)
     assert len({tuple(image.flatten().tolist()) for image in moved}) > 3
 
@@ -245,8 +260,9 @@ def test_the_penalty_is_of_the_discriminator_alone(name: str) -> None:
         network = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 1)).double()
     real, fake = normal(7, 1, 8, 8), normal(7, 1, 8, 8, seed=2)
     state = dict.fromkeys(REGULARISERS[name].state, torch.zeros(()))
-    at = seen(lambda x: network(x).squeeze(1), real, fake, auxiliary=state, step=2000)
-    values = REGULARISERS[name].penalty(at, getattr(RegularisersSpec.model_validate({name: {}}), name))
+    part = getattr(RegularisersSpec.model_validate({name: {}}), name)
+    there = seen(lambda x: network(x).squeeze(1), real, fake, scalars=scalars_of(part), auxiliary=state, step=2000)
+    values = REGULARISERS[name].penalty(there, part)
     assert values.shape == (7,)
     gradients = torch.autograd.grad(values.mean(), list(network.parameters()), allow_unused=True)
     assert sum(float(g.abs().sum()) for g in gradients if g is not None) > 0

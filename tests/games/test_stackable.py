@@ -8,14 +8,14 @@ import torch
 
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Draw
-from pipeline.games.regularisers import REGULARISERS
 from pipeline.schema.game import OBJECTIVES
+from pipeline.schema.parts import RegularisersSpec
 from tests.games.test_adversarial import IMAGES, POINTS, inputs_of, make, seeded, some, turn
 
 # What leaves no trace in a buffer, each on its own: (regularisers, other keys).
 PARTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
-    *(({name: {"start": 0} if name == "lecam" else {}}, {}) for name in REGULARISERS),
+    *(({name: {"start": 0} if name == "lecam" else {}}, {}) for name in RegularisersSpec.terms()),
     ({"mode_seeking": {}}, {}),
     ({"instance_noise": {}}, {}),
     ({}, {"augmentation": {"diffaugment": {}}}),
