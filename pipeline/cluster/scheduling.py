@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -27,7 +26,7 @@ class Jobs(Searcher):
     def suggest(self, trial_id: str) -> Any:
         job = self._driver.next_job()
         if job is not None:
-            return {"job": json.dumps(dataclasses.asdict(job)), "premises": self._premises}
+            return {"job": job.as_json(), "premises": self._premises}
         return Searcher.FINISHED if self._driver.exhausted else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -49,20 +48,24 @@ class Decisions(FIFOScheduler):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         _forget_finished(tune_controller.get_trials())
-        self._driver.started(_job(trial))
+        for run in _job(trial).runs:
+            self._driver.started(run)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         report, job = json.loads(result[REPORT]), _job(trial)
-        if "measurement" not in report:
+        run = job.runs[report["run"]]
+        if "measurement" in report:
+            self._driver.measured(run, Measurement.from_dict(report["measurement"]))
+        else:
             end = self._driver.faulted if report["fault"] else self._driver.ended
-            end(job, report["reason"], report["evidence"])
-            return str(TrialScheduler.STOP)
-        go_on = self._driver.measured(job, Measurement.from_dict(report["measurement"]))
-        return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
+            end(run, report["reason"], report["evidence"])
+        return str(TrialScheduler.STOP if self._driver.over(job) else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker was lost. Tune forgets the trial; the driver hands its run out again, as another one."""
-        self._driver.lost(_job(trial), str(trial.get_pickled_error() or ""))
+        """A worker was lost. Tune forgets the trial; the driver hands its runs out again, in another one."""
+        for run in _job(trial).runs:
+            if not self._driver.over(Job((run,))):
+                self._driver.lost(run, str(trial.get_pickled_error() or ""))
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         pass
@@ -96,4 +99,4 @@ def _forget_finished(trials: list[Trial]) -> None:
 
 
 def _job(trial: Trial) -> Job:
-    return Job(**json.loads(trial.config["job"]))
+    return Job.from_json(trial.config["job"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
 import json
 import os
@@ -15,65 +17,99 @@ from ray import tune
 
 from pipeline.cluster.premises import Premises
 from pipeline.deadline import bounded, deadline
-from pipeline.drivers.driver import Job, hung_file
+from pipeline.drivers.driver import Attempt, Job, hung_file
+from pipeline.errors import GansweepError
 from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
+from pipeline.record.home import EVENTS, sweep_folder
+from pipeline.record.log import read
 from pipeline.record.measurement import Measurement
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Run
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec
+from pipeline.training.group import Group
 
 FAULTS = (OUT_OF_MEMORY, DISK_FULL, SUPERSEDED)
 REPORT = "gansweep"  # the one key of a result; its value is JSON, which Tune passes through untouched
 
 
 class Trainable(tune.Trainable):
-    """Tune calls step() for each evaluation. An error of the run is a result, not an exception: so what Tune
+    """Tune calls step() for each evaluation. An error of a run is a result, not an exception: so what Tune
     sees fail, and retries, is a lost worker and nothing else."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        self._job = Job(**json.loads(config["job"]))
+        self._job = Job.from_json(config["job"])
         self._premises = Premises.entered(config["premises"])
-        self._measurements: Iterator[Measurement] | None = None
-        self._seconds: list[float] = []  # that the steps of this attempt took
+        self._group = Group([functools.partial(self._start, run) for run in self._job.runs])
+        self._seconds: list[list[float]] = [[] for _ in self._job.runs]  # that the evaluations of each took
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._leave()
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        began = time.monotonic()
-        with bounded(deadline(self._seconds), hung_file(self._job)):
-            report = self._report(self._job)
-        self._seconds.append(time.monotonic() - began)
-        return {REPORT: json.dumps(report), "pid": os.getpid()}
+        if len(self._group.runs) > 1:  # else Tune does not call again
+            for run in self._ended():
+                self._group.drop(run)
+        run, began = self._group.turn, time.monotonic()
+        with bounded(deadline(self._seconds[run]), hung_file(self._job.runs[run])):
+            report = self._report(run)
+        self._seconds[run].append(time.monotonic() - began)
+        return {REPORT: json.dumps({"run": run, **report}), "pid": os.getpid()}
 
-    def _report(self, job: Job) -> dict[str, Any]:
+    def _report(self, run: int) -> dict[str, Any]:
         try:
-            if self._measurements is None:
-                self._measurements = self._start(job)
-            return {"measurement": next(self._measurements).as_dict()}
-        except StopIteration:
-            return {"reason": "completed", "evidence": {}, "fault": False}
+            _, measurement = next(self._group)
+            if measurement is None:
+                return {"reason": "completed", "evidence": {}, "fault": False}
+            return {"measurement": measurement.as_dict()}
         except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
-            reason, evidence = classify(error, Path(job.folder))
-            self._release()
+            reason, evidence = classify(error, Path(self._job.runs[run].folder))
+            self._group.drop(run)
+            _free_memory()
             return {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
 
-    def _start(self, job: Job) -> Iterator[Measurement]:
+    def _start(self, run: Attempt) -> Iterator[Measurement]:
         from pipeline.training.attempt import attempt  # torch is for workers alone
         from pipeline.training.store import Store
 
-        spec = parse(TrialSpec, job.spec, f"trial {job.trial}")
-        store = Store(Path(job.folder), attempt=job.attempt, guard=job.check)
+        spec = parse(TrialSpec, run.spec, f"trial {run.trial}")
+        store = Store(Path(run.folder), attempt=run.attempt, guard=run.check)
         places = self._premises.cache, self._premises.root
-        return attempt(spec, job.seed, job.objective, store, *places, job.replicate is not None)
+        return attempt(spec, run.seed, run.objective, store, *places, run.replicate is not None)
 
     def cleanup(self) -> None:
-        self._release()
+        self._leave()
 
-    def _release(self) -> None:
-        """Lets go of the run: its memory is there for the next one."""
-        self._measurements = None
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+    def _ended(self) -> dict[int, Run]:
+        """The runs of the job that the driver has ended, by their places: what it decides is in the record first."""
+        folder = sweep_folder(Path(self._job.runs[0].folder))
+        state = SweepState.fold(read(folder / EVENTS)[0])
+        runs = {place: state.run(each.trial, each.seed) for place, each in enumerate(self._job.runs)}
+        return {place: run for place, run in runs.items() if run is not None and run.end_reason is not None}
+
+    def _leave(self) -> None:
+        """Lets go of the job, whose memory is there for the next one, and of the checkpoints that its end spares. What
+        cannot be removed is left: the run is over, and nobody waits for it."""
+        self._group = Group([])
+        _free_memory()
+        with contextlib.suppress(GansweepError, OSError):
+            for place, run in self._ended().items():
+                if run.end_reason == "rung":
+                    self._keep_best(self._job.runs[place], run)
+
+    def _keep_best(self, attempt: Attempt, run: Run) -> None:
+        """Of a run that a rung stopped, which nothing goes on from, the best checkpoint alone."""
+        from pipeline.training.store import Store
+
+        best = run.best(attempt.objective)
+        store = Store(Path(attempt.folder), attempt=attempt.attempt, guard=attempt.check)
+        store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
+
+
+def _free_memory() -> None:
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,25 +30,38 @@ _NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
 
 
 @dataclass(frozen=True)
-class Job:
-    """One attempt at a run as a worker gets it: the resolved spec, the seed, and the folder for checkpoints and
-    samples. replicate: the number of the seed where the run confirms a finalist (see picking/): its last evaluations
-    are then made on the test part too. attempt, session: whose it is; a worker asks before each write whether the
-    driver of that session still holds the sweep (session "": nobody else can)."""
+class Attempt:
+    """One attempt at a run, as a worker gets it."""
 
     trial: int
     seed: int
-    spec: dict[str, Any]
-    objective: str
-    folder: str
+    spec: dict[str, Any]  # resolved
+    objective: str  # by which its best checkpoint is kept
+    folder: str  # for checkpoints and samples
+    # The number of the seed, of a run that confirms a finalist (see picking/): its last evaluations are then made on
+    # the test part too.
     replicate: int | None = None
     attempt: int = 1
-    session: str = ""
+    session: str = ""  # of the driver that handed it out: who must hold the sweep for it to write; "": nobody else can
 
     def check(self) -> None:
         """Raises Superseded where the attempt may write no more."""
         if self.session:
             Fence(sweep_folder(Path(self.folder)), self.session).check()
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is handed: runs that it trains in turns, an evaluation each. It is over with the last of them."""
+
+    runs: tuple[Attempt, ...]
+
+    def as_json(self) -> str:
+        return json.dumps([dataclasses.asdict(run) for run in self.runs])
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        return cls(tuple(Attempt(**run) for run in json.loads(text)))
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class Driver(ABC):
         self.state = SweepState.fold(given.lines, given.folder)
         self.stopping: str | None = None
         self._folder, self._record, self._file, self._slots = given.folder, given.record, given.file, given.slots
-        self._live: dict[tuple[int, int], Job] = {}
+        self._live: dict[tuple[int, int], Attempt] = {}
         starts = [driver for driver in every(DriverSaid, given.lines) if driver.started]
         self._session = starts[-1].session if starts else ""
         self._moved: dict[str, str] = starts[-1].launch.get("moved", {}) if starts else {}
@@ -88,17 +103,27 @@ class Driver(ABC):
         """Whether no further run will be started by this driver."""
 
     @abstractmethod
-    def _after(self, job: Job, run: Run) -> None:
+    def _after(self, attempt: Attempt, run: Run) -> None:
         """What follows from a run's end, which is recorded."""
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """End reason and evidence for a healthy run below its budget that is not to go on; None: it goes on."""
         return None
 
+    def over(self, job: Job) -> bool:
+        """Whether nothing of it is to go on."""
+        live = {(run.trial, run.seed, run.attempt) for run in self._live.values()}
+        return all((run.trial, run.seed, run.attempt) not in live for run in job.runs)
+
     def _job(self, number: int, seed: int, replicate: int | None = None) -> Job:
-        """The next attempt at a run."""
+        """The next attempt at a run, by itself, which is live from now on."""
+        attempt = self._attempt(number, seed, replicate)
+        self._live[number, seed] = attempt
+        return Job((attempt,))
+
+    def _attempt(self, number: int, seed: int, replicate: int | None = None) -> Attempt:
         run = self.state.run(number, seed)
-        return Job(
+        return Attempt(
             number,
             seed,
             placed(self.state.configuration(number).spec, self._moved),
@@ -109,18 +134,18 @@ class Driver(ABC):
             self._session,
         )
 
-    def _retry(self, job: Job) -> None:
-        """Has next_job() hand out a job again whose attempt was lost; nothing to do where it looks at the state."""
+    def _retry(self, attempt: Attempt) -> None:
+        """Has next_job() hand out a run again whose attempt was lost; nothing to do where it looks at the state."""
         return
 
-    def started(self, job: Job) -> None:
+    def started(self, attempt: Attempt) -> None:
         """An attempt at the run begins."""
-        confirms = {} if job.replicate is None else {"replicate": job.replicate}
-        self._record.append("attempt", trial=job.trial, seed=job.seed, attempt=job.attempt, **confirms)
+        confirms = {} if attempt.replicate is None else {"replicate": attempt.replicate}
+        self._record.append("attempt", trial=attempt.trial, seed=attempt.seed, attempt=attempt.attempt, **confirms)
 
-    def measured(self, job: Job, measurement: Measurement) -> bool:
+    def measured(self, attempt: Attempt, measurement: Measurement) -> bool:
         """Records a measurement and returns whether the run goes on."""
-        run = self._run(job)
+        run = self._run(attempt)
         for text in measurement.notices:
             self._record.append("notice", **_key(run), text=text)
         if measurement.images > run.images:
@@ -129,22 +154,22 @@ class Driver(ABC):
         end = self._end_of(run)
         if end is None:
             return True
-        self.ended(job, *end)
+        self.ended(attempt, *end)
         return False
 
-    def ended(self, job: Job, reason: str, evidence: dict[str, Any]) -> None:
+    def ended(self, attempt: Attempt, reason: str, evidence: dict[str, Any]) -> None:
         """Records the run's end, and does what follows from it."""
-        run = self._run(job)
+        run = self._run(attempt)
         self._record.append("run_ended", **_key(run), reason=reason, evidence=evidence)
-        self._live.pop((job.trial, job.seed), None)
-        self._after(job, run)
+        self._live.pop((attempt.trial, attempt.seed), None)
+        self._after(attempt, run)
 
-    def faulted(self, job: Job, kind: str, evidence: dict[str, Any]) -> None:
+    def faulted(self, attempt: Attempt, kind: str, evidence: dict[str, Any]) -> None:
         """The attempt ended through no fault of the run, as far as is known: it is tried again, from its checkpoint,
         until its attempts are spent. A full disk stops the sweep, and so does another driver that has taken it over;
         while it is stopping nothing is counted."""
-        run = self._run(job)
-        self._live.pop((job.trial, job.seed), None)
+        run = self._run(attempt)
+        self._live.pop((attempt.trial, attempt.seed), None)
         if kind in (faults.DISK_FULL, faults.SUPERSEDED):
             self.stopping = self.stopping or kind
         if self.stopping:
@@ -152,32 +177,32 @@ class Driver(ABC):
         self._record.append("attempt_ended", **_key(run), kind=kind, why=evidence["error"])
         spent = run.faults.count(kind)
         if spent < faults.ATTEMPTS[kind]:
-            self._retry(job)
+            self._retry(attempt)
         elif kind == faults.OUT_OF_MEMORY:
-            self.ended(job, "out_of_memory", {**evidence, "reproducible": True, "times": spent})
+            self.ended(attempt, "out_of_memory", {**evidence, "reproducible": True, "times": spent})
         else:
-            self.ended(job, "retries_spent", {"attempts": run.attempt, "last": evidence["error"]})
+            self.ended(attempt, "retries_spent", {"attempts": run.attempt, "last": evidence["error"]})
 
-    def lost(self, job: Job, why: str) -> None:
+    def lost(self, attempt: Attempt, why: str) -> None:
         """A worker is gone. One that ended itself, because its run did not come to an end, would do so again."""
-        file = hung_file(job)
+        file = hung_file(attempt)
         if (said := hung(file)) is None:
-            self.faulted(job, *faults.lost(why))
+            self.faulted(attempt, *faults.lost(why))
             return
         with contextlib.suppress(OSError):
-            Path(job.folder).mkdir(parents=True, exist_ok=True)
-            file.replace(Path(job.folder) / "traceback.txt")
+            Path(attempt.folder).mkdir(parents=True, exist_ok=True)
+            file.replace(Path(attempt.folder) / "traceback.txt")
         if self.stopping:
-            self._live.pop((job.trial, job.seed), None)
+            self._live.pop((attempt.trial, attempt.seed), None)
         else:
-            self.ended(job, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
+            self.ended(attempt, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
 
     def _end_of(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         budget = self.state.configuration(run.trial).spec["budget"]["images"]
         return end_by_itself(self._file.sweep.health, run, budget, context(self.state)) or self._compared(run)
 
-    def _run(self, job: Job) -> Run:
-        run = self.state.run(job.trial, job.seed)
+    def _run(self, attempt: Attempt) -> Run:
+        run = self.state.run(attempt.trial, attempt.seed)
         assert run is not None  # its attempt is in the record
         return run
 
@@ -204,7 +229,7 @@ def context(state: SweepState) -> Context:
     return Context(state.metric, state.known.minimise, state.floor, state.floor_spread)
 
 
-def hung_file(job: Job) -> Path:
+def hung_file(attempt: Attempt) -> Path:
     """Where a worker leaves what it was in when it did not come to an end: not among what a run keeps."""
-    scratch = sweep_folder(Path(job.folder)) / SCRATCH
-    return scratch / f"hung-{job.trial}-{job.seed}-{job.attempt}.txt"
+    scratch = sweep_folder(Path(attempt.folder)) / SCRATCH
+    return scratch / f"hung-{attempt.trial}-{attempt.seed}-{attempt.attempt}.txt"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.drivers.driver import Assignment, Driver, Job
+from pipeline.drivers.driver import Assignment, Attempt, Driver, Job
 from pipeline.picking import neighbours
 from pipeline.picking.finalists import Finalist
 from pipeline.picking.standing import FRESH, has_ended, neighbours_wanted, race
@@ -70,9 +70,7 @@ class PickDriver(Driver):
             seed = run_seed(self.state.seed, FRESH + replicate)
             if (number, seed) in self._live or has_ended(self.state, number, seed):
                 continue
-            job = self._job(number, seed, FRESH + replicate)
-            self._live[number, seed] = job
-            return job
+            return self._job(number, seed, FRESH + replicate)
         return None
 
     @property
@@ -84,8 +82,8 @@ class PickDriver(Driver):
     def exhausted(self) -> bool:
         return self.stopping is not None or not self._wanted
 
-    def _after(self, job: Job, run: Run) -> None:
-        if job.trial not in self.state.neighbours:
+    def _after(self, attempt: Attempt, run: Run) -> None:
+        if attempt.trial not in self.state.neighbours:
             self._plan = race(self.state, self._order.numbers, self._order.seeds)
             self._go_over()
 

@@ -3,10 +3,9 @@ acts on it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from pipeline.drivers.driver import Assignment, Driver, Job
+from pipeline.drivers.driver import Assignment, Attempt, Driver, Job
 from pipeline.errors import InputError
 from pipeline.record.events import Line, Measured, every
 from pipeline.record.trials import Run
@@ -15,7 +14,6 @@ from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.search import rungs
 from pipeline.search.sampler import Sampler, trial_outcome
 from pipeline.seeds import run_seed
-from pipeline.training.store import Store
 
 
 class SearchDriver(Driver):
@@ -44,9 +42,7 @@ class SearchDriver(Driver):
                 return None
             self._propose(len(self.state.trials))
         number, seed = self._waiting.pop(0)
-        job = self._job(number, seed)
-        self._live[number, seed] = job
-        return job
+        return self._job(number, seed)
 
     @property
     def exhausted(self) -> bool:
@@ -55,21 +51,17 @@ class SearchDriver(Driver):
         # one that is live may be lost, and wait again
         return not self._waiting and not self._live and len(self.state.trials) >= self._trials
 
-    def _retry(self, job: Job) -> None:
-        self._waiting.insert(0, (job.trial, job.seed))
+    def _retry(self, attempt: Attempt) -> None:
+        self._waiting.insert(0, (attempt.trial, attempt.seed))
 
-    def _after(self, job: Job, run: Run) -> None:
-        """Tells the sampler, and keeps the checkpoints that the end calls for."""
-        trial = self.state.trials[job.trial]
+    def _after(self, attempt: Attempt, run: Run) -> None:
+        """Tells the sampler."""
+        trial = self.state.trials[attempt.trial]
         if run.settles:
-            self._waiting = [(number, seed) for number, seed in self._waiting if number != job.trial]
+            self._waiting = [(number, seed) for number, seed in self._waiting if number != attempt.trial]
         if (told := trial_outcome(trial, self._file.sweep.objective, self._file.sweep.objectives)) is not None:
-            self._sampler.tell(job.trial, told)
+            self._sampler.tell(attempt.trial, told)
         self._promote()
-        if run.end_reason == "rung":
-            best = run.best(self._file.sweep.objective)
-            store = Store(Path(job.folder), attempt=run.attempt)
-            store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
 
     def _compared(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         """At a rung: of a trial's first seed alone, a further one is there to be known to its end; and not of the
@@ -115,9 +107,9 @@ class SearchDriver(Driver):
         except InputError as error:  # a combination that the space allows and the networks do not
             self._record.append("trial", trial=number, point=point, spec=tree, source=source)
             seed = run_seed(self.state.seed, 0)
-            job = self._job(number, seed)
-            self.started(job)
-            self.ended(job, "invalid", {"error": str(error)})
+            attempt = self._attempt(number, seed)
+            self.started(attempt)
+            self.ended(attempt, "invalid", {"error": str(error)})
             return
         self._record.append("trial", trial=number, point=point, spec=spec.model_dump(mode="json"), source=source)
         self._waiting += [(number, seed) for seed in self._unfinished(number)]

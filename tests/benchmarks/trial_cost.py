@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.drivers.driver import Job
+from pipeline.drivers.driver import Attempt
 from pipeline.record.measurement import Measurement
 
 BUDGET = 1000
@@ -104,7 +104,7 @@ def sweep(trials: int, sampler: str, home: Path) -> Look:
     from pipeline.sweeps.sweep import Sweep
 
     class NoOp(launch.Run):
-        def _start(self, job: Job) -> Iterator[Measurement]:
+        def _start(self, job: Attempt) -> Iterator[Measurement]:
             signals = {"finite": 1.0, "diversity_ratio": 0.9, "coverage": 0.5, "sample_variance_ratio": 1.0}
             value = 20.0 + abs(float(job.spec["optimiser"]["lr_g"]) - 1e-3) * 1e4
             yield Measurement(BUDGET, {"fid": value}, signals, 0.0, {"train": 0.0})

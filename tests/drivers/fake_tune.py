@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import faults
-from pipeline.drivers.driver import Assignment, Job
+from pipeline.drivers.driver import Assignment, Attempt
 from pipeline.drivers.search import SearchDriver
 from pipeline.record.events import Line
 from pipeline.record.log import Record, read
@@ -109,10 +109,10 @@ class FakeTune:
     ) -> None:
         self.file, self.plan = file or sweep_file(), plan or {}
         self.checkpoints = {} if checkpoints is None else checkpoints
-        self.jobs: list[Job] = []
+        self.jobs: list[Attempt] = []
         self.at_once = 0
         self._lost: dict[tuple[int, int], int] = {}
-        self._live: list[tuple[Job, int]] = []  # with the images so far, as the worker knows them
+        self._live: list[tuple[Attempt, int]] = []  # with the images so far, as the worker knows them
         self.record = Record(folder / "events.jsonl", hook)
         lines, _ = read(self.record.path)
         if not lines:
@@ -136,10 +136,17 @@ class FakeTune:
         given = Assignment(folder, self.record, lines, self.file, concurrency)
         self.driver = SearchDriver(given, trials, cuda=False)
 
+    def next_runs(self) -> tuple[Attempt, ...]:
+        """Those of the next job, not begun."""
+        job = self.driver.next_job()
+        assert job is not None
+        return job.runs
+
     def go(self, steps: int = 10**6) -> SweepState:
         """Until nothing is left (or for so many steps of a worker), the runs taking turns."""
         for _ in range(steps):
-            while (job := self.driver.next_job()) is not None:
+            while (found := self.driver.next_job()) is not None:
+                (job,) = found.runs
                 self.jobs.append(job)
                 self.driver.started(job)
                 self._live.append((job, -1))
@@ -150,7 +157,7 @@ class FakeTune:
             self._work(*self._live.pop(0))
         return self.driver.state
 
-    def _work(self, job: Job, images: int) -> None:
+    def _work(self, job: Attempt, images: int) -> None:
         """One step of a worker: it begins with its checkpoint, and says that one's measurement again."""
         key = (job.trial, job.seed)
         if images < 0:
@@ -184,12 +191,12 @@ class FakeTune:
             self.checkpoints[key] = found
         self._say(job, found)
 
-    def _say(self, job: Job, found: Measurement) -> None:
+    def _say(self, job: Attempt, found: Measurement) -> None:
         if self.driver.measured(job, found):
             self._live.append((job, found.images if found.signals.get("finite", 1.0) else BUDGET))
 
 
-def measurement(job: Job, images: int, planned: dict[str, Any]) -> Measurement:
+def measurement(job: Attempt, images: int, planned: dict[str, Any]) -> Measurement:
     """What a run is worth follows from its learning rate alone, and gets better with the budget."""
     fid = 20 + 10 * (math.log10(job.spec["optimiser"]["lr_g"]) + 3.5) ** 2 + 1000 / images
     signals = {"finite": 1.0, "diversity_ratio": 0.9}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.drivers.driver import Job
+from pipeline.drivers.driver import Attempt
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial
 from pipeline.picking.finalists import finalists, no_healthy
 from pipeline.picking.standing import FRESH
@@ -79,7 +79,7 @@ def test_a_lucky_winner_of_the_search_is_not_recommended(tmp_path: Path) -> None
     assert best is not None
     lucky_seeds = {run_seed(5, FRESH + 1)}
 
-    def lucky(job: Job) -> float | None:
+    def lucky(job: Attempt) -> float | None:
         if job.trial != best.number:
             return noisy(job)
         return 5.0 if job.seed in lucky_seeds else None

@@ -138,8 +138,7 @@ def test_a_full_disk_stops_the_sweep_without_an_end_and_it_goes_on_when_there_is
 
 def test_what_is_lost_while_the_driver_stops_is_not_counted(tmp_path: Path) -> None:
     tune = FakeTune(tmp_path)
-    job = tune.driver.next_job()
-    assert job is not None
+    (job,) = tune.next_runs()
     tune.driver.started(job)
     tune.driver.stopping = "interrupted"
     tune.driver.faulted(job, "lost", {"error": "killed with the terminal"})
@@ -149,8 +148,7 @@ def test_what_is_lost_while_the_driver_stops_is_not_counted(tmp_path: Path) -> N
 
 def test_what_a_checkpoint_had_to_say_is_in_the_record_and_for_the_watcher(tmp_path: Path) -> None:
     tune = FakeTune(tmp_path)
-    job = tune.driver.next_job()
-    assert job is not None
+    (job,) = tune.next_runs()
     tune.driver.started(job)
     tune.driver.measured(job, Measurement(100, {"fid": 9.0}, {"finite": 1.0}, 1.0, notices=("damaged; went back",)))
     (notice,) = [line for line in read(tune.record.path)[0] if line["event"] == "notice"]

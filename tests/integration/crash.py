@@ -21,7 +21,7 @@ import psutil
 
 from pipeline.cli import main
 from pipeline.cluster import launch
-from pipeline.drivers.driver import Job
+from pipeline.drivers.driver import Attempt
 from pipeline.record.events import Line
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
@@ -68,7 +68,7 @@ def crashing() -> type[launch.Trainable]:
     places, off = PLACES, go_off
 
     class Trainable(launch.Trainable):
-        def _start(self, job: Job) -> Iterator[Measurement]:
+        def _start(self, job: Attempt) -> Iterator[Measurement]:
             from pipeline.training import store
 
             count: Counter[str] = Counter()

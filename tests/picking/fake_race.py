@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.drivers.driver import Assignment, Job
+from pipeline.drivers.driver import Assignment, Attempt
 from pipeline.drivers.pick import PickDriver, PickOrder
 from pipeline.picking.finalists import finalists
 from pipeline.picking.neighbours import Perturbation
@@ -17,7 +17,7 @@ from pipeline.space.load import SweepFile
 from tests.drivers.fake_tune import BUDGET, EVERY, FakeTune, sweep_file
 
 FILE = sweep_file(rungs={"enabled": False})
-Score = Callable[[Job], float | None]  # None: it collapses
+Score = Callable[[Attempt], float | None]  # None: it collapses
 
 
 def searched(folder: Path) -> SweepState:
@@ -26,7 +26,7 @@ def searched(folder: Path) -> SweepState:
     return FakeTune(folder, FILE).go()
 
 
-def noisy(job: Job) -> float | None:
+def noisy(job: Attempt) -> float | None:
     """What follows from the learning rate, with the seed's own noise."""
     rate = job.spec["optimiser"]["lr_g"]
     return 20 + 1e4 * abs(rate - 3e-4) + job.seed % 97 / 40
@@ -47,7 +47,7 @@ class FakeRace:
         perturb: Perturbation | None = None,
         file: SweepFile = FILE,
     ) -> None:
-        self.score, self.jobs = score, list[Job]()
+        self.score, self.jobs = score, list[Attempt]()
         self.record = Record(folder / "events.jsonl", hook)
         lines, _ = read(self.record.path)
         lines.append(self.record.append("driver", doing="pick", session="p", state="started"))
@@ -57,9 +57,10 @@ class FakeRace:
 
     def go(self) -> SweepState:
         """Until nothing is left, the runs taking turns, the last one started first."""
-        live: list[tuple[Job, int]] = []
+        live: list[tuple[Attempt, int]] = []
         while True:
-            while (job := self.driver.next_job()) is not None:
+            while (found := self.driver.next_job()) is not None:
+                (job,) = found.runs
                 self.jobs.append(job)
                 self.driver.started(job)
                 live.append((job, EVERY))
@@ -70,7 +71,7 @@ class FakeRace:
             if self.driver.measured(job, self._measurement(job, images)):
                 live.append((job, images + EVERY))
 
-    def _measurement(self, job: Job, images: int) -> Measurement:
+    def _measurement(self, job: Attempt, images: int) -> Measurement:
         score = self.score(job)
         if score is None:
             return Measurement(images, {"fid": 500.0}, {"finite": 1.0, "diversity_ratio": 0.1}, images / 100)

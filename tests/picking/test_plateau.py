@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.drivers.driver import Job
+from pipeline.drivers.driver import Attempt
 from pipeline.errors import InputError
 from pipeline.picking.intervals import estimates
 from pipeline.picking.neighbours import Perturbation
@@ -24,7 +24,7 @@ from tests.drivers.fake_tune import FakeTune
 from tests.picking.fake_race import FILE, FakeRace, noisy, searched
 
 
-def fragile(job: Job) -> float | None:
+def fragile(job: Attempt) -> float | None:
     """The winner's rate is 2e-4; far above it the run collapses, far below it is much worse."""
     rate = job.spec["optimiser"]["lr_g"]
     if job.trial >= NEIGHBOURS and rate > 5e-4:
@@ -33,7 +33,7 @@ def fragile(job: Job) -> float | None:
     return 20.0 + (30.0 if job.trial >= NEIGHBOURS and rate < 1.2e-4 else 0.0) + noise
 
 
-def first_wins(job: Job) -> float | None:
+def first_wins(job: Attempt) -> float | None:
     return 20.0 + job.seed % 97 / 40 + (0 if job.trial == 0 else 20)
 
 
@@ -45,7 +45,7 @@ def picked(folder: Path) -> SweepState:
 def perturbed(folder: Path, factor: float = 1.5, concurrency: int = 1) -> FakeRace:
     """The race, which is over where picked() was called before, and the neighbours of its winner."""
 
-    def score(job: Job) -> float | None:
+    def score(job: Attempt) -> float | None:
         return fragile(job) if job.trial >= NEIGHBOURS else first_wins(job)
 
     return FakeRace(folder, score, concurrency=concurrency, perturb=Perturbation(factor))
@@ -132,7 +132,7 @@ def test_a_pick_with_another_winner_has_no_plateau_yet(tmp_path: Path) -> None:
     state = perturbed(tmp_path).go()
     assert plateau(state) is not None
 
-    def first_fails(job: Job) -> float | None:
+    def first_fails(job: Attempt) -> float | None:
         return None if job.trial == 0 else noisy(job)
 
     after = FakeRace(tmp_path, first_fails, seeds=12).go()

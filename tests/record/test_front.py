@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.drivers.driver import Job
+from pipeline.drivers.driver import Attempt
 from pipeline.errors import InputError
 from pipeline.picking.finalists import finalists
 from pipeline.picking.verdict import verdict
@@ -181,7 +181,7 @@ def test_who_holds_on_few_of_the_fresh_seeds_is_not_on_the_confirmed_front_and_a
     FakeTune(tmp_path, file(), PLAN).go()
     seeds: dict[int, int] = {}
 
-    def score(job: Job) -> float | None:
+    def score(job: Attempt) -> float | None:
         seeds[job.seed] = seeds.get(job.seed, len(seeds))
         return {0: 5.0, 2: 6.0, 3: 1.0 if seeds[job.seed] == 0 else None, 5: 35.0}[job.trial]
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pipeline import games
-from pipeline.drivers.driver import Job
+from pipeline.drivers.driver import Attempt
 from pipeline.errors import Unreachable
 from pipeline.games.game import Facts, Progress
 from pipeline.picking.verdict import verdict
@@ -61,7 +61,7 @@ class Race(FakeRace):
 
     made: Path
 
-    def _measurement(self, job: Job, images: int) -> Measurement:
+    def _measurement(self, job: Attempt, images: int) -> Measurement:
         found = super()._measurement(job, images)
         place = Path(job.folder) / "checkpoints"
         place.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def test_another_pick_is_another_version_and_the_champion_is_the_last(home: Path
     state = SweepState.fold(read(folder / "events.jsonl")[0])
     first, made = verdict(state).best.trial, next((home / "made" / "checkpoints").glob("*.pt"))
 
-    def fails_now(job: Job) -> float | None:
+    def fails_now(job: Attempt) -> float | None:
         return None if job.trial == first else noisy(job)
 
     picked = verdict(race(folder, made, score=fails_now, seeds=12)).best
