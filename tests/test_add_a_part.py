@@ -101,7 +101,6 @@ USED = """
 import json, sys, torch
 from pathlib import Path
 from pipeline.metrics.evaluator import Evaluator
-from pipeline.schema.metrics import measured_on
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.training.loop import training
 from pipeline.training.store import Store

@@ -22,7 +22,7 @@ from pipeline.plugin import is_own
 from pipeline.record.log import dumps, loads
 from pipeline.record.measurement import Measurement
 from pipeline.record.trials import Run
-from pipeline.schema.metrics import check_objective, known
+from pipeline.schema.metrics import On, known
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold
 from pipeline.space.load import load_trial
@@ -121,8 +121,9 @@ def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path |
     """Data, features and floor; InputError where the file does not fit them."""
     with within(path):
         found = prepare(spec.data, spec.evaluation.samples, cache, root)
-        kind, mixture = found["data"]["kind"], found["data"]["mixture"]
-        check_objective(metric, spec.data.name, kind, mixture, path, spec.evaluation.own)
+        about = found["data"]
+        on = On(spec.data.name, about["kind"], about["mixture"], about["classes"] > 1)
+        on.check(metric, path, spec.evaluation.own)
         preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
     return found
 

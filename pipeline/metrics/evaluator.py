@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,18 +19,28 @@ from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
 from pipeline.metrics.distances import mean_distance
 from pipeline.metrics.diversity import diversity_ratio, variance
-from pipeline.metrics.measure import Measure
+from pipeline.metrics.measure import Labelled, Measure, Real
 from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.schema.kinds import KINDS
-from pipeline.schema.metrics import METRICS, measured_on
+from pipeline.schema.metrics import METRICS, On
 from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
 SUBSETS = 20  # of the training part, for the floor
 FORMAT = 1  # of the cached floor: one higher where it is measured in another way
 POOL = 10_000  # training images whose features the floor draws from, at least
+TRAINING = 50_000  # training samples at most that samples can be found to be copies of
+LESS_IS_WELL = {"memorised_share", "raw_distance"}  # signals that are low in health
 Part = Literal["validation", "test"]
+
+
+class Evaluation(NamedTuple):
+    """What is found of a run's samples, by name; see record/measurement.Measurement. A metric can be nan."""
+
+    metrics: dict[str, float]
+    signals: dict[str, float]
+    errors: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class Evaluator:
         self.dataset, self.samples, self._own, self.domains = dataset, samples, own or {}, domains or {}
         self._measure, self._cache = measure, cache
         self._references: dict[str, Reference] = {}
+        self._limit: int | None = None  # training samples
 
     @classmethod
     def open(
@@ -83,7 +94,10 @@ class Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
         at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
         is missing."""
-        return cls.of(load(data, root, cache), samples, cache, device, own)
+        opened = cls.of(load(data, root, cache), samples, cache, device, own)
+        for each in (opened, *opened.domains.values()):
+            each._limit = data.limit
+        return opened
 
     @classmethod
     def of(
@@ -107,7 +121,7 @@ class Evaluator:
         domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
         mine: dict[str, OwnMetric] = {
             name: at(METRICS[name].made or "")
-            for name in measured_on(dataset.kind, dataset.modes > 0)
+            for name in On(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1).metrics()
             if METRICS[name].made
         }
         mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
@@ -122,8 +136,8 @@ class Evaluator:
 
     def evaluate_all(
         self, samples: Mapping[str, Tensor], references: Mapping[str, str], part: Part = "validation"
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """(metrics, signals) of all that a game makes, each compared with the domain that `references` names.
+    ) -> Evaluation:
+        """Of all that a game makes, each compared with the domain that `references` names.
 
         Of data of several domains metrics and signals have the domain's name behind them (fid.b), and a signal's plain
         name is that of the domain which is worst off.
@@ -131,40 +145,53 @@ class Evaluator:
         if not self.domains:
             (only,) = samples.values()
             return self.evaluate(only, part)
-        metrics, signals, of_all = dict[str, float](), dict[str, float](), dict[str, list[float]]()
+        together, of_all = Evaluation({}, {}, {}), dict[str, list[float]]()
         for name, made in samples.items():
             domain = references[name]
-            found, seen = self.domains[domain].evaluate(made, part)
-            metrics |= {f"{metric}.{domain}": value for metric, value in found.items()}
-            signals |= {f"{signal}.{domain}": value for signal, value in seen.items()}
-            for signal, value in seen.items():
+            found = self.domains[domain].evaluate(made, part)
+            for ours, theirs in zip(together, found, strict=True):
+                ours |= {f"{each}.{domain}": value for each, value in theirs.items()}
+            for signal, value in found.signals.items():
                 of_all.setdefault(signal, []).append(value)
-        # a NaN is the worst: min() alone may pass over it
-        worst = {name: math.nan if any(map(math.isnan, each)) else min(each) for name, each in of_all.items()}
-        return ({} if worst.get("finite") == 0.0 else metrics), signals | worst
+        worst = {name: _worst(name, values) for name, values in of_all.items()}
+        if worst.get("finite") == 0.0:
+            return Evaluation({}, together.signals | worst, {})
+        return together._replace(signals=together.signals | worst)
 
-    def evaluate(self, fakes: Tensor, part: Part = "validation") -> tuple[dict[str, float], dict[str, float]]:
-        """(metrics, signals) of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
+    def raw(self, samples: Mapping[str, Tensor], references: Mapping[str, str]) -> dict[str, float]:
+        """The signal raw_distance of what the generator itself makes beside its average: the metric that has a floor,
+        of several domains the worst; nothing without samples, or where one is not finite, which the loss says too."""
+        found: list[float] = []
+        for name, made in samples.items():
+            judge = self.domains.get(references[name], self)
+            if not bool(made.isfinite().all()):
+                return {}
+            of_kind = judge.reference("validation").of_kind
+            found += judge._measure.distance(of_kind, judge._measure.features(made)).values()
+        return {"raw_distance": _worst("raw_distance", found)} if found else {}
 
-        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage (images); modes_share (where
-        modes are known).
-        Where a sample is not finite, metrics is empty and finite = 0 is the only signal. A metric can be nan.
+    def evaluate(self, fakes: Tensor, part: Part = "validation") -> Evaluation:
+        """Of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
+
+        signals: finite (1 or 0), sample_variance_ratio, diversity_ratio; coverage, recall, memorised_share (images);
+        worst_class_coverage (images with labels); modes_share (where modes are known).
+        Where a sample is not finite, metrics is empty and finite = 0 is the only signal.
         """
         if len(fakes) != self.samples:
             raise ValueError(f"found {len(fakes)} samples; this evaluator compares {self.samples}")
         fakes = fakes.detach()
         if not bool(fakes.isfinite().all()):
-            return {}, {"finite": 0.0}
+            return Evaluation({}, {"finite": 0.0}, {})
         reference = self.reference(part)
         signals = {"finite": 1.0, "sample_variance_ratio": variance(fakes.cpu()) / reference.variance}
         features = self._measure.features(fakes)
         metrics = self._measure.metrics(reference.of_kind, features)
         signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
-        if "coverage" in metrics:
-            signals["coverage"] = metrics["coverage"]
+        signals |= self._measure.signals(reference.of_kind, metrics)
         if "modes" in metrics:
             signals["modes_share"] = metrics["modes"] / reference.modes
-        return metrics | self._own_metrics(fakes, features, part), signals
+        errors = self._measure.errors(reference.of_kind, features)
+        return Evaluation(metrics | self._own_metrics(fakes, features, part), signals, errors)
 
     def reference(self, part: Part) -> Reference:
         if part not in self._references:
@@ -175,7 +202,9 @@ class Evaluator:
             if 0.0 in shared:
                 raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
             found = self._measure.modes(some).get("modes", 0.0)
-            self._references[part] = Reference(*shared, self._measure.reference(features, self.samples), found)
+            labels = self.dataset.validation_labels if part == "validation" else self.dataset.test_labels
+            of_kind = self._measure.reference(Real(Labelled(features, labels), self._training, self.samples))
+            self._references[part] = Reference(*shared, of_kind, found)
         return self._references[part]
 
     def summary(self) -> dict[str, Any]:
@@ -215,11 +244,16 @@ class Evaluator:
         return facts | {part: len(data.part(part)) for part in ("train", "validation", "test")}
 
     def _real_features(self, part: str) -> Tensor:
-        real = self.dataset.part(part)
+        real = self.dataset.part(part)[:TRAINING]
         if not self._measure.extracts:
             return real
         path = self._cache / "features" / f"{self.features}-{self.dataset.fingerprint}-{part}.safetensors"
         return cached(path, lambda: ({"features": self._measure.features(real)}, {}))[0]["features"]
+
+    def _training(self) -> Labelled:
+        """What the networks are trained on: not more than `limit`."""
+        labels, most = self.dataset.train_labels, min(self._limit or TRAINING, TRAINING)
+        return Labelled(self._real_features("train")[:most], None if labels is None else labels[:TRAINING][:most])
 
     def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
         if not self._own:
@@ -246,3 +280,10 @@ class Evaluator:
             "floor": {name: statistics.median(found) for name, found in values.items()},
             "floor_spread": {name: (q[2] - q[0]) / 1.349 for name, q in quartiles.items()},
         }
+
+
+def _worst(signal: str, values: list[float]) -> float:
+    """Of several domains the one that is worst off. A NaN is the worst: min() alone may pass over it."""
+    if any(map(math.isnan, values)):
+        return math.nan
+    return max(values) if signal in LESS_IS_WELL else min(values)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+SINGULAR = 1e-10  # of the largest eigenvalue: one below it is 0 but for rounding
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -47,3 +49,22 @@ def frechet_distance(real: Moments, fakes: Tensor) -> float:
     cross = values.clamp(min=0).sqrt().sum()  # clamp: as above
     distance = (real.mean - mean).square().sum() + real.covariance.trace() + covariance.trace() - 2 * cross
     return float(distance)
+
+
+def frechet_error(real: Moments, fakes: Tensor) -> float:
+    """The standard error of frechet_distance over redraws of the fakes (N, D), the reals being what they are.
+
+    By the delta method: a sample x moves the distance by 2 (m_f - m_r).(x - m_f) + (x - m_f)' (I - T) (x - m_f) less
+    its mean, over N, where T = C_r^(1/2) (C_r^(1/2) C_f C_r^(1/2))^(-1/2) C_r^(1/2) is the linear map that carries the
+    fakes' Gaussian into the reals'. It covers as a jackknife of 20 groups does (tests/benchmarks/README.md, Standard
+    errors) at the price of one more distance.
+    """
+    mean, covariance = moments(fakes)
+    if not bool(mean.isfinite().all() and covariance.isfinite().all()):
+        return math.nan
+    values, vectors = torch.linalg.eigh(real.root @ covariance @ real.root)
+    inverse = torch.where(values > SINGULAR * values.max(), values.clamp(min=0).rsqrt(), 0.0)
+    carried = real.root @ (vectors * inverse) @ vectors.T @ real.root
+    centred = fakes.double() - mean
+    quadratic = (centred @ (torch.eye(len(mean), dtype=torch.float64) - carried) * centred).sum(1)
+    return float((2 * centred @ (mean - real.mean) + quadratic).std() / math.sqrt(len(fakes)))

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 
+class Labelled(NamedTuple):
+    """Features (N, width) float32, and their classes (N,) int64 where they are known."""
+
+    features: Tensor
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Real:
+    """What a reference is made of."""
+
+    part: Labelled  # the whole part that is compared with
+    training: Callable[[], Labelled]  # what the networks are trained on, made when it is asked for
+    count: int  # samples that will be compared
+
+
 class Measure(Protocol):
-    """Made once a run as (dataset, cache, device). What reference() gives is for metrics() and distance() alone."""
+    """Made once a run as (dataset, cache, device). What reference() gives is for the methods below it alone."""
 
     name: str  # of the features: with the hash of an extractor's weights
     extracts: bool  # whether features are others than the samples, and worth to be kept
@@ -17,16 +35,22 @@ class Measure(Protocol):
         """(N, width) float32 on the host."""
         ...
 
-    def reference(self, features: Tensor, count: int) -> Any:
-        """Of a real part's features; `count`: samples that will be compared with them."""
-        ...
+    def reference(self, real: Real) -> Any: ...
 
     def metrics(self, reference: Any, features: Tensor) -> dict[str, float]:
         """All metrics of generated samples by their features."""
         ...
 
+    def signals(self, reference: Any, metrics: dict[str, float]) -> dict[str, float]:
+        """What health rules see of the metrics."""
+        ...
+
     def distance(self, reference: Any, features: Tensor) -> dict[str, float]:
         """The metric that has a floor, alone."""
+        ...
+
+    def errors(self, reference: Any, features: Tensor) -> dict[str, float]:
+        """Its standard error over redraws of the samples."""
         ...
 
     def modes(self, features: Tensor) -> dict[str, float]:

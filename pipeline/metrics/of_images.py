@@ -9,16 +9,23 @@ import torch
 from torch import Tensor
 
 from pipeline.data.dataset import Dataset
+from pipeline.metrics.classes import Classes, class_distance, inception_score, told_apart
 from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.features import open_extractor
-from pipeline.metrics.frechet import Moments, frechet_distance, real_moments
+from pipeline.metrics.frechet import Moments, frechet_distance, frechet_error, real_moments
+from pipeline.metrics.kernels import kernel_distance, kernel_within, vendi_score
 from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
+from pipeline.metrics.measure import Real
+from pipeline.metrics.memory import Memory, authenticity, remembered
 from pipeline.metrics.modes import label_metrics
 
 
 class Reference(NamedTuple):
     moments: Moments  # of the whole part's features
     manifold: Manifold  # of as many as are generated
+    memory: Memory  # of what is trained on
+    classes: Classes | None  # where there are labels
+    within: float  # of the manifold's features, see kernel_within
 
 
 class ImageMeasure:
@@ -31,15 +38,41 @@ class ImageMeasure:
     def features(self, samples: Tensor) -> Tensor:
         return self._extractor(samples)
 
-    def reference(self, features: Tensor, count: int) -> Reference:
-        return Reference(real_moments(features), real_manifold(features[:count]))
+    def reference(self, real: Real) -> Reference:
+        (features, labels), training = real.part, real.training()
+        labelled = labels is not None and training.labels is not None and not self._dataset.modes
+        classes = None
+        if labelled:
+            assert labels is not None
+            assert training.labels is not None
+            classes = told_apart(training.features, training.labels, features, labels)
+        some = labels[: real.count] if labels is not None and labelled else None
+        manifold = real_manifold(features[: real.count], some)
+        memory = remembered(training.features, features)
+        return Reference(real_moments(features), manifold, memory, classes, kernel_within(manifold.features))
 
     def metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
-        distance = self.distance(reference, features)
-        return {**distance, **manifold_metrics(reference.manifold, features), **self.modes(features)}
+        found = {
+            **self.distance(reference, features),
+            **manifold_metrics(reference.manifold, features),
+            "kid": kernel_distance(reference.manifold.features, features, reference.within),
+            "vendi": vendi_score(features),
+            "authenticity": authenticity(reference.memory, features),
+        }
+        if reference.classes:
+            found["class_fid"] = class_distance(reference.classes, features)
+            found["inception_score"] = inception_score(reference.classes, features)
+        return found | self.modes(features)
+
+    def signals(self, reference: Reference, metrics: dict[str, float]) -> dict[str, float]:
+        seen = {name: metrics[name] for name in ("coverage", "recall", "worst_class_coverage") if name in metrics}
+        return seen | {"memorised_share": 1 - metrics["authenticity"] - reference.memory.held_out}
 
     def distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
         return {"fid": frechet_distance(reference.moments, features)}
+
+    def errors(self, reference: Reference, features: Tensor) -> dict[str, float]:
+        return {"fid": frechet_error(reference.moments, features)}
 
     def modes(self, features: Tensor) -> dict[str, float]:
         """Of stacks of digits, told by their classifier."""

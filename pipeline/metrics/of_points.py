@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from pipeline.data.dataset import Dataset
-from pipeline.metrics.modes import mode_metrics, projected, sliced_wasserstein
+from pipeline.metrics.measure import Real
+from pipeline.metrics.modes import mode_metrics, projected, sliced_wasserstein, sliced_wasserstein_error
 
 
 class PointMeasure:
@@ -20,12 +21,18 @@ class PointMeasure:
     def features(self, samples: Tensor) -> Tensor:
         return samples.cpu()
 
-    def reference(self, features: Tensor, count: int) -> Tensor:
+    def reference(self, real: Real) -> Tensor:
         """The sorted projections of as many as are generated."""
-        return projected(features[:count])
+        return projected(real.part.features[: real.count])
 
     def metrics(self, reference: Tensor, features: Tensor) -> dict[str, float]:
         return {**self.modes(features), **self.distance(reference, features)}
+
+    def signals(self, reference: Tensor, metrics: dict[str, float]) -> dict[str, float]:
+        return {}
+
+    def errors(self, reference: Tensor, features: Tensor) -> dict[str, float]:
+        return {"sliced_wasserstein": sliced_wasserstein_error(reference, features)}
 
     def distance(self, reference: Tensor, features: Tensor) -> dict[str, float]:
         return {"sliced_wasserstein": sliced_wasserstein(reference, features)}

@@ -15,6 +15,7 @@ class Measurement:
     attempts. features: the extractor behind the metrics, with the hash of its weights; distances of different
     extractors are never compared. samples: the sample picture, relative to the run's folder.
     test: the metrics on the test part, at the last evaluations of a run that confirms a finalist.
+    errors: standard errors of metrics over redraws of the samples, of those that have one.
     notices: what happened on the way here that a user should know of, such as a checkpoint that was damaged."""
 
     images: int
@@ -26,6 +27,7 @@ class Measurement:
     samples: str | None = None
     checkpoint: str | None = None
     test: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class Metric:
     minimise: bool  # whether less is better
     floored: bool = False  # it is a distance that has a floor
     mixture: bool = False  # the data's modes must be known
+    labels: bool = False  # the data must have labels, and modes that are not known beside them
     share: bool = False  # it is between 0 and 1
     made: str | None = None  # "module:function" of metrics/own.Evaluated; None: it comes with its kind's measure
 
@@ -27,6 +28,12 @@ METRICS: dict[str, Metric] = {
     "recall": Metric("image", minimise=False, share=True),
     "density": Metric("image", minimise=False),
     "coverage": Metric("image", minimise=False, share=True),
+    "kid": Metric("image", minimise=True),
+    "vendi": Metric("image", minimise=False),
+    "authenticity": Metric("image", minimise=False, share=True),
+    "worst_class_coverage": Metric("image", minimise=False, share=True, labels=True),
+    "class_fid": Metric("image", minimise=True, labels=True),
+    "inception_score": Metric("image", minimise=False, labels=True),
     "sliced_wasserstein": Metric("points", minimise=True, floored=True),
     "reverse_kl": Metric("any", minimise=True, mixture=True),
     "modes": Metric("any", minimise=False, mixture=True),
@@ -41,28 +48,40 @@ def known(name: str, own: Mapping[str, bool]) -> Metric:
     return METRICS[name] if name in METRICS else Metric("any", minimise=own[name])
 
 
-def measured_on(kind: str, mixture: bool) -> list[str]:
-    """The metrics that data of this kind have."""
-    return [name for name, it in METRICS.items() if it.kind in (kind, "any") and (mixture or not it.mixture)]
+@dataclass(frozen=True)
+class On:
+    """What metrics are measured on."""
+
+    data: str  # its name, for messages
+    kind: str
+    mixture: bool  # its modes are known
+    labelled: bool | None  # None: not known yet, the files decide
+
+    def metrics(self) -> list[str]:
+        """Those that it has."""
+        return [name for name, it in METRICS.items() if it.kind in (self.kind, "any") and self._why_not(it) is None]
+
+    def _why_not(self, metric: Metric) -> str | None:
+        """What a metric of this kind of data needs that is not there."""
+        if metric.mixture and not self.mixture:
+            return "data of known modes"
+        if metric.labels and (self.mixture or self.labelled is False):
+            return "data with labels"
+        return None
+
+    def check(self, objective: str, source: str, own: Mapping[str, bool]) -> None:
+        """Raises InputError for an objective that is not measured here. own: the user's own metrics."""
+        if objective in own or objective in self.metrics():
+            return
+        metric = METRICS[objective]
+        what = self._why_not(metric) or f"{metric.kind.removesuffix('s')} data"
+        valid = ", ".join(self.metrics())
+        raise InputError(
+            f'{source}: objective: found "{objective}", which is for {what}; valid on {self.data}: {valid}'
+        )
 
 
 def own_metrics(tree: Mapping[str, Any]) -> dict[str, bool]:
     """The metrics of one's own in a sweep's tree, that a spec has been made of, with whether less is better."""
     found = (tree.get("evaluation") or {}).get("metrics") or {}
     return {name: metric["minimise"] for name, metric in found.items()}
-
-
-def check_objective(
-    objective: str, data: str, kind: str, mixture: bool, source: str, own: Mapping[str, bool] | None = None
-) -> None:
-    """Raises InputError for an objective that is not measured on this kind of data."""
-    if objective in (own or {}):
-        return
-    measured = measured_on(kind, mixture)
-    if objective not in measured:
-        what = (
-            "data of known modes" if METRICS[objective].mixture else f"{METRICS[objective].kind.removesuffix('s')} data"
-        )
-        raise InputError(
-            f'{source}: objective: found "{objective}", which is for {what}; valid on {data}: {", ".join(measured)}'
-        )

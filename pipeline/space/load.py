@@ -15,7 +15,7 @@ from pipeline.schema.base import flatten, parse
 from pipeline.schema.datasets import lookup
 from pipeline.schema.health import DEFAULT_RULES
 from pipeline.schema.kinds import KINDS
-from pipeline.schema.metrics import METRICS, Metric, check_objective, own_metrics
+from pipeline.schema.metrics import METRICS, Metric, On, own_metrics
 from pipeline.schema.metrics import known as known_metric
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec, SweepSpec
 from pipeline.schema.trial import TrialSpec
@@ -180,7 +180,7 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     data = tree["data"]["name"]  # fixed and known: checked just now
     if (known := lookup(data)) is not None:
         for metric in wanted:
-            check_objective(metric, data, known.kind, known.mixture, source, own)
+            On(data, known.kind, known.mixture, known.labelled).check(metric, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,

@@ -13,7 +13,7 @@ from pipeline.record.measurement import Measurement
 from pipeline.record.trials import TAIL
 from pipeline.schema.metrics import known
 from pipeline.schema.trial import TrialSpec
-from pipeline.training.making import evaluation_inputs, made, pictures
+from pipeline.training.making import evaluation_inputs, made, not_averaged, pictures
 from pipeline.training.overfitting import overfitting
 from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial
@@ -63,14 +63,15 @@ def training(
             return
         with _timed(timings, "evaluate"):
             samples = made(state, inputs["validation"])
-            metrics, signals = evaluator.evaluate_all(samples, state.game.references)
+            metrics, signals, errors = evaluator.evaluate_all(samples, state.game.references)
             tested: dict[str, float] = {}
             if test and state.images > total - TAIL * every:
                 of_test = made(state, inputs["test"]) if evaluator.dataset.domains else samples
-                tested, _ = evaluator.evaluate_all(of_test, state.game.references, "test")
+                tested = evaluator.evaluate_all(of_test, state.game.references, "test").metrics
             overfit = overfitting(state, evaluator.dataset, seed)
+            raw = evaluator.raw(not_averaged(state, inputs["validation"]), state.game.references)
             picture = pictures(state, evaluator.dataset, samples, store)
-        signals = _signals(state) | overfit | signals
+        signals = _signals(state) | overfit | raw | signals
         state.window_d.reset()
         state.window_g.reset()
         state.seconds += sum(timings.values())
@@ -79,6 +80,7 @@ def training(
             features=evaluator.features,
             samples=picture,
             test=tested,
+            errors=errors,
         )
         with _timed(timings, "checkpoint"):
             name = _save(state, store, measurement, objective, seed)

@@ -39,6 +39,11 @@ def made(state: TrainingState, inputs: Tree) -> dict[str, Tensor]:
     return sampled(state.game, state.ema, inputs, state.spec, state.progress)
 
 
+def not_averaged(state: TrainingState, inputs: Tree) -> dict[str, Tensor]:
+    """The same of the generator that is trained; nothing where it is the one that is sampled."""
+    return sampled(state.game, state.game.generator, inputs, state.spec, state.progress) if state.averaging else {}
+
+
 def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor], store: Store) -> str:
     """Writes a picture of what was made, of the same inputs all along, one a name; the first one's name relative to
     the run's folder."""

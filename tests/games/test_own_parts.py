@@ -93,7 +93,7 @@ def test_metrics_of_ones_own_are_of_samples_and_features(tmp_path: Path, part: A
     }
     evaluator = Evaluator.open(DataSpec(name="ring8"), 500, tmp_path, None, "cpu", own)
     fakes = to_float(evaluator.dataset.train[:500]) + torch.tensor([3.0, 4.0])
-    metrics, _ = evaluator.evaluate(fakes, part)
+    metrics, _, _ = evaluator.evaluate(fakes, part)
     real = evaluator.dataset.part(part)[:500]
     assert metrics["apart"] == pytest.approx(float((fakes.mean(0) - real.mean(0)).norm()), rel=1e-5)
     assert metrics["spread"] == pytest.approx(float(fakes.std() / real.std()), rel=1e-5)

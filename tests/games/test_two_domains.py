@@ -145,6 +145,6 @@ def test_what_is_not_a_number_in_one_domain_is_the_worst_in_whatever_order(
         monkeypatch.setattr(domain, "evaluate", lambda made, part, name=name: ({"fid": 1.0}, signals[name]))
     for order in (("to_a", "to_b"), ("to_b", "to_a")):
         samples = {name: torch.zeros(200, 2) for name in order}
-        _, found = evaluator.evaluate_all(samples, {"to_a": "a", "to_b": "b"})
+        _, found, _ = evaluator.evaluate_all(samples, {"to_a": "a", "to_b": "b"})
         assert math.isnan(found["diversity_ratio"])
         assert found["diversity_ratio.b"] == 0.5

@@ -15,7 +15,7 @@ from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.evaluator import Evaluator, prepare
 from pipeline.metrics.features import open_extractor
 from pipeline.metrics.modes import label_metrics, reverse_kl_noise_floor
-from pipeline.schema.metrics import check_objective
+from pipeline.schema.metrics import On
 from pipeline.schema.trial import DataSpec
 
 SPEC, SAMPLES = DataSpec(name="stacked_mnist"), 4_000
@@ -48,12 +48,12 @@ def test_each_channel_is_classified_on_its_own() -> None:
 
 
 def test_modes_are_an_objective_where_they_are_known_alone() -> None:
-    check_objective("modes", "stacked_mnist", "image", True, "x")
-    check_objective("fid", "stacked_mnist", "image", True, "x")
+    On("stacked_mnist", "image", True, True).check("modes", "x", {})
+    On("stacked_mnist", "image", True, True).check("fid", "x", {})
     with pytest.raises(InputError, match=r'found "modes", which is for data of known modes; valid on mnist: fid, prec'):
-        check_objective("modes", "mnist", "image", False, "x")
+        On("mnist", "image", False, True).check("modes", "x", {})
     with pytest.raises(InputError, match=r"valid on stacked_mnist: fid, .*reverse_kl, modes$"):
-        check_objective("high_quality", "stacked_mnist", "image", True, "x")
+        On("stacked_mnist", "image", True, True).check("high_quality", "x", {})
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +69,14 @@ def test_real_stacks(data_root: Path, cache: Path) -> None:
     assert extractor.facts["test_accuracy"] > 0.97
     assert evaluator.features == extractor.name
     assert extractor.name.startswith("stacked_mnist-digits64-")
-    metrics, signals = evaluator.evaluate(to_float(evaluator.dataset.train[:SAMPLES]))
+    metrics, signals, _ = evaluator.evaluate(to_float(evaluator.dataset.train[:SAMPLES]))
     print(metrics, signals)
     assert metrics["modes"] > 970
     floor = reverse_kl_noise_floor(1000, SAMPLES)
     assert metrics["reverse_kl"] == pytest.approx(floor, rel=0.15)
     assert signals["modes_share"] == pytest.approx(1, abs=0.02)
     few = evaluator.dataset.train[evaluator.dataset.train_labels // 100 == 7][:SAMPLES]  # type: ignore[operator]
-    metrics, signals = evaluator.evaluate(to_float(few))
+    metrics, signals, _ = evaluator.evaluate(to_float(few))
     assert metrics["reverse_kl"] == pytest.approx(math.log(10) + 99 / (2 * SAMPLES), abs=0.1)
     assert signals["modes_share"] < 0.3
     found = prepare(SPEC, SAMPLES, cache, data_root)

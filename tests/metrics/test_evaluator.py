@@ -13,7 +13,7 @@ from pipeline.data import mixtures
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Evaluator, prepare
-from pipeline.schema.metrics import measured_on
+from pipeline.schema.metrics import On
 from pipeline.schema.trial import DataSpec
 
 DIGITS, RING = DataSpec(name="digits"), DataSpec(name="ring8")
@@ -67,16 +67,18 @@ def test_fewer_samples_have_a_floor_of_their_own(cache: Path) -> None:
 
 def test_metrics_and_signals_have_their_names(digits: Evaluator, ring: Evaluator) -> None:
     for evaluator, kind in ((digits, "image"), (ring, "points")):
-        metrics, signals = evaluator.evaluate(reals(evaluator))
-        assert metrics.keys() == set(measured_on(kind, mixture=kind == "points"))
+        metrics, signals, errors = evaluator.evaluate(reals(evaluator))
+        assert metrics.keys() == set(On("x", kind, kind == "points", True).metrics())
         shared = {"finite", "diversity_ratio", "sample_variance_ratio"}
-        assert signals.keys() == shared | ({"coverage"} if kind == "image" else {"modes_share"})
+        of_images = {"coverage", "recall", "worst_class_coverage", "memorised_share"}
+        assert signals.keys() == shared | (of_images if kind == "image" else {"modes_share"})
+        assert errors.keys() == {"fid" if kind == "image" else "sliced_wasserstein"}
         assert all(type(value) is float for value in (metrics | signals).values())
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_real_digits_look_real(digits: Evaluator, part: str) -> None:
-    metrics, signals = digits.evaluate(reals(digits), part)
+    metrics, signals, _ = digits.evaluate(reals(digits), part)
     assert min(metrics["precision"], metrics["recall"], metrics["coverage"]) > 0.8
     assert signals["diversity_ratio"] == pytest.approx(1, abs=0.1)
     assert signals["sample_variance_ratio"] == pytest.approx(1, abs=0.1)
@@ -103,16 +105,16 @@ def two_digits(images: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("spoil", [noise, blurred, two_digits])
 def test_spoilt_digits_are_far_above_the_floor(spoil, digits: Evaluator, cache: Path) -> None:
-    metrics, _ = digits.evaluate(spoil(reals(digits)))
+    metrics, _, _ = digits.evaluate(spoil(reals(digits)))
     assert metrics["fid"] > 3 * prepare(DIGITS, None, cache, None)["floor"]["fid"]
     assert metrics["coverage"] < 0.5
 
 
 def test_collapse_shows_in_the_signals(digits: Evaluator, ring: Evaluator) -> None:
-    _, signals = digits.evaluate(reals(digits)[:1].expand(360, 1, 8, 8))
+    _, signals, _ = digits.evaluate(reals(digits)[:1].expand(360, 1, 8, 8))
     assert max(signals["diversity_ratio"], signals["sample_variance_ratio"], signals["coverage"]) < 0.05
     one_mode = mixtures.means("ring8")[:1] + 0.01 * torch.randn(2500, 2, generator=torch.Generator().manual_seed(0))
-    metrics, signals = ring.evaluate(one_mode)
+    metrics, signals, _ = ring.evaluate(one_mode)
     assert signals["modes_share"] == 1 / 8
     assert signals["diversity_ratio"] < 0.05
     assert metrics["reverse_kl"] == pytest.approx(math.log(8))
@@ -123,11 +125,11 @@ def test_a_sample_that_is_not_finite_is_said_and_nothing_else(bad: float, digits
     for evaluator in (digits, ring):
         fakes = reals(evaluator).clone()
         fakes[3, -1] = bad
-        assert evaluator.evaluate(fakes) == ({}, {"finite": 0.0})
+        assert evaluator.evaluate(fakes) == ({}, {"finite": 0.0}, {})
 
 
 def test_points_far_out_are_finite_numbers(ring: Evaluator) -> None:
-    metrics, signals = ring.evaluate(torch.full((2500, 2), 1e30))
+    metrics, signals, _ = ring.evaluate(torch.full((2500, 2), 1e30))
     assert all(map(math.isfinite, (metrics | signals).values()))
 
 
@@ -142,7 +144,7 @@ def test_points_of_ones_own_have_no_modes(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import torch\ndef make(resolution): return torch.arange(1000.0).view(500, 2)\n")
     spec = DataSpec(name=f"{tmp_path}/mine.py:make")
     evaluator = Evaluator.open(spec, None, tmp_path, None, "cpu")
-    metrics, signals = evaluator.evaluate(reals(evaluator))
+    metrics, signals, _ = evaluator.evaluate(reals(evaluator))
     assert metrics.keys() == {"sliced_wasserstein"}
     assert "modes_share" not in signals
     assert prepare(spec, None, tmp_path, None)["noise_floor"] == {}
@@ -173,8 +175,8 @@ from pipeline.data.batches import to_float
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.schema.trial import DataSpec
 evaluator = Evaluator.open(DataSpec(name="digits"), None, Path(sys.argv[1]), None, "cpu")
-metrics, signals = evaluator.evaluate(to_float(evaluator.dataset.train[:360]))
-print(json.dumps([evaluator.features, metrics, signals]))
+metrics, signals, errors = evaluator.evaluate(to_float(evaluator.dataset.train[:360]))
+print(json.dumps([evaluator.features, metrics, signals, errors]))
 """
     done = subprocess.run([sys.executable, "-c", script, str(cache)], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [digits.features, *digits.evaluate(reals(digits))]
@@ -186,6 +188,6 @@ def test_real_fashion_mnist(data_root: Path, tmp_path: Path) -> None:
     found = prepare(spec, None, tmp_path, data_root)
     evaluator = Evaluator.open(spec, None, tmp_path, data_root, "cpu")
     assert found["samples"] == 2000
-    metrics, _ = evaluator.evaluate(reals(evaluator))
+    metrics, _, _ = evaluator.evaluate(reals(evaluator))
     assert metrics["fid"] == pytest.approx(found["floor"]["fid"], abs=4 * found["floor_spread"]["fid"])
     assert evaluator.evaluate(blurred(reals(evaluator)))[0]["fid"] > 3 * found["floor"]["fid"]

@@ -102,7 +102,7 @@ def test_a_run_on_a_table_resumes_to_the_bit(tmp_path: Path, name: str) -> None:
 
 def test_a_metric_of_ones_own_sees_rows_in_their_own_units(name: str) -> None:
     data = evaluator(name, middle=OwnMetricSpec(name=name.replace(":rows", ":middle"), minimise=True))
-    metrics, signals = data.evaluate(torch.zeros(80, 3))
+    metrics, signals, _ = data.evaluate(torch.zeros(80, 3))
     assert metrics["middle"] == pytest.approx(1e5, rel=0.2)
     assert signals["sample_variance_ratio"] == 0.0
     assert 0.1 < data.summary()["floor"]["sliced_wasserstein"] < 1
