@@ -13,7 +13,7 @@ import torch
 from pipeline.conformance.preflight import preflight
 from pipeline.data.said import what_was_read
 from pipeline.deadline import deadline, ending, timely
-from pipeline.drivers.driver import end_by_itself
+from pipeline.drivers.driver import end_by_itself, warned
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context
@@ -84,6 +84,8 @@ def train(
                 f"{measurement.images:>10,} images  "
                 + "  ".join(f"{k} {v:.4g}" for k, v in measurement.metrics.items())
             )
+            for text in warned(sweep.health, done, spec.budget.images, context):
+                say(f"note: {text}")
             end = end_by_itself(sweep.health, done, spec.budget.images, context)
             if end is not None:
                 done.end_reason, done.evidence = end

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline import faults
 from pipeline.deadline import hung
-from pipeline.health.rules import Context, end_of
+from pipeline.health.rules import Context, end_of, warnings_of
 from pipeline.record.events import DriverSaid, Line, every
 from pipeline.record.home import run_folder, sweep_folder
 from pipeline.record.lock import Fence
@@ -151,6 +151,7 @@ class Driver(ABC):
         if measurement.images > run.images:
             found = {name: value for name, value in measurement.as_dict().items() if name != "notices"}
             self._record.append("measurement", **_key(run), **found)
+            self._warn(run)
         end = self._end_of(run)
         if end is None:
             return True
@@ -197,9 +198,18 @@ class Driver(ABC):
         else:
             self.ended(attempt, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
 
+    def _warn(self, run: Run) -> None:
+        """What the rules that warn say of a measurement that is new."""
+        for text in warned(self._file.sweep.health, run, self._budget(run), context(self.state)):
+            self._record.append("notice", **_key(run), text=text)
+
+    def _budget(self, run: Run) -> int:
+        images: int = self.state.configuration(run.trial).spec["budget"]["images"]
+        return images
+
     def _end_of(self, run: Run) -> tuple[str, dict[str, Any]] | None:
-        budget = self.state.configuration(run.trial).spec["budget"]["images"]
-        return end_by_itself(self._file.sweep.health, run, budget, context(self.state)) or self._compared(run)
+        rules, compared_by = self._file.sweep.health, context(self.state)
+        return end_by_itself(rules, run, self._budget(run), compared_by) or self._compared(run)
 
     def _run(self, attempt: Attempt) -> Run:
         run = self.state.run(attempt.trial, attempt.seed)
@@ -218,6 +228,16 @@ def end_by_itself(
     if end is not None:
         return end.reason, end.evidence
     return ("completed", {"images": run.images}) if run.images >= budget else None
+
+
+def warned(health: Mapping[str, RuleSpec], run: Run, budget: int, compared_by: Context) -> list[str]:
+    """What the rules that warn say of a run's last evaluation, a line each."""
+    found = warnings_of(health, run.measurements, budget, compared_by)
+    return [
+        f"{name} at {run.images:,} images: {end.evidence['signal']} {end.evidence['values'][-1]['value']:.3g} "
+        f"{end.evidence['comparison']} {end.evidence['threshold']:g}; the run goes on"
+        for name, end in found.items()
+    ]
 
 
 def _key(run: Run) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pipeline.record.measurement import Measurement
 if TYPE_CHECKING:
     from pipeline.schema.health import Condition, HealthReason, RuleSpec
 
-__all__ = ["Context", "End", "end_of", "replay"]
+__all__ = ["Context", "End", "end_of", "replay", "warnings_of"]
 
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -37,12 +37,28 @@ class End:
 def end_of(
     rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
 ) -> End | None:
-    """Whether a run is to end at the last of its measurements, and why; the first rule that fires says so.
+    """Whether a run is to end at the last of its measurements, and why; the first rule that fires says so. Rules that
+    are for the end are asked where the budget is spent; those that warn have no say, see warnings_of().
 
     A rule is silent where the evaluations it looks at lack its signal. NaN in a signal that any rule reads ends the
     run as non_finite, within that rule's grace too; no other reason comes before non_finite.
     """
-    return next(_ends(rules, measurements, budget_images, context), None) if measurements else None
+    stopping = {name: rule for name, rule in rules.items() if rule.action == "stop"}
+    return next(_ends(stopping, measurements, budget_images, context), None) if measurements else None
+
+
+def warnings_of(
+    rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
+) -> dict[str, End]:
+    """What the rules that warn say of the last measurement, by their names; nothing of one that held at the measurement
+    before, where it was said."""
+    warning = {name: rule for name, rule in rules.items() if rule.action == "warn"}
+    found = {}
+    for name, rule in warning.items():
+        now, before = (_fires(rule, upto, budget_images, context) for upto in (measurements, measurements[:-1]))
+        if now is not None and before is None:
+            found[name] = End(rule.reason, {"rule": name, **now})
+    return found
 
 
 def replay(
@@ -75,19 +91,30 @@ def _ends(
 def _fires(
     rule: RuleSpec, measurements: Sequence[Measurement], budget_images: int, context: Context
 ) -> dict[str, Any] | None:
-    """The evidence, if all conditions held at each of the last `patience` evaluations, all of them after the grace."""
-    first = len(measurements) - rule.patience
-    if first < 0 or measurements[first].images < rule.grace * budget_images:
+    """The evidence, if all conditions held at the last evaluation and at `patience` of the last `within` ones, all of
+    these after the grace."""
+    if not measurements or (rule.at_end and measurements[-1].images < budget_images):
         return None
-    evidence = []
-    for condition in rule.conditions:
-        holds, values = _HOLDS[condition.comparison], []
-        for index in range(first, len(measurements)):
-            found = value(condition.signal, measurements[: index + 1], context)
-            if found is None or not holds(found, condition.threshold):
-                return None
-            values.append((measurements[index].images, found))
-        evidence.append(_evidence(condition, values))
+    held: list[tuple[int, list[float]]] = []  # images, and the signal of each condition; the latest first
+    for index in range(len(measurements), max(len(measurements) - (rule.within or rule.patience), 0), -1):
+        if measurements[index - 1].images < rule.grace * budget_images:
+            break
+        found = [value(condition.signal, measurements[:index], context) for condition in rule.conditions]
+        now = [each for each in found if each is not None]
+        if len(now) == len(found) and all(
+            _HOLDS[c.comparison](each, c.threshold) for c, each in zip(rule.conditions, now, strict=True)
+        ):
+            held.append((measurements[index - 1].images, now))
+        elif index == len(measurements):
+            return None
+        if len(held) == rule.patience:
+            break
+    if len(held) < rule.patience:
+        return None
+    evidence = [
+        _evidence(condition, [(images, values[place]) for images, values in reversed(held)])
+        for place, condition in enumerate(rule.conditions)
+    ]
     return evidence[0] | ({"also": evidence[1:]} if len(evidence) > 1 else {})
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pipeline.record.measurement import Measurement
 from pipeline.schema.health import SIGNALS
 
+NOISE_SHARE = 0.5  # of its best: digits move by a factor of 2 between evaluations of a healthy run
+NOISE_ERRORS = 4.0
+RECENT = 3  # evaluations
 Curve = list[tuple[int, float]]  # (images, value)
 
 
@@ -67,8 +70,19 @@ def _over_best_before(signal: str) -> Callable[[Sequence[Measurement], Context],
 
 
 def _excess(measurements: Sequence[Measurement], context: Context) -> float | None:
-    so_far = _objective(measurements, context)
-    if so_far is None:
+    return _over_best(_objective(measurements, context), context)
+
+
+def _decline(measurements: Sequence[Measurement], context: Context) -> float | None:
+    return _over_best(_tails(_objective(measurements, context)), context)
+
+
+def _raw_excess(measurements: Sequence[Measurement], context: Context) -> float | None:
+    return _over_best(_raw("raw_distance", measurements), context) if context.floor is not None else None
+
+
+def _over_best(so_far: Sequence[float] | None, context: Context) -> float | None:
+    if not so_far:
         return None
     floor = context.floor or 0.0
     above, best_above = so_far[-1] - floor, max(_smallest(so_far) - floor, context.floor_spread or 0.0)
@@ -77,9 +91,52 @@ def _excess(measurements: Sequence[Measurement], context: Context) -> float | No
 
 def _excess_in_noise(measurements: Sequence[Measurement], context: Context) -> float | None:
     so_far = _objective(measurements, context)
-    if so_far is None:
+    return None if so_far is None else _above_best_in_noise(so_far, so_far, measurements[-1], context)
+
+
+def _decline_in_noise(measurements: Sequence[Measurement], context: Context) -> float | None:
+    so_far = _objective(measurements, context)
+    tails = _tails(so_far)
+    return None if so_far is None or not tails else _above_best_in_noise(tails, so_far, measurements[-1], context)
+
+
+def _above_best_in_noise(
+    values: Sequence[float], so_far: Sequence[float], last: Measurement, context: Context
+) -> float:
+    """How far the last of values is above the smallest, in the noise of `so_far`.
+
+    A run's own steps tell its noise only as long as it is well: one that swings between good and bad would be taken for
+    noisy. So they count as no more than half of its best, or 4 standard errors of the metric where these are more.
+    """
+    best, error = _smallest(so_far), last.errors.get(context.metric, 0.0)
+    own = min(noise(so_far), max(NOISE_SHARE * best, NOISE_ERRORS * error))
+    # of measurements without a standard error the floor's spread, which has the error of two sets of samples
+    return _over(values[-1] - _smallest(values), math.hypot(own, error or context.floor_spread or 0.0))
+
+
+def _floors(measurements: Sequence[Measurement], context: Context) -> float | None:
+    so_far = _objective(measurements, context)
+    least = max(context.floor or 0.0, context.floor_spread or 0.0)
+    return so_far[-1] / least if so_far and least else None
+
+
+def _improvement(measurements: Sequence[Measurement], context: Context) -> float | None:
+    if context.metric not in measurements[-1].metrics:
         return None
-    return _over(so_far[-1] - _smallest(so_far), math.hypot(noise(so_far), context.floor_spread or 0.0))
+    sign = 1.0 if context.minimise else -1.0
+    values = [sign * m.metrics[context.metric] for m in measurements if context.metric in m.metrics]
+    recent = min(RECENT, len(values) - 1)
+    if not recent:
+        return None
+    gained = _smallest(values[:-recent]) - _smallest(values[-recent:])
+    if gained <= 0:
+        return gained  # none, in whatever noise
+    return _over(gained, math.hypot(noise(values), context.floor_spread or 0.0))
+
+
+def _worst_class_share(measurements: Sequence[Measurement], context: Context) -> float | None:
+    worst, overall = (measurements[-1].signals.get(name) for name in ("worst_class_coverage", "coverage"))
+    return None if worst is None or overall is None else _over(worst, overall)
 
 
 def noise(values: Sequence[float]) -> float:
@@ -96,6 +153,15 @@ def _objective(measurements: Sequence[Measurement], context: Context) -> list[fl
     if not context.minimise or context.metric not in measurements[-1].metrics:
         return None
     return [m.metrics[context.metric] for m in measurements if context.metric in m.metrics]
+
+
+def _tails(so_far: Sequence[float] | None) -> list[float]:
+    """The median of each three evaluations in a row."""
+    values = so_far or ()
+    return [
+        math.nan if any(map(math.isnan, three)) else statistics.median(three)
+        for three in zip(values, values[1:], values[2:], strict=False)
+    ]
 
 
 def _raw(signal: str, measurements: Sequence[Measurement]) -> list[float] | None:
@@ -129,4 +195,10 @@ _DERIVED: dict[str, Callable[[Sequence[Measurement], Context], float | None]] = 
     "modes_gain": _over_best_before("modes_share"),
     "excess": _excess,
     "excess_in_noise": _excess_in_noise,
+    "decline": _decline,
+    "decline_in_noise": _decline_in_noise,
+    "raw_excess": _raw_excess,
+    "floors": _floors,
+    "improvement": _improvement,
+    "worst_class_share": _worst_class_share,
 }

@@ -14,7 +14,7 @@ from pipeline.schema.metrics import known
 
 TAIL = 3  # evaluations
 
-HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
+HEALTH_REASONS = ("non_finite", "degenerate", "collapsed", "memorised", "discriminator_won", "diverged")
 SETTLING = ("rung", "out_of_memory", "invalid", "crashed")  # another seed would tell nothing more
 WELL = ("completed", "rung")  # to the full budget, or stopped by comparison alone
 END_REASONS = (*WELL, *HEALTH_REASONS, "out_of_memory", "invalid", "crashed", "retries_spent")

@@ -23,6 +23,7 @@ from pipeline.record.home import (
 )
 from pipeline.record.log import read
 from pipeline.schema.base import parse
+from pipeline.schema.health import recorded_rules
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
 from pipeline.space.load import SweepFile, from_tree, load
@@ -105,7 +106,9 @@ class Setup:
         of_this_session = {"max_time": None, "gpu_hours": None}
         return cls(
             folder,
-            from_tree(places.placed(first.space, elsewhere), first.source),
+            from_tree(
+                places.placed(first.space, elsewhere) | {"health": recorded_rules(first.spec["health"])}, first.source
+            ),
             replace(launched, **{**of_this_session, **changed, "moved": elsewhere}),
         )
 

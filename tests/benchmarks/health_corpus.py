@@ -65,8 +65,8 @@ def main() -> None:
 def run(data: str, source: str, number: int, root: Path | None) -> dict[str, Any]:
     """One configuration, to its end."""
     file = load(data, [*SETS[data], *(NEAR if source == "near" else [])])
-    search = file.sweep.search.model_copy(update={"sampler": "random", "seed": SEED})
-    point, _ = Sampler(file.space, search, file.metric.minimise, (), False).ask(number)
+    search = file.sweep.search.model_copy(update={"sampler": "random", "seed": SEED + number})
+    point, _ = Sampler(file.space, search, file.metric.minimise, ()).ask(0)
     spec = resolve(parse(TrialSpec, file.space.fixed(point)[1], data), cuda=False)
     began, measurements, error = time.monotonic(), [], None
     with tempfile.TemporaryDirectory() as folder:
@@ -78,8 +78,14 @@ def run(data: str, source: str, number: int, root: Path | None) -> dict[str, Any
         except GansweepError as failed:
             error = str(failed)
     return {
-        "data": data, "source": source, "number": number, "objective": file.sweep.objective, "point": point,
-        "budget": spec.budget.images, "seconds": time.monotonic() - began, "error": error,
+        "data": data,
+        "source": source,
+        "number": number,
+        "objective": file.sweep.objective,
+        "point": point,
+        "budget": spec.budget.images,
+        "seconds": time.monotonic() - began,
+        "error": error,
         "measurements": measurements,
     }
 

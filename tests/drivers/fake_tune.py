@@ -202,4 +202,6 @@ def measurement(job: Attempt, images: int, planned: dict[str, Any]) -> Measureme
     signals = {"finite": 1.0, "diversity_ratio": 0.9}
     metrics = {"fid": fid}
     metrics, signals = planned.get("metrics", metrics), signals | planned.get("signals", {})
+    if metrics and signals.get("diversity_ratio", 1.0) < 0.3:  # and it gets no better
+        metrics = {"fid": 300.0}
     return Measurement(images, metrics, signals, seconds=images / 100, timings={"train": 1.0})

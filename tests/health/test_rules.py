@@ -7,10 +7,10 @@ import random
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.health.rules import Context, End, end_of, replay
+from pipeline.health.rules import Context, End, end_of, replay, warnings_of
 from pipeline.record.measurement import Measurement
 from pipeline.schema.base import parse
-from pipeline.schema.health import RuleSpec
+from pipeline.schema.health import RuleSpec, recorded_rules
 from pipeline.schema.sweep import SweepSpec
 
 BUDGET = 20_000
@@ -35,7 +35,8 @@ def run(fid: list[float] | None = None, **series: list[float]) -> list[Measureme
     made = []
     for i in range(20):
         signals = HEALTHY | {name: values[min(i, len(values) - 1)] for name, values in series.items()}
-        made.append(Measurement((i + 1) * 1000, {"fid": fid[min(i, len(fid) - 1)]}, signals, float(i)))
+        errors = {"fid": signals.pop("error")} if "error" in signals else {}
+        made.append(Measurement((i + 1) * 1000, {"fid": fid[min(i, len(fid) - 1)]}, signals, float(i), errors=errors))
     return made
 
 
@@ -69,14 +70,24 @@ def test_a_run_that_never_had_coverage_did_not_lose_it() -> None:
     assert ended(run(coverage=[0.0, 0.1, 0.05])) is None
 
 
+FLAT = [300.0 + (i * 7) % 5 for i in range(20)]
 SICK: dict[str, tuple[dict[str, list[float]], int]] = {
     "non_finite": ({"finite": [*[1.0] * 6, 0.0]}, 7),
     "flat_output": ({"sample_variance_ratio": [0.5, 0.5, 1e-4]}, 4),
-    "low_diversity": ({"diversity_ratio": [*[0.8] * 8, 0.1]}, 11),
-    "low_diversity, never any": ({"diversity_ratio": [0.1]}, 7),
+    "low_diversity": ({"diversity_ratio": [*[0.8] * 8, 0.1], "fid": FLAT}, 11),
+    "low_diversity, never any": ({"diversity_ratio": [0.1], "fid": FLAT}, 7),
+    "low_diversity, every other evaluation": ({"diversity_ratio": [0.8, 0.1] * 10, "fid": FLAT}, 10),
     "lost_coverage": ({"coverage": [*[0.6] * 5, 0.1]}, 8),
     "few_modes": ({"modes_share": [0.25]}, 8),
     "discriminator_won": ({"discriminator_win_rate": [1.0], "generator_gradient_norm": [1.0, 0.5, 0.001]}, 5),
+    "discriminator_leads": ({"discriminator_win_rate": [1.0], "fid": FLAT}, 7),
+    "declined": ({"fid": [*[60.0, 40.0, 30.0, 22.0, 20.0], *[20.0 + 0.75 * i for i in range(15)]], "error": [1.0]}, 15),
+    "never_covered": ({"recall": [0.0], "coverage": [0.02]}, 20),
+    "lost_class": ({"coverage": [0.78], "worst_class_coverage": [0.09]}, 20),
+    "few_modes_at_end": ({"modes_share": [*[0.8] * 18, 0.4]}, 20),
+    "memorised": ({"memorised_share": [0.5]}, 20),
+    "diverged, swinging": ({"fid": [20.0, 200.0] * 10}, 4),
+    "diverged, swinging late": ({"fid": [60.0, 40.0, 30.0, 22.0, 20.0, *[20.0, 200.0] * 8]}, 9),
     "diverged": ({"fid": [*[20 + 200 * math.exp(-i / 2) + i % 3 for i in range(12)], 300.0]}, 14),
 }
 
@@ -92,7 +103,8 @@ def test_each_default_rule_ends_the_run_it_is_for(case: str) -> None:
 
 
 def test_every_default_rule_is_tried_above() -> None:
-    assert {case.partition(",")[0] for case in SICK} == DEFAULTS.keys()
+    warn = {name for name, rule in DEFAULTS.items() if rule.action == "warn"}
+    assert {case.partition(",")[0] for case in SICK} == DEFAULTS.keys() - warn
 
 
 def test_the_evidence_says_what_was_seen() -> None:
@@ -165,7 +177,8 @@ def test_no_reason_comes_before_non_finite() -> None:
     without = {name: r for name, r in DEFAULTS.items() if name != "non_finite"}
     end = end_of(without, run(fid=[math.nan], sample_variance_ratio=[0.0]), BUDGET, FID)
     assert end is not None
-    assert (end.reason, end.evidence["signal"]) == ("non_finite", "excess")
+    assert end.reason == "non_finite"
+    assert math.isnan(end.evidence["values"][0]["value"])
 
 
 def test_training_that_stopped_before_it_could_be_evaluated_ended_as_non_finite() -> None:
@@ -189,3 +202,65 @@ def test_a_signal_that_there_is_not_is_refused_with_the_nearest_one(change: dict
         InputError, match=r'health.diverged.*signal: found "excesss", did you mean "excess"\? \(valid: '
     ):
         parse(SweepSpec, tree, "a.yaml")
+
+
+def test_patience_can_be_of_the_last_so_many_the_last_one_among_them() -> None:
+    rules = {"mine": rule(patience=2, within=3)}
+    assert replay(rules, run(coverage=[0.9, 0.4, 0.9, 0.9, 0.4, 0.9, 0.4, 0.9]), BUDGET, FID) == (
+        6,
+        end_of(rules, run(coverage=[0.9, 0.4, 0.9, 0.9, 0.4, 0.9, 0.4])[:7], BUDGET, FID),
+    )
+    assert end_of(rules, run(coverage=[0.4, 0.4, 0.9])[:3], BUDGET, FID) is None
+
+
+def test_a_rule_for_the_end_says_nothing_before_the_budget_is_spent() -> None:
+    rules = {"mine": rule(at_end=True, patience=2)}
+    found = replay(rules, run(coverage=[0.1]), BUDGET, FID)
+    assert found is not None
+    assert found[0] == 19
+    assert [point["images"] for point in found[1].evidence["values"]] == [19_000, 20_000]
+    assert replay(rules, run(coverage=[*[0.1] * 19, 0.9]), BUDGET, FID) is None
+
+
+def test_a_rule_that_warns_ends_nothing_and_says_it_once() -> None:
+    rules = {"mine": rule(action="warn")}
+    measurements = run(coverage=[0.9, 0.4, 0.4, 0.9, 0.4])
+    assert replay(rules, measurements, BUDGET, FID) is None
+    said = [at for at in range(1, 6) if warnings_of(rules, measurements[:at], BUDGET, FID)]
+    assert said == [2, 5]
+    assert warnings_of(rules, measurements[:2], BUDGET, FID)["mine"].evidence["values"] == [
+        {"images": 2000, "value": 0.4}
+    ]
+
+
+def test_the_trained_generator_far_off_beside_a_good_average_is_a_warning() -> None:
+    at = [*[45.6] * 6, 108.7]
+    measurements = run([*[60.0, 50.0, 45.0, 40.0, 38.0, 36.0], 34.0], raw_distance=at)[:7]
+    assert ended(measurements) is None
+    assert warnings_of(DEFAULTS, measurements, BUDGET, FID).keys() == {"raw_diverged"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"threshold": -0.1}, "threshold: found coverage < -0.1, which it never is; valid: above 0"),
+        ({"threshold": -0.1, "comparison": ">"}, "threshold: found coverage > -0.1, which it always is"),
+        ({"threshold": 0.0}, "found coverage < 0, which it never is"),
+        ({"patience": 3, "within": 2}, "within: found 2 with patience 3; valid: as many, or more"),
+        ({"action": "shout"}, "action"),
+    ],
+)
+def test_a_rule_that_can_never_hold_is_refused(fields: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        rule(**fields)
+    with pytest.raises(InputError, match="valid: above 0"):
+        rule(also=[{"signal": "diversity_ratio", "comparison": "<", "threshold": -1.0}])
+
+
+def test_a_sweep_that_is_there_goes_on_with_its_own_rules() -> None:
+    old = {"diverged": {"reason": "diverged", "signal": "excess", "comparison": ">", "threshold": 1.5, "patience": 2}}
+    again = parse(SweepSpec, {"objective": "fid", "health": recorded_rules(old)}, "test").health
+    assert again.keys() == {"diverged"}
+    assert (again["diverged"].patience, again["diverged"].within, again["diverged"].conditions[1:]) == (2, None, ())
+    everything = {name: each.model_dump(mode="json") for name, each in DEFAULTS.items()}
+    assert parse(SweepSpec, {"objective": "fid", "health": recorded_rules(everything)}, "test").health == DEFAULTS

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -46,10 +47,40 @@ def test_excess_over_a_best_of_exactly_nothing_is_infinite() -> None:
 
 
 def test_excess_in_noise_counts_the_floors_spread_and_the_runs_own_noise() -> None:
-    own = 1.4826 / math.sqrt(2) * 10.0  # every step is 10
-    found = values("excess_in_noise", run(fid=[40.0, 30.0, 20.0, 30.0]))
+    own = 1.4826 / math.sqrt(2) * 8.0  # every step is 8
+    found = values("excess_in_noise", run(fid=[36.0, 28.0, 20.0, 28.0]))
     assert found[:3] == [0.0, 0.0, 0.0]
-    assert found[3] == pytest.approx(10.0 / math.hypot(own, 2.0))
+    assert found[3] == pytest.approx(8.0 / math.hypot(own, 2.0))
+
+
+def test_a_run_that_swings_is_not_taken_for_a_noisy_one() -> None:
+    swinging = run(fid=[20.0, 200.0] * 3)
+    assert values("excess_in_noise", swinging)[-1] == pytest.approx(180.0 / math.hypot(10.0, 2.0))  # half of its best
+    measured = [replace(each, errors={"fid": 5.0}) for each in swinging]
+    assert values("excess_in_noise", measured)[-1] == pytest.approx(180.0 / math.hypot(4 * 5.0, 5.0))
+
+
+def test_decline_is_of_medians_of_three() -> None:
+    found = values("decline", run(fid=[30.0, 20.0, 25.0, 90.0, 40.0, 42.0]))
+    assert found == [pytest.approx(each) for each in (1.0, 1.0, 2.0, 2.133333)]
+
+
+def test_improvement_is_of_the_last_three_evaluations_over_those_before() -> None:
+    assert values("improvement", run(fid=[30.0])) == []
+    assert values("improvement", run(fid=[30.0, 32.0, 29.0])) == [pytest.approx(-2.0), pytest.approx(1 / 3.2, rel=0.2)]
+    steady = values("improvement", run(fid=[100.0 - 10 * i for i in range(8)]))
+    assert min(steady) > 0.9
+    assert values("improvement", run(fid=[20.0, 21.0, 20.5, 22.0])) == [
+        pytest.approx(each) for each in (-1.0, -0.5, -0.5)
+    ]
+    assert values("improvement", run("recall", recall=[0.2, 0.3, 0.4, 0.9]), Context("recall", minimise=False))[-1] > 1
+
+
+def test_floors_and_the_share_of_the_worst_class() -> None:
+    assert values("floors", run(fid=[30.0])) == [30.0 / FID.floor]  # type: ignore[operator]
+    assert values("floors", run(fid=[30.0]), Context("fid", minimise=True)) == []
+    seen = [Measurement(1, {}, {"coverage": 0.8, "worst_class_coverage": 0.1}, 0.0), Measurement(2, {}, {}, 0.0)]
+    assert values("worst_class_share", seen) == [0.125]
 
 
 def test_noise_of_independent_values_is_their_standard_deviation() -> None:

@@ -208,7 +208,7 @@ def test_a_trial_fails_where_half_of_its_seeds_do_and_its_share_says_how_many(li
 
 
 def test_the_end_reasons_are_the_designs() -> None:
-    assert HEALTH_REASONS == ("non_finite", "degenerate", "collapsed", "discriminator_won", "diverged")
+    assert HEALTH_REASONS == ("non_finite", "degenerate", "collapsed", "memorised", "discriminator_won", "diverged")
     others = {"completed", "rung", "out_of_memory", "invalid", "crashed", "retries_spent"}
     assert set(END_REASONS) == {*HEALTH_REASONS, *others}
 
