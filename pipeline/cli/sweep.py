@@ -122,6 +122,7 @@ def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
     from pipeline.cli.ending import after_run, at_work, documented, not_sent
     from pipeline.cli.terminal import LiveView
     from pipeline.record.home import begun
+    from pipeline.report.audit import audited
     from pipeline.report.insight import insight
     from pipeline.report.spending import spending
     from pipeline.report.summary import summary
@@ -135,6 +136,7 @@ def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
         for line in [
             *summary(state),
             spending(state),
+            *audited(state),
             *insight(state, best.number if best else None),
             *not_sent(sweep),
             *after_run(sweep, state),

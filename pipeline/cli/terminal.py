@@ -17,8 +17,8 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from pipeline.errors import Unreachable
+from pipeline.record.runs import Run
 from pipeline.record.state import Follower, SweepState
-from pipeline.record.trials import Run
 from pipeline.report.numbers import kimg, number
 from pipeline.report.tables import render
 from pipeline.tracking.mlflow.credentials import Redacting

@@ -21,7 +21,7 @@ from pipeline.metrics.evaluator import prepare
 from pipeline.plugin import is_own
 from pipeline.record.log import dumps, loads
 from pipeline.record.measurement import Measurement
-from pipeline.record.trials import Run
+from pipeline.record.runs import Run
 from pipeline.schema.metrics import On, known
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold

@@ -23,8 +23,8 @@ from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
 from pipeline.record.home import EVENTS, sweep_folder
 from pipeline.record.log import read
 from pipeline.record.measurement import Measurement
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.group import Group

@@ -19,8 +19,8 @@ from pipeline.record.home import run_folder, sweep_folder
 from pipeline.record.lock import Fence
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.schema.health import DEFAULT_RULES, RuleSpec
 from pipeline.space.load import SweepFile
 from pipeline.space.places import placed
@@ -209,7 +209,17 @@ class Driver(ABC):
 
     def _end_of(self, run: Run) -> tuple[str, dict[str, Any]] | None:
         rules, compared_by = self._file.sweep.health, context(self.state)
-        return end_by_itself(rules, run, self._budget(run), compared_by) or self._compared(run)
+        end = end_by_itself(rules, run, self._budget(run), compared_by) or self._compared(run)
+        if end is None or run.images >= self._budget(run) or not self._audits(run, end[0]):
+            return end
+        if run.audited is None:
+            reason, evidence = end
+            self._record.append("audited", **_key(run), images=run.images, reason=reason, evidence=evidence)
+        return None
+
+    def _audits(self, run: Run, reason: str) -> bool:
+        """Whether a run that is to be stopped goes on, to see whether that would have been right."""
+        return False
 
     def _run(self, attempt: Attempt) -> Run:
         run = self.state.run(attempt.trial, attempt.seed)

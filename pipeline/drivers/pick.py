@@ -11,8 +11,8 @@ from pipeline.drivers.driver import Assignment, Attempt, Driver, Job
 from pipeline.picking import neighbours
 from pipeline.picking.finalists import Finalist
 from pipeline.picking.standing import FRESH, has_ended, neighbours_wanted, race
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.seeds import run_seed
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from pipeline.drivers.driver import Assignment, Attempt, Driver, Job
 from pipeline.errors import InputError
 from pipeline.record.events import Line, Measured, every
-from pipeline.record.trials import Run
+from pipeline.record.runs import Run
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.search import rungs
 from pipeline.search.sampler import Sampler, trial_outcome
-from pipeline.seeds import run_seed
+from pipeline.seeds import derive, run_seed
 
 
 class SearchDriver(Driver):
@@ -85,6 +85,12 @@ class SearchDriver(Driver):
         if not decision.stop:
             return None
         return "rung", {"milestone": decision.milestone, "value": decision.value, "cutoff": decision.cutoff}
+
+    def _audits(self, run: Run, reason: str) -> bool:
+        """A share of them, drawn by the run's seeds: it is the same after a restart. A training that stopped at a value
+        that is not finite cannot go on."""
+        drawn = derive(self.state.seed, "audit", run.trial, run.seed) / 2**31
+        return reason != "non_finite" and drawn < self._file.sweep.search.audit
 
     def _promote(self) -> None:
         """Gives more seeds to the trials that are among the best so far: a function of what has ended."""

@@ -9,8 +9,8 @@ from pipeline.picking.intervals import Scale
 from pipeline.picking.racing import Plan, plan
 from pipeline.picking.ranking import SeedResult
 from pipeline.record.front import objectives
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.seeds import run_seed
 
 FRESH = 1000  # the number of the first replicate; a search's are 0, 1, 2, ...

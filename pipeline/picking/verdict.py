@@ -20,8 +20,9 @@ from pipeline.picking.ranking import (
 )
 from pipeline.picking.standing import FRESH, confirmed_score, race, scale_of
 from pipeline.record.front import front, minimises, objectives, value
+from pipeline.record.runs import Run, median
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run, failed_most, median
+from pipeline.record.trials import failed_most
 from pipeline.seeds import derive
 
 

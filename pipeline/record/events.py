@@ -138,6 +138,17 @@ class RunEnded(RunEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Audited(RunEvent):
+    """The run was to be stopped here, and goes on all the same, so that it is seen whether that would have been right.
+    Its end comes later, as of any run."""
+
+    name: ClassVar[str] = "audited"
+    images: int
+    reason: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PickBegan(Event):
     name: ClassVar[str] = "pick"
     top: int
@@ -190,10 +201,10 @@ EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
         *(SweepBegan, DriverSaid, Prepared, TrialProposed, Promoted, AttemptBegan, AttemptEnded, Measured, Noticed),
-        *(PickBegan, PerturbBegan, NeighbourProposed, RunEnded, Repaired),
+        *(Audited, PickBegan, PerturbBegan, NeighbourProposed, RunEnded, Repaired),
     )
 }
-OF_A_TRIAL = ("promoted", "attempt", "attempt_ended", "measurement", "notice", "run_ended")
+OF_A_TRIAL = ("promoted", "attempt", "attempt_ended", "measurement", "notice", "audited", "run_ended")
 
 
 def _key(each: dataclasses.Field[Any]) -> str:

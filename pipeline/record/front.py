@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from pipeline.record.runs import Run, median
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run, Trial, median
+from pipeline.record.trials import Trial
 from pipeline.schema.metrics import known
 from pipeline.schema.sweep import ObjectiveSpec
 

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.record.events import (
     AttemptBegan,
     AttemptEnded,
+    Audited,
     DriverSaid,
     Line,
     Measured,
@@ -32,7 +33,8 @@ from pipeline.record.events import (
 from pipeline.record.home import command
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
-from pipeline.record.trials import Moved, Run, Trial, nan_last
+from pipeline.record.runs import Run, nan_last
+from pipeline.record.trials import Moved, Trial
 from pipeline.schema.metrics import Metric, known, own_metrics
 
 NEIGHBOURS = 1_000_000  # the number of the first neighbour; trials are 0, 1, 2, ...
@@ -148,6 +150,8 @@ class SweepState:
                 self.under_way[key] = event.time
             case Measured() if event.images > run.images:
                 run.measurements.append(Measurement.from_dict(vars(event)))
+            case Audited():
+                run.audited = event
             case AttemptEnded():
                 run.faults.append(event.kind)
             case RunEnded():

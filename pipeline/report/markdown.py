@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Any
 
 from pipeline.record import front
+from pipeline.record.runs import HEALTH_REASONS, Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import HEALTH_REASONS, Run, Trial
+from pipeline.record.trials import Trial
 
 
 def number(value: float) -> str:

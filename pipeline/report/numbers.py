@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.record.runs import HEALTH_REASONS
 from pipeline.record.state import SweepState
-from pipeline.record.trials import HEALTH_REASONS
 
 
 def short(params: dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 
 
 @dataclass(frozen=True)

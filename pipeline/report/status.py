@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.record import lock
 from pipeline.record.front import best_trials, objectives
+from pipeline.record.runs import Run, Summary
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run, Summary, Trial
+from pipeline.record.trials import Trial
 
 RunIds = Mapping[tuple[int, int | None], str]
 
@@ -53,7 +55,9 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     the full budget: at different budgets it would say nothing.
     """
     metric = state.metric
-    default = state.default_tail
+    default, of_default = state.default_tail, None
+    if state.default is not None:
+        of_default = state.default.summary(metric).errors.get(metric)
     ranked = state.ranking()
     rest = [trial for trial in state.trials.values() if trial not in ranked]
     rows = []
@@ -70,13 +74,20 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
                 "tail": tail,
                 "best": found.best.get(metric),
                 "final": found.final.get(metric),
+                "tail_error": found.errors.get(metric),
                 "versus_default": tail - default if compared and tail is not None and default is not None else None,
+                "versus_default_error": _both(found.errors.get(metric), of_default) if compared else None,
                 "images": found.images,
                 "seconds": found.seconds,
                 **trial.params,
             }
         )
     return rows
+
+
+def _both(error: float | None, other: float | None) -> float | None:
+    """The standard error of a difference."""
+    return None if error is None or other is None else math.hypot(error, other)
 
 
 def _trial(trial: Trial, metric: str, run_ids: RunIds, driven: bool) -> dict[str, Any]:
@@ -102,6 +113,7 @@ def _found(summary: Summary) -> dict[str, Any]:
         "best": {**summary.best, **at},
         "final": summary.final,
         "tail": summary.tail,
+        "tail_error": summary.errors,
         "seconds": summary.seconds,
     }
 

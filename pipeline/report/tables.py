@@ -9,8 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
+from pipeline.report.audit import Replayed
 from pipeline.report.numbers import clock, floors, kimg, number, short, signed, style
 from pipeline.report.status import trial_rows
 
@@ -56,6 +57,18 @@ def progress_line(state: SweepState, run: Run, name: str) -> Text:
     )
 
 
+def replay_table(found: Replayed) -> Table:
+    """What other rules would have stopped; runs that ended well first."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("trial", "seed", "ended", "would be", "by rule", "at kimg", "saved s"):
+        table.add_column(column, justify="left" if column in ("ended", "would be", "by rule") else "right")
+    for stop in sorted(found.stops, key=lambda each: (not each.well, each.trial, each.seed)):
+        mark = "bold red" if stop.well else ""
+        row = (stop.trial, stop.seed, stop.ended, stop.reason, stop.rule, kimg(stop.images), f"{stop.saved:.0f}")
+        table.add_row(*map(str, row), style=mark)
+    return table
+
+
 COLUMNS = {"trial": 5, "ended": 17, "tail": 6, "best": 6, "vs default": 10, "kimg": 5, "s": 4}
 
 
@@ -80,7 +93,7 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
             Text(reason, style=style(reason)),
             number(row["tail"]),
             number(row["best"]),
-            "default" if default else signed(row["versus_default"]),
+            "default" if default else _versus(row),
             f"{row['images'] / 1000:.0f}",
             f"{row['seconds']:.0f}",
             short(state.trials[row["trial"]].params),
@@ -89,6 +102,13 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     if len(found) > rows:
         table.add_row("…", f"{len(found) - rows} more")
     return table
+
+
+def _versus(row: dict[str, Any]) -> str:
+    """With ~ before what the samples alone may explain: within two standard errors."""
+    better, error = row["versus_default"], row["versus_default_error"]
+    within = better is not None and error is not None and abs(better) < 2 * error
+    return ("~" if within else "") + signed(better)
 
 
 def overview(sweeps: list[tuple[SweepState, str]]) -> Table:

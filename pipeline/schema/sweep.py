@@ -22,7 +22,8 @@ class PromoteSpec(Strict):
 class SearchSpec(Strict):
     """How the space is searched. concurrency None: as many runs as there are CPUs or GPU shares;
     max_time: seconds; startup: trials drawn at random before the model is used; seeds: runs of each trial, which is
-    scored by their median, one that did not stay healthy counting as worse than any."""
+    scored by their median, one that did not stay healthy counting as worse than any. audit: the share of the runs that
+    rules or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong."""
 
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     trials: int = Field(20, ge=1)
@@ -32,6 +33,7 @@ class SearchSpec(Strict):
     max_time: float | None = Field(None, gt=0)
     seeds: int = Field(1, ge=1)
     promote: PromoteSpec | None = None
+    audit: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _promotion_adds(self) -> SearchSpec:

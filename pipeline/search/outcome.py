@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.record.front import of_trial
-from pipeline.record.trials import END_REASONS, HEALTH_REASONS, Run, Trial, median, tail
+from pipeline.record.runs import END_REASONS, HEALTH_REASONS, Run, median, tail
+from pipeline.record.trials import Trial
 from pipeline.schema.sweep import ObjectiveSpec
 
 # the configuration is to blame, reproducibly: told as a result that is worse than any, and as a broken constraint

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.record.trials import TAIL, tail
+from pipeline.record.runs import TAIL, tail
 from pipeline.schema.sweep import RungsSpec
 
 

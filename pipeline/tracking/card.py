@@ -12,8 +12,8 @@ from pipeline.picking.plateau import plateau
 from pipeline.picking.standing import confirmed_score
 from pipeline.picking.verdict import Verdict
 from pipeline.record.home import run_folder
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.report.markdown import evidence_line, number
 from pipeline.report.verdict import conclusions, robustness, span
 from pipeline.schema.datasets import lookup

@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.record.runs import HEALTH_REASONS, Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import HEALTH_REASONS, Run, Trial
+from pipeline.record.trials import Trial
 from pipeline.report.markdown import describe, ends, evidence_line, leaderboard
 from pipeline.schema.base import flatten
 from pipeline.tracking.projection import SWEEP, Key, milliseconds

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.record.events import DriverSaid, Line, Measured, RunEnded, SweepBegan, TrialProposed, event_of
 from pipeline.record.home import run_folder
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.report.best_yaml import best_yaml
 from pipeline.space import yaml
 from pipeline.tracking.projection import PICK, SWEEP, Key, key_of, milliseconds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, standing
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run
 from pipeline.report.markdown import number
 from pipeline.report.verdict import conclusions, robustness, span
 from pipeline.tracking import content

@@ -24,8 +24,9 @@ from pipeline.record.events import (
     event_of,
     every,
 )
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run, Trial
+from pipeline.record.trials import Trial
 
 Key = tuple[int | None, int | None]
 """(None, None): the sweep; (trial, None): a trial, with the curves of its first seed; (trial, seed): a further seed."""
@@ -144,6 +145,7 @@ def _measured(run: Run, time: int) -> list[Point]:
     """The newest measurement. Infinite values are no points (SQL would hold them as 1.8e308) but a tag."""
     m = run.measurements[-1]
     named = {**m.metrics, **{f"signals/{name}": value for name, value in m.signals.items()}}
+    named |= {f"errors/{name}": value for name, value in m.errors.items()}
     named |= {f"test/{name}": value for name, value in m.test.items()}
     named |= {f"timings/{name}": value for name, value in m.timings.items()} | {"timings/total": m.seconds}
     return [Point(name, float(value), time, m.images) for name, value in named.items()]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.record.measurement import Measurement
-from pipeline.record.trials import TAIL
+from pipeline.record.runs import TAIL
 from pipeline.schema.metrics import known
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.making import evaluation_inputs, made, not_averaged, pictures

@@ -20,8 +20,8 @@ for pin in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[pin] = "1"
 
 from pipeline.record.home import EVENTS  # noqa: E402
+from pipeline.record.runs import HEALTH_REASONS, Run  # noqa: E402
 from pipeline.record.state import SweepState  # noqa: E402
-from pipeline.record.trials import HEALTH_REASONS, Run  # noqa: E402
 from pipeline.sweeps.sweep import Sweep  # noqa: E402
 
 

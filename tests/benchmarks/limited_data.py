@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.record.trials import tail
+from pipeline.record.runs import tail
 from pipeline.schema.trial import resolve
 from pipeline.space.load import load_trial
 from pipeline.training.attempt import attempt

@@ -15,8 +15,8 @@ from pipeline.drivers.search import SearchDriver
 from pipeline.record.events import Line
 from pipeline.record.log import Record, read
 from pipeline.record.measurement import Measurement
+from pipeline.record.runs import Run
 from pipeline.record.state import Follower, SweepState
-from pipeline.record.trials import Run
 from pipeline.space.load import SweepFile, from_tree
 
 BUDGET, EVERY = 500, 100

@@ -10,8 +10,9 @@ from typing import Any
 from optuna.trial import TrialState
 
 from pipeline.record.log import read
+from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.record.trials import Run, Trial
+from pipeline.record.trials import Trial
 from pipeline.search.sampler import Sampler
 from pipeline.space.load import from_tree
 from pipeline.tracking.tracker import default_uri, run_ids, sync

@@ -19,8 +19,8 @@ import psutil
 
 from pipeline.record.events import Line
 from pipeline.record.log import read
+from pipeline.record.runs import HEALTH_REASONS
 from pipeline.record.state import SweepState
-from pipeline.record.trials import HEALTH_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 300.0  # seconds; only a test that fails waits that long

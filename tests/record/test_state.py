@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.record.events import Line
+from pipeline.record.runs import END_REASONS, HEALTH_REASONS, tail
 from pipeline.record.state import SweepState
-from pipeline.record.trials import END_REASONS, HEALTH_REASONS, params, tail
+from pipeline.record.trials import params
 
 SEED = 7
 

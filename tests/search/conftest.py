@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.record.log import Record, read
+from pipeline.record.runs import END_REASONS
 from pipeline.record.state import SweepState
-from pipeline.record.trials import END_REASONS
 from pipeline.schema.sweep import SearchSpec
 from pipeline.search.sampler import Sampler, outcome
 from pipeline.space.tree import Space

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 import pipeline
 from pipeline.record.log import read
-from pipeline.record.trials import END_REASONS, HEALTH_REASONS
+from pipeline.record.runs import END_REASONS, HEALTH_REASONS
 from pipeline.search.sampler import Outcome
 
 
