@@ -27,7 +27,7 @@ def replay(
     from pipeline.sweeps.sweep import Sweep
 
     state = Sweep.open(name, home=home).state()
-    chosen = _rules(rules, state.metric)
+    chosen = rules_of(rules, state.metric)
     found = replayed(state, chosen)
     if as_json:
         print(dumps(found.document()))
@@ -46,7 +46,8 @@ def replay(
         print(f"{rule} would have warned of {count} run{'' if count == 1 else 's'}")
 
 
-def _rules(file: Path | None, metric: str) -> Any:
+def rules_of(file: Path | None, metric: str) -> Any:
+    """The rules of a YAML file with a section health; the defaults without one."""
     from pipeline.errors import InputError
     from pipeline.schema.base import parse
     from pipeline.schema.sweep import SweepSpec

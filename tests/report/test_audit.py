@@ -82,5 +82,5 @@ def test_an_audit_is_the_same_after_a_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, math.nan])
 def test_a_share_that_is_none_is_refused(share: float) -> None:
-    with pytest.raises((InputError, ValueError), match="audit|JSON"):
+    with pytest.raises((InputError, ValueError), match=r"audit|JSON"):
         sweep_file(search=SEARCH | {"audit": share})
