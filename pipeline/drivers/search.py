@@ -73,15 +73,8 @@ class SearchDriver(Driver):
         spec = trial.spec
         milestones = rungs.milestones(spec["budget"]["images"], spec["evaluation"]["every"], sweep.rungs)
         left_out = frozenset((r.trial, r.seed) for r in self.state.runs if r.end_reason and not r.healthy)
-        decision = rungs.rung_decision(
-            self._history,
-            (run.trial, run.seed),
-            run.images,
-            milestones,
-            sweep.rungs.reduction,
-            metric.minimise,
-            left_out,
-        )
+        rule = rungs.Rule(milestones, sweep.rungs.reduction, metric.minimise, sweep.rungs.errors)
+        decision = rungs.rung_decision(rule, self._history, (run.trial, run.seed), run.images, left_out)
         if not decision.stop:
             return None
         return "rung", {"milestone": decision.milestone, "value": decision.value, "cutoff": decision.cutoff}
@@ -132,4 +125,5 @@ class SearchDriver(Driver):
         for event in every(Measured, [line]):
             value = event.metrics.get(self._file.sweep.objective)
             if event.seed == self._first_seed and value is not None:
-                self._history.append(rungs.Point((event.trial, event.seed), event.images, value))
+                error = event.errors.get(self._file.sweep.objective, 0.0)
+                self._history.append(rungs.Point((event.trial, event.seed), event.images, value, error))

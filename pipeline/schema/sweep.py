@@ -46,11 +46,13 @@ class SearchSpec(Strict):
 
 class RungsSpec(Strict):
     """Asynchronous successive halving (Li et al. 2020) on the tail: at `first` images (None: the third
-    evaluation), and at `reduction` times as many, and so on, the best 1 in `reduction` goes on."""
+    evaluation), and at `reduction` times as many, and so on, the best 1 in `reduction` goes on, with those that are not
+    worse by more than so many standard `errors` of the metric."""
 
     enabled: bool = True
     first: int | None = Field(None, gt=0)
     reduction: float = Field(3.0, gt=1)
+    errors: float = Field(1.0, ge=0)
 
 
 class ObjectiveSpec(Strict):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.schema.sweep import RungsSpec
-from pipeline.search.rungs import Decision, Point, milestones, rung_decision
+from pipeline.search.rungs import Decision, Point, Rule, milestones, rung_decision
 
 BUDGET = 100
 
@@ -19,8 +19,8 @@ Trace = list[tuple[int, float]]
 
 def ours(history: list[Point], rungs: list[int], reduction: float, minimise: bool) -> bool:
     last = history[-1]
-    decision = rung_decision(history, last.run, last.images, rungs, reduction, minimise, use_tail=False)
-    return decision.stop
+    rule = Rule(rungs, reduction, minimise, use_tail=False)
+    return rung_decision(rule, history, last.run, last.images).stop
 
 
 def interleaved(traces: dict[str, Trace], seed: int) -> Iterator[tuple[str, int, float]]:
@@ -111,8 +111,8 @@ def points(run: str, *values: float, every: int = 1) -> list[Point]:
     return [Point(run, every * at, value) for at, value in enumerate(values, start=1)]
 
 
-def decide(history: list[Point], run: str, images: int, **options) -> Decision:
-    return rung_decision(history, run, images, [3, 9], 2, minimise=True, **options)
+def decide(history: list[Point], run: str, images: int, excluded=frozenset(), **options) -> Decision:
+    return rung_decision(Rule([3, 9], 2, minimise=True, **options), history, run, images, excluded)
 
 
 def test_a_run_that_was_good_until_its_last_value_is_compared_by_the_median_of_three():
@@ -133,8 +133,8 @@ def test_between_rungs_nothing_is_decided():
 
 def test_what_is_better_depends_on_the_direction():
     history = points("a", 5, 5, 5) + points("b", 6, 6, 6)
-    assert rung_decision(history, "b", 3, [3], 2, minimise=True).stop
-    assert not rung_decision(history, "b", 3, [3], 2, minimise=False).stop
+    assert rung_decision(Rule([3], 2, minimise=True), history, "b", 3).stop
+    assert not rung_decision(Rule([3], 2, minimise=False), history, "b", 3).stop
 
 
 def test_a_run_that_was_stopped_for_its_health_is_compared_with_by_nobody():
@@ -182,3 +182,13 @@ def test_an_evaluation_that_is_not_in_the_history_is_an_error():
 )
 def test_milestones(budget, every, spec, expected):
     assert milestones(budget, every, spec) == expected
+
+
+def test_who_is_not_surely_worse_goes_on():
+    others = points("a", 10, 10, 10)
+    mine = [Point("b", at, 12.0, 1.5) for at in (1, 2, 3)]
+    assert decide(others + mine, "b", 3).stop
+    assert decide(others + mine, "b", 3, errors=1.0).stop
+    assert not decide(others + mine, "b", 3, errors=1.5).stop
+    wild = [*mine[:2], Point("b", 3, 12.0, 90.0)]
+    assert decide(others + wild, "b", 3, errors=1.0).stop  # one evaluation with a great error says no more
