@@ -15,7 +15,7 @@ from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.names import OwnName
-from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_network
+from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_groups, check_network
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
 
@@ -187,6 +187,7 @@ class TrialSpec(Strict):
             raise ValueError(f"game.packing: found {packing}; valid: what divides batch_size ({self.batch_size})")
         if self.batch_size == packing:
             raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
+        check_groups(self.discriminator, self.batch_size // packing)
         if clipped and self.discriminator.norm == "spectral":
             raise ValueError(
                 "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "
