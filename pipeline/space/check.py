@@ -115,11 +115,15 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
             "(Huang et al. 2024, on stacked MNIST and 25 Gaussians); interval 1 is safe"
         )
     budget = specs[0].budget.images  # of all of them
-    starts = [spec.regularisers.lecam.start * spec.batch_size for spec in specs if spec.regularisers.lecam]
+    starts = [
+        (spec.regularisers.lecam.start + 1) * spec.batch_size * spec.optimiser.discriminator_steps
+        for spec in specs
+        if spec.regularisers.lecam
+    ]
     if starts and max(starts) >= budget:
         lines.append(
-            f"regularisers.lecam.start: after up to {max(starts):,} images (start * batch_size), and budget.images is "
-            f"{budget:,}: such a run is one without LeCam"
+            f"regularisers.lecam.start: after up to {max(starts):,} images (start + 1 steps of the generator), and "
+            f"budget.images is {budget:,}: such a run is one without LeCam"
         )
     slow = [spec.augmentation.ada.images for spec in specs if spec.augmentation.ada]
     if slow and max(slow) > SLOW * budget:
