@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import InputError
 from pipeline.plugin import absolute
-from pipeline.schema.base import Strict, scalar
+from pipeline.schema.base import OWN, Strict, scalar
 from pipeline.schema.datasets import lookup
 from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.kinds import KINDS
@@ -188,6 +188,12 @@ class TrialSpec(Strict):
             )
         self.check_data(known.kind, self.data.resolution or known.resolution, known.labelled is not False)
         return self
+
+    @property
+    def bounded(self) -> bool:
+        """Whether something keeps the discriminator's slope from growing, as a Wasserstein critic's must be kept."""
+        parts = self.regularisers
+        return bool(parts.gradient_penalties() or parts.weight_clipping) or self.discriminator.norm in ("spectral", OWN)
 
     def check_data(self, kind: str, resolution: int | None, labelled: bool) -> None:
         """ValueError where data of this kind and resolution is not what the parts need. What a file's name does not

@@ -108,6 +108,11 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
                 f"discriminator.{field}: {value} under a gradient penalty ({', '.join(penalties)}): the gradient is "
                 "then of the batch's sum, not of each sample (layer, instance and spectral norm keep them apart)"
             )
+    if any(spec.game.objective == "wasserstein" and not spec.bounded for spec in specs):
+        lines.append(
+            "game.objective: wasserstein without a bound on D's slope: its loss has no least value (Arjovsky et al. "
+            "2017, sec. 3); a gradient penalty, weight_clipping or discriminator.norm spectral is one"
+        )
     both = [spec.regularisers for spec in specs if spec.regularisers.r1 and spec.regularisers.r2]
     if any(max(part.interval for part in (found.r1, found.r2) if part) > 1 for found in both):
         lines.append(

@@ -196,6 +196,16 @@ GAMES = {
             ["discriminator.norm: batch under a gradient penalty (wgan_gp)"],
         ),
         ({"game": GAMES, "discriminator": {"network": "dcgan"}}, []),
+        ({"game": {"objective": "wasserstein"}}, ["game.objective: wasserstein without a bound on D's slope"]),
+        (
+            {
+                "game": {"objective": {"choice": ["hinge", "wasserstein"]}},
+                "regularisers": {"choice": {"a": {}, "b": {"r1": {}}}},
+            },
+            ["game.objective: wasserstein without a bound on D's slope"],
+        ),
+        ({"game": {"objective": "wasserstein"}, "regularisers": {"weight_clipping": {}}}, []),
+        ({"game": {"objective": "wasserstein"}} | SPECTRAL, []),
     ],
 )
 def test_what_is_known_to_fail_is_said(tmp_path: Path, changes: dict[str, Any], said: list[str]) -> None:
