@@ -112,7 +112,7 @@ class AdversarialGame(Plain):
                 randomness=turn.randomness,
                 scalars=self._scalars[name],
                 auxiliary=state,
-                step=turn.progress.step,
+                step=self._made(rule, turn),
                 sample_axes=len(self._shape),
             )
             terms[name] = factor * rule.penalty(seen, part)
@@ -156,8 +156,13 @@ class AdversarialGame(Plain):
             else:
                 rule, part = self._terms[name]
                 assert rule.advance is not None
-                advanced[name] = rule.advance(state, *scores, step, part)
+                advanced[name] = rule.advance(state, *scores, self._made(rule, turn), part)
         return advanced
+
+    def _made(self, rule: Regulariser, turn: Turn) -> int:
+        """The steps before this one, of the side whose steps the term counts."""
+        every = 1 if rule.counted == "discriminator" else self._spec.optimiser.discriminator_steps
+        return turn.progress.step // every
 
     def constrain(self, side: Side, parameters: list[Tensor]) -> None:
         clipping = self._spec.regularisers.weight_clipping
@@ -192,7 +197,8 @@ class AdversarialGame(Plain):
         if augmentation.diffaugment:
             x = augment.diffaugment(x, augmentation.diffaugment, turn.randomness)
         if augmentation.ada:
-            x = augment.ada(x, turn.auxiliary["discriminator"]["ada"]["p"], turn.randomness)
+            p = turn.auxiliary["discriminator"]["ada"]["p"]
+            x = augment.ada(x, p, turn.randomness, augmentation.ada.flip)
         if noise:
             left = 1 - turn.progress.images / (noise.share * self._spec.budget.images)
             if left > 0:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from pipeline.schema.parts import AdaSpec, DiffAugmentSpec
+from pipeline.schema.parts import AdaSpec, DiffAugmentSpec, Transform
 
 SHIFT, CUT = 1 / 8, 1 / 2  # of a side (Zhao et al. 2020b)
 
@@ -50,15 +50,28 @@ def cutout(x: Tensor, randomness: torch.Generator) -> Tensor:
     return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 
+def flip(x: Tensor, randomness: torch.Generator) -> Tensor:
+    """Mirrored from left to right, half the images."""
+    return torch.where(_each(_chance(x.shape[0], x, randomness) < 0.5), x.flip(3), x)
+
+
 TRANSFORMS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "flip": flip,
     "colour": colour,
     "translation": translation,
     "cutout": cutout,
 }
 
 
+def transformed(x: Tensor, name: Transform, randomness: torch.Generator) -> Tensor:
+    """One transform, or those whose names it joins, in their order."""
+    for part in name.split("_"):
+        x = TRANSFORMS[part](x, randomness)
+    return x
+
+
 def diffaugment(x: Tensor, spec: DiffAugmentSpec, randomness: torch.Generator) -> Tensor:
-    """Zhao et al. 2020b: the transforms that are on, in the order colour, translation, cutout."""
+    """Zhao et al. 2020b: the transforms that are on, in the order flip, colour, translation, cutout."""
     for name, transform in TRANSFORMS.items():
         if getattr(spec, name):
             x = transform(x, randomness)
@@ -70,7 +83,7 @@ def instance_noise(x: Tensor, sigma: float, randomness: torch.Generator) -> Tens
     return x + sigma * torch.randn(x.shape, generator=randomness, device=x.device, dtype=x.dtype)
 
 
-def ada(x: Tensor, p: Tensor, randomness: torch.Generator) -> Tensor:
+def ada(x: Tensor, p: Tensor, randomness: torch.Generator, flipped: bool = True) -> Tensor:
     """Each transform with probability p (Karras et al. 2020, app. B): flip, quarter turns and whole-pixel shifts;
     scaling, stretching between two rotations, and shifts, bilinear and reflected at the border; brightness, contrast,
     saturation. Of the paper's list not: luma flip, hue rotation, the low-pass filter around the geometric ones."""
@@ -90,7 +103,8 @@ def ada(x: Tensor, p: Tensor, randomness: torch.Generator) -> Tensor:
         return torch.randint(0, many, (count,), generator=randomness, device=x.device).float()
 
     once = 1 - (1 - p).clamp_min(0.0).sqrt()  # of two rotations, so that there is one with probability p
-    matrix = _matrix(some(1 - 2 * whole(2), 1.0), torch.ones(count, device=x.device))
+    upright = torch.ones(count, device=x.device)
+    matrix = _matrix(some(1 - 2 * whole(2), 1.0) if flipped else upright, upright)
     matrix = _turn(some(whole(4), 0.0) * (math.pi / 2)) @ matrix
     anywhere = torch.rand(count, 2, generator=randomness, device=x.device) * 2 - 1
     shift = some((anywhere * SHIFT * side).round(), 0.0)

@@ -12,7 +12,8 @@ from torch.nn.functional import relu
 
 from pipeline import plugin
 from pipeline.errors import InputError
-from pipeline.games.augment import TRANSFORMS
+from pipeline.games.augment import transformed
+from pipeline.games.game import Side
 from pipeline.games.networks.own import shape_of
 from pipeline.schema.base import Strict, scalar_keys
 from pipeline.schema.parts import (
@@ -34,7 +35,8 @@ class Seen:
     """What a term of the discriminator's loss is made of. real, fake: what one score is of, (scores, ...): samples,
     or packs of them as (scores, packing, ...). discriminator: from those to scores, with all input transforms and
     the condition within. scalars: the term's hyperparameters that enter as numbers, 0-dimensional, so that runs that
-    differ in them alone can share a graph. auxiliary: the state of the term itself. step: of D, from 0."""
+    differ in them alone can share a graph. auxiliary: the state of the term itself. step: from 0, of the side whose
+    steps the term counts (Regulariser.counted)."""
 
     discriminator: Discriminator
     real: Tensor
@@ -95,8 +97,8 @@ def dragan(seen: Seen, spec: DraganSpec) -> Tensor:
 
 def lecam(seen: Seen, spec: LecamSpec) -> Tensor:
     """weight * (relu(D(real) - a_F)^2 + relu(a_R - D(fake))^2) with the running averages a_R and a_F of the scores
-    (Tseng et al. 2021, eq. 5, rectified as in the authors' code); 0 before `start`."""
-    if seen.step < spec.start:
+    (Tseng et al. 2021, eq. 5, rectified as in the authors' code); 0 until G has made more than `start` steps."""
+    if seen.step <= spec.start:
         return torch.zeros_like(seen.real_scores)
     anchors = advance_lecam(seen.auxiliary, seen.real_scores, seen.fake_scores, seen.step, spec)
     above, below = relu(seen.real_scores - anchors["fake"]), relu(anchors["real"] - seen.fake_scores)
@@ -106,8 +108,9 @@ def lecam(seen: Seen, spec: LecamSpec) -> Tensor:
 def advance_lecam(
     anchors: Mapping[str, Tensor], real_scores: Tensor, fake_scores: Tensor, step: int, spec: LecamSpec
 ) -> dict[str, Tensor]:
-    """The running averages with this step's scores in them; up to `start` the last step's alone."""
-    decay = spec.decay if step > max(spec.start - 1, 0) else 0.0
+    """The running averages with this step's scores in them; before G's step `start` (from 0) the last scores alone,
+    as in the authors' code, and in its first step too: theirs would begin with averages of 1000."""
+    decay = spec.decay if step >= max(spec.start, 1) else 0.0
     new = {"real": real_scores, "fake": fake_scores}
     return {side: decay * anchors[side] + (1 - decay) * scores.detach().mean() for side, scores in new.items()}
 
@@ -117,7 +120,7 @@ def consistency(seen: Seen, spec: ConsistencySpec) -> Tensor:
 
     def moved(x: Tensor) -> Tensor:
         images = x.reshape(-1, *x.shape[x.dim() - seen.sample_axes :])
-        return seen.discriminator(TRANSFORMS[spec.transform](images, seen.randomness).view_as(x))
+        return seen.discriminator(transformed(images, spec.transform, seen.randomness).view_as(x))
 
     of_real = (seen.real_scores - moved(seen.real)).square()
     of_fake = (seen.fake_scores - moved(seen.fake)).square()
@@ -151,11 +154,13 @@ def scalars_of(part: Strict) -> dict[str, Tensor]:
 @dataclass(frozen=True)
 class Regulariser:
     """A term of D's loss: penalty(seen, its spec). One with a state names its tensors, which begin at 0, and says
-    how a step advances them: advance(state, real scores, fake scores, step, its spec)."""
+    how a step advances them: advance(state, real scores, fake scores, step, its spec). counted: in whose steps the
+    term counts, in Seen.step and as the step that it is advanced by."""
 
     penalty: Callable[[Seen, Any], Tensor]
     state: tuple[str, ...] = ()
     advance: Callable[..., dict[str, Tensor]] | None = None
+    counted: Side = "discriminator"
 
 
 def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
@@ -187,10 +192,10 @@ def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
         assert theirs.advance is not None
         return theirs.advance(state, real_scores, fake_scores, step, spec.options)
 
-    return Regulariser(penalty, theirs.state, advance if theirs.advance else None)
+    return Regulariser(penalty, theirs.state, advance if theirs.advance else None, theirs.counted)
 
 
 # By the rows of schema/parts.RegularisersSpec.
 R1, R2, WGAN_GP, DRAGAN = Regulariser(r1), Regulariser(r2), Regulariser(wgan_gp), Regulariser(dragan)
-LECAM = Regulariser(lecam, ("real", "fake"), advance_lecam)
+LECAM = Regulariser(lecam, ("real", "fake"), advance_lecam, counted="generator")
 CONSISTENCY = Regulariser(consistency)

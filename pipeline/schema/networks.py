@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import OWN, Options, Strict, scalar
@@ -17,6 +17,7 @@ Activation = Literal["relu", "leaky_relu", "silu", "tanh", "elu"]
 MlpActivation = Literal["relu", "leaky_relu", "silu", "tanh", "elu", "maxout"]
 Init = Literal["normal", "xavier", "orthogonal", "kaiming"]
 Minibatch = Literal["none", "stddev", "discrimination"]
+GROUP = 4  # samples whose standard deviation is taken together (Karras et al. 2018, and their code)
 
 
 class MlpSpec(Strict):
@@ -64,22 +65,38 @@ class DcganSpec(Strict):
             )
 
 
-class MlpDiscriminatorSpec(MlpSpec):
-    """dropout: the share of hidden units set to 0 after each activation (Srivastava et al. 2014).
-    minibatch: what the score also sees of the other samples of its batch: stddev (Karras et al. 2018, sec. 3) or
-    discrimination (Salimans et al. 2016, sec. 3.2)."""
+class JudgeSpec(Strict):
+    """What every discriminator of ours has.
 
+    dropout: the share of hidden units set to 0 after each activation (Srivastava et al. 2014).
+    minibatch: what the score also sees of the other samples of its batch: stddev, of groups of `minibatch_group`
+    (None: 4) before the last block (Karras et al. 2018, sec. 3), or discrimination (Salimans et al. 2016, sec. 3.2).
+    """
+
+    dropout: float = scalar(0.0, ge=0, lt=1)
+    minibatch: Minibatch = "none"
+    minibatch_group: int | None = Field(None, ge=2, le=64)
+
+    @model_validator(mode="after")
+    def _group_of_stddev(self) -> JudgeSpec:
+        if self.minibatch_group is not None and self.minibatch != "stddev":
+            raise ValueError(
+                f"minibatch_group: found {self.minibatch_group} with minibatch {self.minibatch}; valid: with stddev"
+            )
+        return self
+
+    @property
+    def group(self) -> int:
+        """Scores whose deviation is taken together."""
+        return self.minibatch_group or GROUP
+
+
+class MlpDiscriminatorSpec(JudgeSpec, MlpSpec):
     norm: Norm = "none"
-    dropout: float = scalar(0.0, ge=0, lt=1)
-    minibatch: Minibatch = "none"
 
 
-class DcganDiscriminatorSpec(DcganSpec):
-    """dropout and minibatch: as in MlpDiscriminatorSpec."""
-
+class DcganDiscriminatorSpec(JudgeSpec, DcganSpec):
     norm: Norm = "batch"
-    dropout: float = scalar(0.0, ge=0, lt=1)
-    minibatch: Minibatch = "none"
 
 
 class OwnNetworkSpec(Strict):
@@ -142,6 +159,21 @@ def check_network(side: str, network: Any, kind: str, resolution: int | None) ->
         )
     if check := getattr(network, "check", None):
         check(side, resolution)
+
+
+def check_groups(network: Any, scores: int) -> None:
+    """ValueError where a batch of so many scores cannot be put into the groups of a discriminator's stddev."""
+    if network.minibatch == "stddev" and group_size(scores, network.group) == 1:
+        sizes = " or ".join(map(str, range(2, network.group + 1)))
+        raise ValueError(
+            f"discriminator.minibatch: found stddev with {scores} scores a batch (batch_size / game.packing), which "
+            f"are in no groups; valid: a number that {sizes} divides"
+        )
+
+
+def group_size(scores: int, group: int) -> int:
+    """The largest size up to `group` that divides a batch of so many scores."""
+    return next(size for size in range(min(group, scores), 0, -1) if scores % size == 0)
 
 
 def stages(resolution: int) -> int:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.schema.base import Options, Strict, scalar
 from pipeline.schema.names import OwnName
 
-Transform = Literal["colour", "translation", "cutout"]
+Transform = Literal["colour", "translation", "cutout", "flip", "flip_translation"]
 
 
 class GradientPenalty(Strict):
@@ -36,8 +36,8 @@ class DraganSpec(GradientPenalty):
 
 
 class LecamSpec(Strict):
-    """Holds the scores near their running averages of the other side (Tseng et al. 2021, eq. 5), from the
-    discriminator's step `start` on; `decay` of the averages."""
+    """Holds the scores near their running averages of the other side (Tseng et al. 2021, eq. 5), once the generator
+    has made more than `start` steps (as in the authors' code); `decay` of the averages."""
 
     weight: float = scalar(0.3, gt=0)
     decay: float = scalar(0.99, ge=0, lt=1)
@@ -45,7 +45,8 @@ class LecamSpec(Strict):
 
 
 class ConsistencySpec(Strict):
-    """Balanced consistency (bCR, Zhao et al. 2020, alg. 1): a sample and a transformed copy of it score alike."""
+    """Balanced consistency (bCR, Zhao et al. 2020, alg. 1): a sample and a transformed copy of it score alike.
+    flip_translation is theirs; the default is without the flip, which makes other samples of digits and letters."""
 
     weight_real: float = scalar(10.0, ge=0)
     weight_fake: float = scalar(10.0, ge=0)
@@ -135,21 +136,25 @@ def _extras(spec: type[Strict]) -> dict[str, dict[str, Any]]:
 
 
 class DiffAugmentSpec(Strict):
-    """DiffAugment (Zhao et al. 2020b): each transform that is on, on every input of D."""
+    """DiffAugment (Zhao et al. 2020b): each transform that is on, on every input of D. flip (to the left, of half the
+    images) is none of its own."""
 
     colour: bool = True
     translation: bool = True
     cutout: bool = True
+    flip: bool = False
 
 
 class AdaSpec(Strict):
     """Adaptive augmentation (Karras et al. 2020): each transform with a probability that grows while
     r_t = E[sign D(real)] is above `target` and falls below it, by one over `images` images; looked at every
-    `interval` steps."""
+    `interval` steps. flip: whether its list begins with the horizontal flip, as theirs does; false for what may not
+    be mirrored."""
 
     target: float = scalar(0.6, gt=-1, lt=1)
     images: int = Field(500_000, ge=1)
     interval: int = Field(4, ge=1)
+    flip: bool = True
 
 
 class AugmentationSpec(Strict):

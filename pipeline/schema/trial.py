@@ -9,13 +9,13 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import InputError
 from pipeline.plugin import absolute
-from pipeline.schema.base import Strict, scalar
+from pipeline.schema.base import OWN, Strict, scalar
 from pipeline.schema.datasets import lookup
 from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.names import OwnName
-from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_network
+from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_groups, check_network
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
 
@@ -87,30 +87,53 @@ class LatentSpec(Strict):
 
 class OptimiserSpec(Strict):
     """Adam for each side. lr_d, beta1_d and beta2_d: the discriminator's where they differ (None: the same; two
-    rates are the two time scales of Heusel et al. 2017). discriminator_steps: for each generator step.
-    linear: from the learning rate to 0 over the budget."""
+    rates are the two time scales of Heusel et al. 2017). lr_ratio: in place of lr_d, the discriminator's rate over
+    the generator's: what is searched then is how fast both are, and which is the faster.
+    discriminator_steps: for each generator step.
+
+    schedule: of both rates over the budget. linear and cosine (half a wave, Loshchilov and Hutter 2017, eq. 5) end at
+    `final_rate` times the rate (None: at 0)."""
 
     lr_g: float = scalar(2e-4, gt=0, le=1)
     lr_d: float | None = scalar(None, gt=0, le=1)
+    lr_ratio: float | None = scalar(None, gt=0, le=1000)
     beta1: float = scalar(0.5, ge=0, lt=1)
     beta2: float = scalar(0.999, ge=0, lt=1)
     beta1_d: float | None = scalar(None, ge=0, lt=1)
     beta2_d: float | None = scalar(None, ge=0, lt=1)
     discriminator_steps: int = Field(1, ge=1, le=20)
     weight_decay: float = scalar(0.0, ge=0, le=1)
-    schedule: Literal["constant", "linear"] = "constant"
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    final_rate: float | None = scalar(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _go_together(self) -> OptimiserSpec:
+        if self.lr_d is not None and self.lr_ratio is not None:
+            raise ValueError("found lr_d and lr_ratio; valid: one of them")
+        if self.rates[1] > 1:
+            raise ValueError(
+                f"lr_ratio: found {self.lr_ratio} with an lr_g of {self.lr_g}; valid: at most {1 / self.lr_g:.6g}, "
+                "a rate of 1"
+            )
+        if self.final_rate is not None and self.schedule == "constant":
+            raise ValueError(f"final_rate: found {self.final_rate} with constant; valid: with linear or cosine")
+        return self
 
     @property
     def rates(self) -> tuple[float, float]:
         """The learning rates of the generator and of the discriminator."""
+        if self.lr_ratio is not None:
+            return self.lr_g, self.lr_g * self.lr_ratio
         return self.lr_g, self.lr_g if self.lr_d is None else self.lr_d
 
 
 class EmaSpec(Strict):
-    """The generator that is sampled is a running average of the trained one. half_life in images, and never
-    more than 0.05 of the images so far (the ramp-up of Karras et al. 2020); 0: no average."""
+    """The generator that is sampled is a running average of the trained one. half_life in images; 0: no average.
+    ramp: it is never more than this share of the images so far (the ramp-up of Karras et al. 2020), so that a
+    half_life above ramp * budget.images is not reached; None: without."""
 
     half_life: float = scalar(10_000.0, ge=0)
+    ramp: float | None = scalar(0.05, gt=0, le=1)
 
 
 class TrialSpec(Strict):
@@ -166,6 +189,12 @@ class TrialSpec(Strict):
         self.check_data(known.kind, self.data.resolution or known.resolution, known.labelled is not False)
         return self
 
+    @property
+    def bounded(self) -> bool:
+        """Whether something keeps the discriminator's slope from growing, as a Wasserstein critic's must be kept."""
+        parts = self.regularisers
+        return bool(parts.gradient_penalties() or parts.weight_clipping) or self.discriminator.norm in ("spectral", OWN)
+
     def check_data(self, kind: str, resolution: int | None, labelled: bool) -> None:
         """ValueError where data of this kind and resolution is not what the parts need. What a file's name does not
         tell is told once it is open."""
@@ -187,6 +216,7 @@ class TrialSpec(Strict):
             raise ValueError(f"game.packing: found {packing}; valid: what divides batch_size ({self.batch_size})")
         if self.batch_size == packing:
             raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
+        check_groups(self.discriminator, self.batch_size // packing)
         if clipped and self.discriminator.norm == "spectral":
             raise ValueError(
                 "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "

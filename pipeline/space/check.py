@@ -108,6 +108,11 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
                 f"discriminator.{field}: {value} under a gradient penalty ({', '.join(penalties)}): the gradient is "
                 "then of the batch's sum, not of each sample (layer, instance and spectral norm keep them apart)"
             )
+    if any(spec.game.objective == "wasserstein" and not spec.bounded for spec in specs):
+        lines.append(
+            "game.objective: wasserstein without a bound on D's slope: its loss has no least value (Arjovsky et al. "
+            "2017, sec. 3); a gradient penalty, weight_clipping or discriminator.norm spectral is one"
+        )
     both = [spec.regularisers for spec in specs if spec.regularisers.r1 and spec.regularisers.r2]
     if any(max(part.interval for part in (found.r1, found.r2) if part) > 1 for found in both):
         lines.append(
@@ -115,11 +120,15 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
             "(Huang et al. 2024, on stacked MNIST and 25 Gaussians); interval 1 is safe"
         )
     budget = specs[0].budget.images  # of all of them
-    starts = [spec.regularisers.lecam.start * spec.batch_size for spec in specs if spec.regularisers.lecam]
+    starts = [
+        (spec.regularisers.lecam.start + 1) * spec.batch_size * spec.optimiser.discriminator_steps
+        for spec in specs
+        if spec.regularisers.lecam
+    ]
     if starts and max(starts) >= budget:
         lines.append(
-            f"regularisers.lecam.start: after up to {max(starts):,} images (start * batch_size), and budget.images is "
-            f"{budget:,}: such a run is one without LeCam"
+            f"regularisers.lecam.start: after up to {max(starts):,} images (start + 1 steps of the generator), and "
+            f"budget.images is {budget:,}: such a run is one without LeCam"
         )
     slow = [spec.augmentation.ada.images for spec in specs if spec.augmentation.ada]
     if slow and max(slow) > SLOW * budget:

@@ -12,6 +12,7 @@ from pipeline.plugin import is_own
 from pipeline.schema.base import flatten, parse
 from pipeline.schema.datasets import KNOWN
 from pipeline.schema.trial import TrialSpec
+from pipeline.training.reading import of_before
 from pipeline.training.state import TrainingState
 
 SHOWN = 3  # keys that a line names
@@ -36,6 +37,7 @@ def restore(state: TrainingState, path: Path, content: dict[str, Any]) -> None:
         text = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
         raise InputError(
             f"{path}: nothing can go on from its state ({text}); remove it, or choose another folder"
+            f"{of_before(state.spec)}"
         ) from error
 
 

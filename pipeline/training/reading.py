@@ -125,7 +125,16 @@ def fits(saved: Saved, key: str, network: nn.Module) -> None:
     _, wrong = fitting(network.state_dict(), saved.weights[key])
     if wrong:
         lines = [f"{key}.{line}" for line in wrong.values()]
-        raise InputError(f"{saved.path}: its weights are not those of its spec: {some(lines)}")
+        raise InputError(f"{saved.path}: its weights are not those of its spec: {some(lines)}{of_before(saved.spec)}")
+
+
+def of_before(spec: TrialSpec) -> str:
+    """What may have changed since a checkpoint was made whose weights are not those of its spec."""
+    if spec.discriminator.minibatch == "stddev":
+        return (
+            "; of a checkpoint of before, when minibatch stddev came after the last block, nothing can be read any more"
+        )
+    return ""
 
 
 def fitting(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> tuple[Weights, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -16,8 +17,6 @@ from pipeline.data.trees import rows
 from pipeline.games.game import Draw, Losses, Side, Turn
 from pipeline.schema.parts import GradientClippingSpec
 from pipeline.training.state import TrainingState
-
-EMA_RAMP_UP = 0.05  # of the images so far (Karras et al. 2020)
 
 
 def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dict[str, Tensor]:
@@ -111,12 +110,16 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _schedule(state: TrainingState) -> None:
-    if state.spec.optimiser.schedule == "constant":
+    spec = state.spec.optimiser
+    if spec.schedule == "constant":
         return
-    left = 1 - state.images / state.spec.budget.images
-    for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), state.spec.optimiser.rates, strict=True):
+    left = max(1 - state.images / state.spec.budget.images, 0.0)
+    if spec.schedule == "cosine":
+        left = (1 - math.cos(math.pi * left)) / 2
+    final = spec.final_rate or 0.0
+    for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), spec.rates, strict=True):
         for group in optimiser.param_groups:
-            group["lr"] = lr * group["factor"] * max(left, 0.0)
+            group["lr"] = lr * group["factor"] * (final + (1 - final) * left)
 
 
 @torch.no_grad()
@@ -124,9 +127,9 @@ def _average(state: TrainingState, batch_size: int) -> None:
     """The EMA update: parameters and batch norm's statistics averaged, the rest copied."""
     if state.averaging is None:
         return
-    half_life = state.spec.ema.half_life
-    if state.spec.init_from is None:  # else it begins with an average that is worth keeping
-        half_life = min(half_life, EMA_RAMP_UP * (state.images + batch_size))
+    half_life, ramp = state.spec.ema.half_life, state.spec.ema.ramp
+    if ramp is not None and state.spec.init_from is None:  # else it begins with an average that is worth keeping
+        half_life = min(half_life, ramp * (state.images + batch_size))
     decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life)
     get_ema_multi_avg_fn(decay)(state.averaging.ours, state.averaging.theirs, None)
     for ours, theirs in state.averaging.copied:

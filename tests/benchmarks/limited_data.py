@@ -32,7 +32,7 @@ POLICIES = {
 FAST = [
     "discriminator.norm=none",
     "optimiser.lr_g=1e-3",
-    "optimiser.lr_d=1e-3",
+    "optimiser.lr_ratio=1",
     "optimiser.discriminator_steps=2",
 ]
 

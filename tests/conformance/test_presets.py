@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from pipeline.data.dataset import Dataset
+from pipeline.errors import InputError
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
-from pipeline.space.distributions import Choice
+from pipeline.space.distributions import Choice, Range
 from pipeline.space.load import load, presets
 from pipeline.space.tree import Parameter
 from pipeline.training.state import initial
@@ -75,6 +76,97 @@ def test_every_preset_says_where_its_numbers_come_from(name: str) -> None:
     assert re.search(r"et al\. 20\d\d", text)
     found = load(name).notices
     assert not [notice for notice in found for known in ("lazily", "lecam.start", "ada.images") if known in notice]
+
+
+def sampled(name: str, count: int = 300) -> list[TrialSpec]:
+    """Configurations drawn at random over the whole of a preset's space."""
+    space, draw = load(name).space, random.Random(name)
+
+    def drawn(parameter: Parameter) -> Any:
+        kind = parameter.distribution
+        if isinstance(kind, Choice):
+            return draw.choice(kind.options)
+        assert isinstance(kind, Range)
+        if kind.whole:
+            return draw.randint(int(kind.low), int(kind.high))
+        share = draw.random()
+        value = kind.low * (kind.high / kind.low) ** share if kind.log else kind.low + share * (kind.high - kind.low)
+        return min(max(value, kind.low), kind.high)
+
+    return [parse(TrialSpec, space.realise(drawn)[1], name) for _ in range(count)]
+
+
+def test_no_preset_has_a_wasserstein_critic_without_a_bound() -> None:
+    """Its loss has no least value then (Arjovsky et al. 2017, sec. 3)."""
+    critics = {name: [spec for spec in sampled(name) if spec.game.objective == "wasserstein"] for name in presets()}
+    assert {name for name, found in critics.items() if found} == {
+        *("digits", "ring8", "grid25", "kurach", "broad", "lucic_wide", "lucic_narrow", "wgan", "wgan_gp")
+    }
+    for found in critics.values():
+        for spec in found:
+            parts = spec.regularisers
+            kept = parts.wgan_gp or parts.weight_clipping or parts.dragan
+            assert kept or spec.discriminator.norm == "spectral"
+            assert spec.bounded
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_average_comes_to_its_half_life(name: str) -> None:
+    for spec in sampled(name, 20):
+        if spec.ema.half_life and spec.ema.ramp is not None:
+            assert spec.ema.half_life <= spec.ema.ramp * spec.budget.images
+
+
+def known_good(name: str) -> list[TrialSpec]:
+    file = load(name)
+    return [parse(TrialSpec, file.space.fixed(point)[1], name) for point in file.known_good]
+
+
+def test_kurachs_points_are_in_their_table() -> None:
+    """google/compare_gan at b8ebb17, src/generate_tasks_lib.py, BestModelSNDCGan: the lines for CIFAR-10, as (lr, norm,
+    weight of the gradient penalty); beta1 .5, beta2 .999, one step of D, batch 64, uniform latents of 128 in all."""
+    table = {(1e-4, "none", 0), (2e-4, "none", 0), (2e-4, "spectral", 0), (1e-4, "spectral", 0), (2e-4, "spectral", 10)}
+    found = known_good("kurach")
+    assert found[0].optimiser.rates == (2e-4, 2e-4)  # the best of them first
+    for spec in found:
+        penalty = spec.regularisers.wgan_gp.weight if spec.regularisers.wgan_gp else 0
+        assert (spec.optimiser.lr_g, spec.discriminator.norm, penalty) in table
+        assert (spec.optimiser.beta1, spec.optimiser.beta2, spec.optimiser.discriminator_steps) == (0.5, 0.999, 1)
+        assert (spec.latent.distribution, spec.latent.size, spec.batch_size) == ("uniform", 128, 64)
+        assert spec.game.objective == "non_saturating"
+    assert len({spec.model_dump_json() for spec in found}) == len(found) == 4
+
+
+@pytest.mark.parametrize("name", ["r3gan", "stacked_mnist"])
+def test_relativistic_points_have_no_norm_and_r3gans_betas(name: str) -> None:
+    """Huang et al. 2024: no norm on either side, beta1 0, beta2 from .9 to .99, one weight at every step."""
+    found = [spec for spec in sampled(name) if spec.game.objective.startswith("relativistic")]
+    for spec in found + [each for each in known_good(name) if each.game.objective == "relativistic"]:
+        assert (spec.generator.norm, spec.discriminator.norm) == ("none", "none")
+        assert spec.optimiser.beta1 == 0
+        assert spec.optimiser.beta2 in (0.9, 0.99)
+        assert spec.regularisers.r1 is not None
+        assert spec.regularisers.r2 is not None
+        assert spec.regularisers.r1.interval == spec.regularisers.r2.interval == 1
+
+
+def test_r3gans_rate_ends_at_a_quarter_by_a_cosine() -> None:
+    """brownvc/R3GAN, train.py, CIFAR10: from 2e-4 to 5e-5; the average's half-life to a quarter of all images."""
+    (spec,) = known_good("r3gan")
+    assert (spec.optimiser.rates[0], spec.optimiser.schedule, spec.optimiser.final_rate) == (2e-4, "cosine", 0.25)
+    assert spec.ema.half_life == spec.budget.images / 4
+
+
+def test_two_rates_are_searched_as_one_and_their_ratio() -> None:
+    """BigGAN's two rates in `conditional`: 1e-4 and 4e-4."""
+    assert known_good("conditional")[1].optimiser.rates == (1e-4, 4e-4)
+    for name in ("broad", "fashion_mnist", "conditional", "augmentation", "dcgan", "ring8", "grid25"):
+        keys = [parameter.key for parameter in load(name).space.parameters()]
+        assert "optimiser.lr_ratio" in keys
+        assert "optimiser.lr_d" not in keys
+        assert load(name, ["optimiser.lr_ratio=null", "optimiser.lr_d=1e-4"]).known_good
+        with pytest.raises(InputError, match="optimiser: found lr_d and lr_ratio; valid: one of them"):
+            load(name, ["optimiser.lr_d=1e-4"])
 
 
 def test_the_presets_for_the_published_searches_are_there() -> None:

@@ -18,7 +18,7 @@ from pipeline.games.networks.layers import ACTIVATIONS
 from pipeline.schema.game import OBJECTIVES, SMOOTHED, ConditionSpec
 from pipeline.schema.networks import Init, Minibatch, Norm
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
-from pipeline.schema.trial import DataSpec, TrialSpec
+from pipeline.schema.trial import DataSpec, OptimiserSpec, TrialSpec
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
@@ -57,7 +57,7 @@ AXES: dict[str, list[Any]] = {
     "init": list(get_args(Init)),
     "optimiser": [{}, {"beta1": 0.0, "beta2": 0.9}, {"beta1_d": 0.0, "beta2_d": 0.99, "weight_decay": 1e-3}],
     "discriminator_steps": [1, 2, 3],
-    "schedule": ["constant", "linear"],
+    "schedule": list(get_args(OptimiserSpec.model_fields["schedule"].annotation)),
     "latent": [{"distribution": "gaussian", "size": 4}, {"distribution": "uniform", "size": 4}],
     "ema": [0.0, 50.0, 10_000.0],
     "precision": ["fp32", "bf16"],

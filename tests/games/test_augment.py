@@ -14,7 +14,7 @@ from pipeline.data.dataset import load
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.augment import TRANSFORMS, ada, advance_ada, diffaugment, instance_noise
 from pipeline.games.game import Turn
-from pipeline.schema.parts import AdaSpec, DiffAugmentSpec
+from pipeline.schema.parts import AdaSpec, ConsistencySpec, DiffAugmentSpec
 from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.state import initial
 
@@ -99,6 +99,30 @@ def test_cutout_is_a_square_of_half_a_side_anywhere() -> None:
     rows, columns = cut[:, 0].any(2), cut[:, 0].any(1)
     assert torch.equal(cut[:, 0], rows[:, :, None] & columns[:, None, :])
     assert cut[:, 0].float().mean(0).min() > 0.05
+
+
+def test_the_flip_mirrors_half_the_images() -> None:
+    x = images(4000)
+    found = TRANSFORMS["flip"](x, seeded())
+    mirrored = (found == x.flip(3)).flatten(1).all(1)
+    assert torch.equal(found[~mirrored], x[~mirrored])
+    assert float(mirrored.float().mean()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_nothing_is_mirrored_unless_it_is_asked_for() -> None:
+    """Digits and letters are others in a mirror: DiffAugment has no flip of its own, ADA's can be left out."""
+    assert not DiffAugmentSpec().flip
+    assert ConsistencySpec().transform == "translation"
+    x = torch.zeros(4000, 1, 9, 9)
+    x[:, :, 2, 1], x[:, :, 2, 7] = 1.0, -1.0  # a bright pixel to the left of a dark one
+    small = torch.tensor(0.05)
+
+    def mirrored(flipped: bool) -> float:
+        """The share of images that are nothing but mirrored."""
+        return float((ada(x, small, seeded(), flipped) == x.flip(3)).flatten(1).all(1).float().mean())
+
+    assert mirrored(flipped=False) == 0
+    assert mirrored(flipped=True) == pytest.approx(0.025 * 0.95**8, abs=0.008)
 
 
 def test_diffaugment_does_what_is_on() -> None:

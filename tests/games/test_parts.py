@@ -8,8 +8,8 @@ from torch import Tensor
 
 from pipeline import games
 from pipeline.games.game import Facts
-from pipeline.games.networks.head import MinibatchDiscrimination, MinibatchStddev
-from pipeline.games.networks.layers import Dropout
+from pipeline.games.networks.head import MinibatchDiscrimination
+from pipeline.games.networks.layers import Dropout, MinibatchStddev
 from pipeline.games.regularisers import squared_norm
 from pipeline.training.state import initial
 from pipeline.training.step import step
@@ -115,15 +115,35 @@ def test_dropout_in_training_alone_from_the_randomness_it_is_given() -> None:
     assert torch.equal(layer.eval()(x, None), x)
 
 
-def test_minibatch_stddev_is_the_papers() -> None:
-    """Karras et al. 2018, sec. 3: the deviation of each feature over the minibatch, averaged to one value."""
-    features = torch.randn(6, 5, generator=seeded())
-    out = MinibatchStddev()(features)
-    mean = features.mean(0)
-    expected = sum(((features[:, j] - mean[j]) ** 2).mean().sqrt() for j in range(5)) / 5
-    torch.testing.assert_close(out[:, 5], expected.expand(6))
-    assert torch.equal(out[:, :5], features)
-    assert float(MinibatchStddev()(torch.ones(4, 3))[0, 3]) == pytest.approx(1e-4)
+@pytest.mark.parametrize(("count", "group", "size"), [(8, 4, 4), (6, 4, 3), (3, 4, 3), (8, 8, 8), (7, 4, 1)])
+@pytest.mark.parametrize("shape", [(5,), (5, 2, 3)])
+def test_minibatch_stddev_is_the_papers(count: int, group: int, size: int, shape: tuple[int, ...]) -> None:
+    """Karras et al. 2018, sec. 3, in the groups of their code: the deviation of each value over a group, averaged to
+    one value, which is a map more of each of the group's samples."""
+    x = torch.randn(count, *shape, generator=seeded())
+    out = MinibatchStddev(group)(x)
+    assert out.shape == (count, 6, *shape[1:])
+    assert torch.equal(out[:, :5], x)
+    groups = count // size
+    for first in range(groups):
+        members = x[first::groups]
+        assert len(members) == size
+        expected = members.flatten(1).var(0, unbiased=False).add(1e-8).sqrt().mean()
+        torch.testing.assert_close(out[first::groups, 5], expected.expand(size, *shape[1:]))
+
+
+@pytest.mark.parametrize("tree", [POINTS, IMAGES])
+def test_minibatch_stddev_is_before_the_last_block(tree: dict[str, Any]) -> None:
+    """The last block is told how unlike its group a sample is: of equal samples D says what it says of each alone."""
+    game = make(tree, discriminator=tree["discriminator"] | {"minibatch": "stddev", "norm": "none"})
+    blocks: list[list[Any]] = game.discriminator.blocks()  # type: ignore[operator]
+    assert isinstance(blocks[-1][0], MinibatchStddev)
+    sizes = [tuple(layer.weight.shape[:2]) for block in blocks for layer in block if hasattr(layer, "weight")]
+    assert sizes == ([(8, 2), (8, 9)] if tree is POINTS else [(4, 1), (8, 5)])
+    x = torch.randn(4, *((2,) if tree is POINTS else (1, 8, 8)), generator=seeded())
+    apart, alike = (game.discriminator(each)[:1].detach() for each in (x, x[:1].expand_as(x)))
+    torch.testing.assert_close(game.discriminator(x[:1]).detach(), alike)
+    assert not torch.allclose(apart, alike)
 
 
 def test_minibatch_discrimination_is_the_papers() -> None:

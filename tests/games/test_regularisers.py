@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.augment import TRANSFORMS
+from pipeline.games.game import Auxiliary, Side
 from pipeline.games.regularisers import (
     Regulariser,
     Seen,
@@ -187,7 +188,7 @@ def test_one_centred_penalties_are_finite_where_the_gradient_is_zero(name: str) 
 
 def test_lecam_is_the_papers_equation() -> None:
     """Three steps by hand: anchors are exponential averages of the scores, each side is held to the other's."""
-    spec = LecamSpec(weight=0.5, decay=0.9, start=0)
+    spec = LecamSpec(weight=0.5, decay=0.9, start=0)  # so that from the second step on there is a penalty
     scores = [(normal(5, seed=i) + 1, normal(5, seed=9 + i) - 1) for i in range(3)]
     state = {"real": torch.zeros(()), "fake": torch.zeros(())}
     a_r = a_f = None
@@ -196,24 +197,46 @@ def test_lecam_is_the_papers_equation() -> None:
         a_f = float(fake.mean()) if a_f is None else 0.9 * a_f + 0.1 * float(fake.mean())
         found = lecam(Seen(lambda x: x, real, fake, real, fake, seeded(), scalars_of(spec), state, number), spec)
         expected = 0.5 * (torch.relu(real - a_f) ** 2 + torch.relu(a_r - fake) ** 2)
-        torch.testing.assert_close(found, expected)
+        assert expected.min() > 0
+        torch.testing.assert_close(found, expected if number else torch.zeros_like(expected))
         state = advance_lecam(state, real, fake, number, spec)
         assert float(state["real"]) == pytest.approx(a_r)
         assert float(state["fake"]) == pytest.approx(a_f)
 
 
 def test_lecam_waits_for_its_start() -> None:
-    """Nothing before `start`; the averages begin with the step before it."""
+    """google/lecam-gan, train_fns.py and utils.ema_losses: the penalty where the iteration, from 0, is greater than
+    `start`; before `start` the averages are the last scores, from it on they are averaged."""
     spec = LecamSpec(start=2, decay=0.5)
     state = {"real": torch.zeros(()), "fake": torch.zeros(())}
     means = []
-    for number in range(4):
+    for number in range(5):
         real, fake = torch.full((3,), 10.0 * number), torch.full((3,), -1.0)
         value = lecam(Seen(lambda x: x, real, fake, real, fake, seeded(), scalars_of(spec), state, number), spec)
-        assert bool((value > 0).all()) == (number >= 2)
+        assert bool((value > 0).all()) == (number > 2)
         state = advance_lecam(state, real, fake, number, spec)
         means.append(float(state["real"]))
-    assert means == [0.0, 10.0, 15.0, 22.5]
+    assert means == [0.0, 10.0, 15.0, 22.5, 31.25]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_lecam_counts_the_generators_steps(every: int) -> None:
+    """Of three steps of D for one of G, three are of one iteration: the state of a game is advanced by it."""
+    game = make(POINTS, regularisers={"lecam": {"start": 1, "decay": 0.5}}, optimiser={"discriminator_steps": every})
+    real, fake = some(game, POINTS)
+    auxiliary, active, means = game.auxiliary("discriminator", real.device), [], []
+    for step in range(12):
+        there: dict[Side, Auxiliary] = {"discriminator": auxiliary, "generator": {}}
+        at = turn(game, real, fake, due={"lecam": 1.0}, step=step, auxiliary=there)
+        losses = game.discriminator_loss(lambda x, *_, by=step: x.sum(1) * 0 + by * x[0].sign()[0] + 1, at)
+        active.append(bool(losses.terms["lecam"].sum() > 0))
+        scores = float(losses.judged["samples"][0].mean())
+        means.append((scores, float(auxiliary["lecam"]["real"])))
+        auxiliary = game.advance("discriminator", losses, at)
+        decay = 0.5 if step // every >= 1 else 0.0
+        expected = decay * means[-1][1] + (1 - decay) * scores
+        assert float(auxiliary["lecam"]["real"]) == pytest.approx(expected)
+    assert active.index(True) == 2 * every
 
 
 def test_consistency_is_the_papers_algorithm() -> None:
@@ -250,6 +273,19 @@ def test_mode_seeking_is_the_papers_ratio() -> None:
     assert float(found) == pytest.approx(2 / (apart / of_latents + 1e-5), rel=1e-6)
     collapsed = mode_seeking((fakes[0], fakes[0]), latents, ModeSeekingSpec(weight=2.0))
     assert float(collapsed) == pytest.approx(2e5)
+
+
+def test_consistency_mirrors_and_moves_as_its_authors_do() -> None:
+    """Zhao et al. 2020: a random flip and a shift, of the same draws as one after the other."""
+    real, fake, w = normal(6, 1, 8, 8), normal(6, 1, 8, 8, seed=1), normal(64, seed=2)
+    draw, moved = seeded(), []
+    for x in (real, fake):
+        flipped = TRANSFORMS["flip"](x, draw)
+        moved.append(TRANSFORMS["translation"](flipped, draw))
+    spec = {"transform": "flip_translation", "weight_real": 1.0, "weight_fake": 1.0}
+    found = penalty("consistency", lambda x: x.flatten(1) @ w, real, fake, **spec)
+    of_real, of_fake = (((x - y).flatten(1) @ w) ** 2 for x, y in zip((real, fake), moved, strict=True))
+    torch.testing.assert_close(found, of_real + of_fake)
 
 
 @pytest.mark.parametrize("name", REGULARISERS)

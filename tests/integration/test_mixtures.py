@@ -28,7 +28,7 @@ def test_a_mixture_reports_modes_quality_and_divergence(space: str, tmp_path: Pa
 
 def test_a_run_that_loses_its_modes_is_stopped_as_collapsed(tmp_path: Path) -> None:
     # No norm in the generator and a tenfold learning rate for both: it hops between few of the 25 modes.
-    broken = ("generator.norm=none", "optimiser.lr_g=1e-3", "optimiser.lr_d=1e-3")
+    broken = ("generator.norm=none", "optimiser.lr_g=1e-3", "optimiser.lr_ratio=1")
     done = _train(tmp_path, "grid25", *[part for each in broken for part in ("--set", each)])
     assert done.code == 1
     assert "collapsed" in done.last

@@ -23,6 +23,7 @@ TREE_OF_ALL: dict[str, Any] = {
     ("key", "value", "factor", "ends"),
     [
         ("optimiser.lr_d", 0.003, 1.5, [0.002, 0.0045]),
+        ("optimiser.lr_ratio", 4.0, 2.0, [2.0, 8.0]),
         ("optimiser.beta1", 0.5, 2.0, [0.0, 0.75]),
         ("optimiser.beta2", 0.99, 10.0, [0.9, 0.999]),
         ("regularisers.lecam.decay", 0.9, 2.0, [0.8, 0.95]),

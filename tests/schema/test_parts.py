@@ -102,6 +102,29 @@ def read(tmp_path: Path, changes: dict[str, Any]) -> tuple[str, ...]:
         ),
         ({"game": {"with": {"regularisers": {"r9": {}}}}}, 'regularisers.r9: unknown key "r9"'),
         ({"generator": {"network": "dcgan", "dropout": 0.1}}, 'generator.dropout: unknown key "dropout"'),
+        (
+            {"optimiser": {"lr_d": 1e-4, "lr_ratio": {"log": [0.5, 4]}}},
+            "optimiser: found lr_d and lr_ratio; valid: one of them",
+        ),
+        (
+            {"optimiser": {"lr_g": {"log": [1e-5, 1e-2]}, "lr_ratio": {"log": [0.1, 200]}}},
+            "optimiser: lr_ratio: found 200.0 with an lr_g of 0.01; valid: at most 100, a rate of 1",
+        ),
+        ({"optimiser": {"lr_ratio": 0.0}}, "optimiser.lr_ratio: found 0.0; valid: greater than 0"),
+        (
+            {"optimiser": {"final_rate": 0.25}},
+            "optimiser: final_rate: found 0.25 with constant; valid: with linear or cosine",
+        ),
+        ({"ema": {"ramp": 0.0}}, "ema.ramp: found 0.0; valid: greater than 0"),
+        (
+            {"discriminator": {"network": "dcgan", "minibatch_group": 8}},
+            "discriminator: minibatch_group: found 8 with minibatch none; valid: with stddev",
+        ),
+        (
+            {"discriminator": {"network": "dcgan", "minibatch": "stddev"}, "game": {"packing": 2}, "batch_size": 14},
+            "discriminator.minibatch: found stddev with 7 scores a batch (batch_size / game.packing), which are in no "
+            "groups; valid: a number that 2 or 3 or 4 divides",
+        ),
     ],
 )
 def test_what_cannot_go_together(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
@@ -145,7 +168,12 @@ GAMES = {
         ({"regularisers": {"lecam": {"start": 9}}, "discriminator": {"network": "dcgan", "norm": "batch"}}, []),
         (
             {"regularisers": {"lecam": {"start": {"choice": [0, 20]}}}},
-            ["regularisers.lecam.start: after up to 1,280 images (start * batch_size), and budget.images is 1,000"],
+            ["regularisers.lecam.start: after up to 1,344 images (start + 1 steps of the generator), and "],
+        ),
+        ({"regularisers": {"lecam": {"start": 6}}, "optimiser": {"discriminator_steps": 2}}, []),
+        (
+            {"regularisers": {"lecam": {"start": 7}}, "optimiser": {"discriminator_steps": 2}},
+            ["regularisers.lecam.start: after up to 1,024 images"],
         ),
         ({"augmentation": {"ada": {"images": 5_000}}}, []),
         (
@@ -168,6 +196,16 @@ GAMES = {
             ["discriminator.norm: batch under a gradient penalty (wgan_gp)"],
         ),
         ({"game": GAMES, "discriminator": {"network": "dcgan"}}, []),
+        ({"game": {"objective": "wasserstein"}}, ["game.objective: wasserstein without a bound on D's slope"]),
+        (
+            {
+                "game": {"objective": {"choice": ["hinge", "wasserstein"]}},
+                "regularisers": {"choice": {"a": {}, "b": {"r1": {}}}},
+            },
+            ["game.objective: wasserstein without a bound on D's slope"],
+        ),
+        ({"game": {"objective": "wasserstein"}, "regularisers": {"weight_clipping": {}}}, []),
+        ({"game": {"objective": "wasserstein"}} | SPECTRAL, []),
     ],
 )
 def test_what_is_known_to_fail_is_said(tmp_path: Path, changes: dict[str, Any], said: list[str]) -> None:

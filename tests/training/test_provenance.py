@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.training.provenance import check_provenance
-from tests.training.toy import run, spec
+from pipeline.training.provenance import check_provenance, restore
+from pipeline.training.reading import Saved, check_sizes
+from pipeline.training.state import initial
+from tests.training.toy import evaluator, run, spec
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,28 @@ def test_what_moved_is_still_the_same(was: str, now: str, same: bool) -> None:
     else:
         with pytest.raises(InputError, match=r"data\.name"):
             check_provenance(Path("some.pt"), content, other, 1)
+
+
+def test_a_checkpoint_of_before_stddev_was_taken_in_groups_says_so(tmp_path: Path) -> None:
+    """Its deviation was one feature more of the head; now it is one more of the last block's inputs."""
+    stddev = {"discriminator": {"network": "mlp", "width": 8, "depth": 2, "minibatch": "stddev"}}
+    first = next(run(tmp_path, **stddev))
+    assert first.checkpoint is not None
+    path = tmp_path / first.checkpoint
+    content = torch.load(path, weights_only=True)
+    weights = content["state"]["discriminator"]
+    last = [name for name, value in weights.items() if value.dim() == 2 and value.shape[1] == 9]
+    assert len(last) == 1
+    weights[last[0]] = weights[last[0]][:, :8].clone()
+    weights["head.score.weight"] = torch.zeros(1, 9)
+    state = initial(spec(**stddev), evaluator().dataset, 1)
+    with pytest.raises(InputError, match="of before, when minibatch stddev came after the last block") as caught:
+        restore(state, path, content)
+    assert "\n" not in str(caught.value)
+    torch.save(content, path)
+    with pytest.raises(InputError, match="of before, when minibatch stddev came after the last block"):
+        check_sizes(
+            Saved(
+                path, spec(**stddev), content["state"], {"ema": content["state"]["ema"], "discriminator": weights}, [2]
+            )
+        )

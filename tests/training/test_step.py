@@ -153,24 +153,25 @@ def test_the_window_has_what_a_loss_is_made_of_and_what_the_game_measures() -> N
     assert state.window_d.means() == {}
 
 
-@pytest.mark.parametrize("every", [1, 3])
-def test_the_average_is_the_formula(every: int) -> None:
-    """ema = b ema + (1 - b) weights with b = 0.5^(images of the turn / half-life), the half-life at most 0.05 of the
+@pytest.mark.parametrize(("every", "ramp"), [(1, 0.05), (3, 0.05), (1, 0.1), (1, None)])
+def test_the_average_is_the_formula(every: int, ramp: float | None) -> None:
+    """ema = b ema + (1 - b) weights with b = 0.5^(images of the turn / half-life), the half-life at most `ramp` of the
     images so far (Karras et al. 2020); batch norm's statistics are averaged like weights, its counter is copied."""
-    state = start(optimiser={"discriminator_steps": every, "lr_g": 1e-2}, ema={"half_life": 20.0})
+    ema = {"half_life": 20.0} if ramp == 0.05 else {"half_life": 20.0, "ramp": ramp}
+    state = start(optimiser={"discriminator_steps": every, "lr_g": 1e-2}, ema=ema)
     expected = {name: value.clone() for name, value in state.ema.state_dict().items()}
     ramped = []
     for number in range(1, 25):
         advance(state)
         if number % every:
             continue
-        half_life = min(20.0, 0.05 * number * BATCH)
+        half_life = 20.0 if ramp is None else min(20.0, ramp * number * BATCH)
         ramped.append(half_life < 20.0)
         beta = 0.5 ** (every * BATCH / half_life)
         for name, value in state.game.generator.state_dict().items():
             averaged = beta * expected[name] + (1 - beta) * value
             expected[name] = averaged if value.is_floating_point() else value.clone()
-    assert set(ramped) == {True, False}
+    assert set(ramped) == ({False} if ramp is None else {True, False})
     found = state.ema.state_dict()
     assert {name.rpartition(".")[2] for name in found} >= {"running_mean", "running_var", "num_batches_tracked"}
     for name, value in found.items():
@@ -183,9 +184,14 @@ def test_without_an_average_the_trained_generator_is_sampled() -> None:
     assert state.ema is state.game.generator
 
 
-@pytest.mark.parametrize("schedule", ["constant", "linear"])
-def test_the_schedule(schedule: str) -> None:
-    optimiser = {"lr_g": 1e-3, "lr_d": 4e-3, "schedule": schedule}
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("final", [None, 0.25])
+def test_the_schedule(schedule: str, final: float | None) -> None:
+    """cosine: final + (1 - final) * (1 + cos(pi t / T)) / 2 of the rate (Loshchilov and Hutter 2017, eq. 5), and with
+    a final of 1/4 that of R3GAN's code, from 2e-4 to 5e-5."""
+    if schedule == "constant" and final is not None:
+        pytest.skip("a constant rate has no other end")
+    optimiser = {"lr_g": 1e-3, "lr_d": 4e-3, "schedule": schedule, "final_rate": final}
     state = start(optimiser=optimiser)
     total, rates = state.spec.budget.images, []
     while state.images < total:
@@ -193,9 +199,27 @@ def test_the_schedule(schedule: str) -> None:
         rates.append([group["lr"] for o in (state.optimiser_g, state.optimiser_d) for group in o.param_groups])
     steps = total // BATCH
     for number, found in enumerate(rates):
-        left = 1 - number / steps if schedule == "linear" else 1.0
+        cosine = (1 + math.cos(math.pi * number / steps)) / 2
+        left = {"constant": 1.0, "linear": 1 - number / steps, "cosine": cosine}[schedule]
+        left = (final or 0.0) + (1 - (final or 0.0)) * left
         assert found == pytest.approx([left * 1e-3, left * 4e-3])
-    assert schedule == "constant" or rates[-1][0] < 0.02 * 1e-3
+    assert schedule == "constant" or rates[-1][0] < ((final or 0.0) + 0.02) * 1e-3
+
+
+@pytest.mark.parametrize(
+    ("given", "rates"),
+    [
+        ({}, (2e-3, 2e-3)),
+        ({"lr_d": 5e-3}, (2e-3, 5e-3)),
+        ({"lr_ratio": 4.0}, (2e-3, 8e-3)),
+        ({"lr_ratio": 1.0}, (2e-3,) * 2),
+    ],
+)
+def test_the_rates_of_both_sides(given: dict[str, float], rates: tuple[float, float]) -> None:
+    """lr_d is the discriminator's rate, lr_ratio that over the generator's; both sides are trained at them."""
+    state = start(optimiser={"lr_g": 2e-3} | given)
+    assert state.spec.optimiser.rates == rates
+    assert tuple(o.param_groups[0]["lr"] for o in (state.optimiser_g, state.optimiser_d)) == rates
 
 
 def test_each_side_has_its_own_adam() -> None:

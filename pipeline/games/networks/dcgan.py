@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
-from pipeline.games.networks.layers import activation, dropout, norm_2d, split, through
+from pipeline.games.networks.layers import activation, dropout, norm_2d, split, stddev, through
 from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec, stages
 
 
@@ -50,7 +50,8 @@ class Discriminator(nn.Module):
         self._ends: list[int] = []  # of the blocks, among the layers
         for stage in range(depth):
             width = spec.width * 2**stage
-            layers += [nn.Conv2d(channels, width, 4, 2, 1)]
+            beside = stddev(spec, last=stage == depth - 1)
+            layers += [*beside, nn.Conv2d(channels + sum(each.added for each in beside), width, 4, 2, 1)]
             layers += norm_2d(spec.norm, width) if stage else []
             layers += [activation(spec.activation, "discriminator"), *dropout(spec)]
             channels = width

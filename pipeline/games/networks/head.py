@@ -11,18 +11,6 @@ from pipeline.schema.networks import Minibatch
 KERNELS, DIMENSIONS = 100, 5  # of minibatch discrimination, as in the code of Salimans et al. 2016
 
 
-class MinibatchStddev(nn.Module):
-    """Adds one feature: the standard deviation over the batch, mean over features (Karras et al. 2018, sec. 3)."""
-
-    added = 1
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(batch, F) -> (batch, F + 1)."""
-        # 1e-8: a batch of equal samples has a finite gradient.
-        deviation = (features.float().var(0, unbiased=False) + 1e-8).sqrt().mean()
-        return torch.cat([features, deviation.expand(len(features), 1)], 1)
-
-
 class MinibatchDiscrimination(nn.Module):
     """Adds how near the other samples of the batch are (Salimans et al. 2016, sec. 3.2)."""
 
@@ -41,15 +29,11 @@ class MinibatchDiscrimination(nn.Module):
 
 class Head(nn.Module):
     """(batch, features) and the condition (batch, classes), one-hot -> scores (batch,), and with an auxiliary
-    classifier the pair of them and the classes' logits (batch, classes)."""
+    classifier the pair of them and the classes' logits (batch, classes). Of `minibatch` what is not in the layers."""
 
     def __init__(self, features: int, minibatch: Minibatch, kind: str | None, classes: int) -> None:
         super().__init__()
-        self.minibatch: MinibatchStddev | MinibatchDiscrimination | None = None
-        if minibatch == "stddev":
-            self.minibatch = MinibatchStddev()
-        elif minibatch == "discrimination":
-            self.minibatch = MinibatchDiscrimination(features)
+        self.minibatch = MinibatchDiscrimination(features) if minibatch == "discrimination" else None
         features += self.minibatch.added if self.minibatch else 0
         self.score = nn.Linear(features, 1)
         self.embed = OfClass(classes, features) if kind == "projection" else None

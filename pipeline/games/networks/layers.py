@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from pipeline.schema.networks import group_size
+
 SLOPE = 0.2  # of leaky_relu, as in Radford et al. 2016
 
 PIECES = 5  # of a maxout unit, as in PacGAN's networks
@@ -44,6 +46,27 @@ class Maxout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         largest: Tensor = x.unflatten(1, (-1, PIECES)).amax(2)
         return largest
+
+
+class MinibatchStddev(nn.Module):
+    """Adds one channel, or feature, that has one value: the standard deviation of each value over a group of samples,
+    the mean of them (Karras et al. 2018, sec. 3). A batch that `group` does not divide is in the largest groups
+    below it that do. As in their code a group's samples are apart in the batch: 0, M, 2 M, ... of M groups."""
+
+    added = 1
+
+    def __init__(self, group: int) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, C, ...) -> (batch, C + 1, ...)."""
+        grouped = x.float().unflatten(0, (group_size(len(x), self.group), -1))
+        # 1e-8: a group of equal samples has a finite gradient.
+        deviations = (grouped.var(0, unbiased=False) + 1e-8).sqrt()  # (groups, C, ...)
+        values = deviations.flatten(1).mean(1).repeat(len(grouped)).to(x.dtype)
+        added = values.view(-1, *[1] * (x.dim() - 1)).expand(-1, 1, *x.shape[2:])
+        return torch.cat([x, added], 1)
 
 
 class OfClass(nn.Linear):
@@ -95,6 +118,11 @@ def hidden_1d(spec: Any, inputs: int, side: str, norm: str, classes: int = 0) ->
     width = spec.width * (PIECES if maxout else 1)
     last = Maxout() if maxout else activation(spec.activation, side)
     return [nn.Linear(inputs, width), *norm_1d(norm, width, classes), last]
+
+
+def stddev(spec: Any, last: bool) -> list[MinibatchStddev]:
+    """The layer before a block of the discriminator; none but before the last one."""
+    return [MinibatchStddev(spec.group)] if last and spec.minibatch == "stddev" else []
 
 
 def dropout(spec: Any) -> list[nn.Module]:

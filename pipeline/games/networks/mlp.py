@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.games.networks.head import Head
-from pipeline.games.networks.layers import dropout, hidden_1d, split, through
+from pipeline.games.networks.layers import dropout, hidden_1d, split, stddev, through
 from pipeline.schema.networks import MlpDiscriminatorSpec, MlpSpec
 
 
@@ -46,7 +46,9 @@ class Discriminator(nn.Module):
         inputs = math.prod(shape) + (classes if self.concatenated else 0)
         for depth in range(spec.depth):
             norm = spec.norm if depth else "none"  # none right at the discriminator's input (Radford et al. 2016)
-            layers += [*hidden_1d(spec, inputs, "discriminator", norm), *dropout(spec)]
+            beside = stddev(spec, last=depth == spec.depth - 1)
+            inputs += sum(each.added for each in beside)
+            layers += [*beside, *hidden_1d(spec, inputs, "discriminator", norm), *dropout(spec)]
             inputs = spec.width
             self._ends.append(len(layers))
         self.layers = nn.Sequential(*layers)
