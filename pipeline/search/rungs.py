@@ -67,8 +67,8 @@ def rung_decision(
     A run is compared at the highest milestone that it has passed, at the first evaluation past it, with the runs
     that came there before: it stops when its tail is worse than their quantile at 1 - 1 / reduction, by more than the
     rule's standard errors of the tail. What came later is not looked at, so an evaluation that is repeated after a
-    resume is decided as it was. Runs in `excluded` (stopped for their health) and values that are not finite are compared
-    with by nobody; a run whose own value is not finite stops where there is any other.
+    resume is decided as it was. Runs in `excluded` (stopped for their health) and values that are not finite are
+    compared with by nobody; a run whose own value is not finite stops where there is any other.
     """
     milestone, value, error = _arrival(rule, history, run, images)
     if milestone is None or value is None:
