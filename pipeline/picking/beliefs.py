@@ -68,7 +68,7 @@ def beliefs(outcomes: SeedResults) -> tuple[dict[int, Belief], float]:
     low, unit = (min(there), (max(there) - min(there)) or 1.0) if there else (0.0, 1.0)
     scaled = {
         finalist: [None if score is None else (score - low) / unit for score in each]
-        for finalist, each in outcomes.items()
+        for finalist, each in sorted(outcomes.items())  # so that sums are the same in whatever order they are given
     }
     means, spreads = _means(scaled), _spreads(scaled)
     most = max((len(each) for each in outcomes.values() if len(scores(each)) == len(each)), default=0)

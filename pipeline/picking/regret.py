@@ -42,9 +42,10 @@ def regrets(outcomes: SeedResults, seed: int) -> dict[int, Regret]:
     losses = {finalist: belief.expected() for finalist, belief in known.items()}
     least = min(losses, key=lambda finalist: (losses[finalist], finalist))
     table = np.stack(list(drawn.values()))
-    spared = float((drawn[least] - table.min(axis=0)).mean())
-    first = table.argmin(axis=0)
-    best = {finalist: float((first == at).mean()) for at, finalist in enumerate(drawn)}
+    lowest = table.min(axis=0)
+    spared = float((drawn[least] - lowest).mean())
+    first = table == lowest
+    best = dict(zip(drawn, (first / first.sum(axis=0)).mean(axis=1).tolist(), strict=True))  # equals share it
     return {each: Regret((losses[each] - losses[least] + spared) * unit, best[each]) for each in known}
 
 
