@@ -1,6 +1,6 @@
 """What a pick costs whoever takes it, by rule, on simulated finalists; see README.md, Picking.
 
-python -m tests.benchmarks.picking_regret [RECORD ...] [--times 300]
+python -m tests.benchmarks.picking_regret [RECORD ...] [--times 300] [--only-recorded]
 
 RECORD: the events.jsonl of sweeps that were picked; finalists are drawn anew from the fresh seeds of theirs.
 """
@@ -176,15 +176,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records", nargs="*", type=Path)
     parser.add_argument("--times", type=int, default=300)
+    parser.add_argument("--only-recorded", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10])
     arguments = parser.parse_args()
-    worlds = [
-        World("log-normal", synthetic("normal")),
-        World("skewed, bimodal", synthetic("mixed")),
-        World("the same, seeds in common", synthetic("mixed"), common=0.15),
-        World("the same, sick seeds", synthetic("mixed", sick=True)),
-        World("3 finalists, sick seeds", synthetic("mixed", sick=True, count=3)),
-    ]
+    worlds = (
+        []
+        if arguments.only_recorded
+        else [
+            World("log-normal", synthetic("normal")),
+            World("skewed, bimodal", synthetic("mixed")),
+            World("the same, seeds in common", synthetic("mixed"), common=0.15),
+            World("the same, sick seeds", synthetic("mixed", sick=True)),
+            World("3 finalists, sick seeds", synthetic("mixed", sick=True, count=3)),
+        ]
+    )
     if arguments.records:
         worlds.append(World("recorded", of_records(arguments.records)))
     names = list(RULES)
