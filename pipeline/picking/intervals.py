@@ -49,7 +49,7 @@ class Scale:
     def back(self, value: float) -> float:
         value = value if self.minimise else -value
         if self.kind == "logarithm":
-            return math.exp(value)
+            return math.exp(min(value, 700.0))  # beyond it there is no number
         return math.sin(min(max(value, 0.0), math.pi / 2)) ** 2 if self.kind == "share" else value
 
     def interval(self, found: Interval | None) -> Interval | None:

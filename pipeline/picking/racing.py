@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import special
-
-from pipeline.picking.ranking import SeedResult, SeedResults, differences, ranking, scores, share
+from pipeline.picking.outcomes import SeedResult, SeedResults
+from pipeline.picking.ranking import ranking
+from pipeline.picking.regret import sure_to_lose
 
 FIRST = 3  # seeds that every finalist is run on
-SCORE = 0.96  # how sure it must be that a score is worse, to take a finalist out: tests/benchmarks/README.md, Picking
-HEALTH = 0.95  # how sure it must be that a finalist's share of healthy seeds is less
+SURE = 0.94  # that its loss is more than the leader's, to take a finalist out: tests/benchmarks/README.md, Picking
 
 
 @dataclass(frozen=True)
@@ -55,28 +52,8 @@ def plan(
 
 
 def still_racing(outcomes: SeedResults, racing: frozenset[int]) -> frozenset[int]:
-    """The finalists that can still win: not those with a share of healthy seeds that is surely less than the
-    leader's, nor those with a score that is surely worse while the share is no better. One that was out comes back
-    when the leader fails on later seeds."""
+    """The finalists that can still win: not those that would surely be regretted more than the one that leads. One
+    that was out comes back when the leader fails on later seeds."""
     leader = next(each for each in ranking(outcomes) if each in racing)
-    worse = {finalist for finalist, d in differences(outcomes, leader).items() if d.above(0.0, SCORE)}
-
-    def can_win(finalist: int) -> bool:
-        if _surely_less_healthy(outcomes[finalist], outcomes[leader]):
-            return False
-        return share(outcomes[finalist]) > share(outcomes[leader]) or finalist not in worse
-
-    return frozenset(each for each in outcomes if each == leader or can_win(each))
-
-
-def _surely_less_healthy(one: Sequence[SeedResult], other: Sequence[SeedResult]) -> bool:
-    healthy, seeds = len(scores(one)), len(one)
-    return _probability_less(healthy, seeds, len(scores(other)), len(other)) > HEALTH
-
-
-@functools.cache
-def _probability_less(healthy: int, seeds: int, other_healthy: int, other_seeds: int) -> float:
-    """That a share is less than another one, by Jeffreys' posteriors of both."""
-    quantiles = (np.arange(2000) + 0.5) / 2000
-    other = special.betaincinv(other_healthy + 0.5, other_seeds - other_healthy + 0.5, quantiles)
-    return float(special.betainc(healthy + 0.5, seeds - healthy + 0.5, other).mean())
+    losing = sure_to_lose(outcomes, leader)
+    return frozenset(each for each in outcomes if each == leader or losing[each] <= SURE)

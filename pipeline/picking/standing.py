@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from pipeline.picking.intervals import Scale
+from pipeline.picking.outcomes import SeedResult
 from pipeline.picking.racing import Plan, plan
-from pipeline.picking.ranking import SeedResult
 from pipeline.record.front import objectives
 from pipeline.record.runs import Run
 from pipeline.record.state import SweepState

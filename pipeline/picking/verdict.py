@@ -9,15 +9,9 @@ from typing import Any
 
 from pipeline.errors import GansweepError, NoHealthyTrial
 from pipeline.picking.intervals import Estimate, Interval, Scale, estimates, share_interval
-from pipeline.picking.ranking import (
-    SeedResults,
-    differences,
-    probability_best,
-    ranking,
-    score_estimates,
-    scores,
-    within_noise,
-)
+from pipeline.picking.outcomes import SeedResults, differences, score_estimates, scores, within_noise
+from pipeline.picking.ranking import ranking
+from pipeline.picking.regret import regrets
 from pipeline.picking.standing import FRESH, confirmed_score, race, scale_of
 from pipeline.record.front import front, minimises, objectives, value
 from pipeline.record.runs import Run, median
@@ -42,7 +36,9 @@ class Difference:
 class Row:
     """One finalist. score: the mean (for distances the geometric one) of its tails on the test part over healthy
     seeds; prediction: of `searched_by`'s kind, the tail on the validation part that one new seed gives (90%);
-    searched: its tail in the search, confirmed: the same over the fresh seeds. ends: end reason by seed. objectives: of
+    searched: its tail in the search, confirmed: the same over the fresh seeds. probability_best: that it is the one to
+    take; regret: how much worse than the best choice it is expected to be, a failed run and a bad day counted
+    (picking/regret.py), in the metric's units from the pick's score on. ends: end reason by seed. objectives: of
     several ones the medians over healthy fresh seeds; front: no other finalist is better in all of them."""
 
     trial: int
@@ -58,6 +54,7 @@ class Row:
     confirmed: float | None
     prediction: Interval | None
     probability_best: float
+    regret: float
     versus_best: Difference | None
     versus_default: Difference | None
     params: dict[str, Any]
@@ -117,7 +114,8 @@ def verdict(state: SweepState) -> Verdict:
     to_best = _versus(outcomes, order[0], scale)
     to_default = {} if default is None else _versus(outcomes, default, scale)
     score, searched = score_estimates(outcomes), _searched_estimates(state, outcomes, scale)
-    likely = probability_best(outcomes, derive(state.seed, "pick", "probability"))
+    regret = regrets(outcomes, derive(state.seed, "pick", "probability"))
+    at = score[order[0]].mean if order[0] in score else 0.0
     confirmed = _objectives(state, outcomes)
     on_front = _front(state, confirmed)
     rows = []
@@ -138,7 +136,8 @@ def verdict(state: SweepState) -> Verdict:
                 searched=state.trials[number].tail(state.metric),
                 confirmed=scale.back(again.mean) if again else None,
                 prediction=scale.interval(again.prediction()) if again else None,
-                probability_best=likely[number],
+                probability_best=regret[number].best,
+                regret=abs(scale.back(at + regret[number].expected) - scale.back(at)),
                 versus_best=to_best.get(number),
                 versus_default=to_default.get(number),
                 params=state.trials[number].params,

@@ -8,8 +8,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.picking.outcomes import scores
 from pipeline.picking.plateau import Plateau
-from pipeline.picking.ranking import scores
 from pipeline.picking.standing import neighbours_wanted, race
 from pipeline.picking.verdict import Difference, Verdict
 from pipeline.record.state import SweepState
@@ -43,17 +43,21 @@ def live(state: SweepState, seconds: float, backlog: int) -> Group:
     return Group(*lines)
 
 
-COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 14, "better than default": 24, "P(best)": 7, "searched": 8}
+COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 14, "better than default": 24, "P(best)": 7, "regret": 7}
 
 
 def table(found: Verdict, width: int) -> Table:
-    """Best first. score: on the test part, over healthy seeds; the last column is why it was a finalist."""
+    """Best first. score: on the test part, over healthy seeds; regret: what taking it is expected to cost, in the
+    metric's units. Where there is room: the score in the search, and why it was a finalist."""
     floor = f" (floor {number(found.floor)})" if found.floor is not None else ""
     title = f"{found.name}: {found.metric} on fresh seeds, test part{floor}"
     grid = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name, wide in COLUMNS.items():
         grid.add_column(name, justify="right", width=wide, no_wrap=True)
     left = width - sum(COLUMNS.values()) - len(COLUMNS)
+    if left >= 9:
+        grid.add_column("searched", justify="right", width=8, no_wrap=True)
+        left -= 9
     if left >= 10:
         grid.add_column("finalist as", no_wrap=True, overflow="ellipsis", width=left)
     for row in found.rows:
@@ -64,6 +68,7 @@ def table(found: Verdict, width: int) -> Table:
             "–" if row.interval is None else span(row.interval),
             "default" if row.trial == found.default else _versus(row.versus_default),
             f"{row.probability_best:.2f}",
+            number(row.regret),
             number(row.searched),
             ", ".join(row.why),
         ]

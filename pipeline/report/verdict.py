@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import show
+from pipeline.picking.beliefs import BAD_DAY
 from pipeline.picking.intervals import Interval
 from pipeline.picking.plateau import Neighbour, Plateau, Reach, plateau
 from pipeline.picking.verdict import Difference, Row, Verdict
@@ -45,6 +46,7 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
             lines.append("against the default configuration: no seed on which both were healthy")
     elif found.default is not None:
         lines.append("the default configuration (trial 0) is the pick: no finalist was shown to be better")
+    lines += _regret(found)
     rivals = [str(row.trial) for row in found.rows[1:] if _equal(row, best)]
     if rivals:
         lines.append(
@@ -60,6 +62,30 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
     if not found.complete:
         lines.append(f"the race is not over; go on with: {state.command('pick')}")
     lines.append(f"{found.runs} runs in place of the {found.full_grid} of a full grid")
+    return lines
+
+
+def _regret(found: Verdict) -> list[str]:
+    """What the pick was decided by; and of one that the figures alone would put before it, why it is not the pick."""
+    best = found.best
+    lines = [
+        f"expected regret of taking it: {number(best.regret)} {found.metric}, the best with probability "
+        f"{best.probability_best:.2f} (a new run and a bad day, the worst of {BAD_DAY}, half each; failed ones counted)"
+    ]
+    others = [row for row in found.rows[1:] if row.racing]
+    less = [str(row.trial) for row in others if row.regret < best.regret]
+    if less:
+        lines.append(
+            f"not taken though of less expected regret: trial {', '.join(less)}; another one is as good or better in "
+            "median, worst seed and share of healthy seeds"
+        )
+    likelier = [row for row in others if row.probability_best > best.probability_best and str(row.trial) not in less]
+    if likelier:
+        first = max(likelier, key=lambda row: row.probability_best)
+        lines.append(
+            f"trial {first.trial} is more often the best (probability {first.probability_best:.2f}), but costs more "
+            f"where it is not: expected regret {number(first.regret)}"
+        )
     return lines
 
 
@@ -102,7 +128,8 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
     for row in found.rows:
         lines.append(
             f"  trial {row.trial} ({', '.join(row.why)}): {number(row.score)} (95%: {span(row.interval)}), "
-            f"{row.healthy} of {row.seeds} healthy, the best with probability {row.probability_best:.2f}"
+            f"{row.healthy} of {row.seeds} healthy, the best with probability {row.probability_best:.2f}, "
+            f"expected regret {number(row.regret)}"
         )
     return lines
 

@@ -73,13 +73,13 @@ def _note(found: Verdict, state: SweepState) -> str:
     """The conclusions and the finalists, in Markdown."""
     around = plateau(state)
     lines = [f"- {line}" for line in [*conclusions(found, state), *(robustness(around) if around else [])]]
-    head = f"| trial | healthy | {found.metric}, test part | 95% | best with probability | searched |"
+    head = f"| trial | healthy | {found.metric}, test part | 95% | best with probability | regret | searched |"
     rows = []
     for row in found.rows:
         score = "" if row.score is None else number(row.score)
         before = "" if row.searched is None else number(row.searched)
         rows.append(
             f"| {row.trial} | {row.healthy} of {row.seeds} | {score} | {span(row.interval)} "
-            f"| {row.probability_best:.2f} | {before} |"
+            f"| {row.probability_best:.2f} | {number(row.regret)} | {before} |"
         )
-    return "\n".join([*lines, "", head, "|---|---|---|---|---|---|", *rows])
+    return "\n".join([*lines, "", head, "|---|---|---|---|---|---|---|", *rows])

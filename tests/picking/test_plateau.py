@@ -11,8 +11,8 @@ from pipeline.drivers.driver import Attempt
 from pipeline.errors import InputError
 from pipeline.picking.intervals import estimates
 from pipeline.picking.neighbours import Perturbation
+from pipeline.picking.outcomes import within_noise
 from pipeline.picking.plateau import Plateau, plateau
-from pipeline.picking.ranking import within_noise
 from pipeline.picking.standing import FRESH
 from pipeline.picking.verdict import verdict
 from pipeline.record.log import read

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.picking.outcomes import SeedResult, differences, within_noise
 from pipeline.picking.racing import plan
-from pipeline.picking.ranking import SeedResult, differences, probability_best, ranking, within_noise
+from pipeline.picking.ranking import ranking
 from tests.benchmarks.picking_statistics import WORLDS, World, simulate
 
 Results = dict[tuple[int, int], SeedResult]
@@ -85,17 +86,6 @@ def test_the_order_in_which_runs_end_makes_no_difference(order: int) -> None:
     assert set(results) == {(f, at) for f, each in at_once.outcomes.items() for at in range(len(each))}
 
 
-def test_the_share_of_healthy_seeds_comes_first_then_the_pessimistic_end() -> None:
-    outcomes: dict[int, list[SeedResult]] = {
-        1: [0.1, 0.1, None],
-        2: [1.0, 1.1, 1.2],
-        3: [0.0, 1.1, 2.1],
-        4: [None, None, None],
-    }
-    assert ranking(outcomes) == [2, 3, 1, 4]
-    assert ranking(outcomes, racing={1, 4}) == [1, 4, 2, 3]
-
-
 def test_differences_are_paired_by_seed_over_those_on_which_both_were_healthy() -> None:
     outcomes: dict[int, list[SeedResult]] = {0: [1.0, 2.0, None, 4.0], 1: [1.5, 2.5, 9.0], 2: [None, None, 1.0]}
     found = differences(outcomes, 0)
@@ -108,16 +98,6 @@ def test_a_difference_is_the_same_seen_from_either_side() -> None:
     outcomes = {0: noise(1.0, 5), 1: noise(1.2, 4), 2: noise(3.0, 3, deviation=0.5)}
     one, other = differences(outcomes, 0)[1], differences(outcomes, 1)[0]
     assert one == replace(other, mean=-other.mean)
-
-
-def test_probabilities_add_up_and_go_by_health_before_score() -> None:
-    outcomes: dict[int, list[SeedResult]] = {0: noise(1.0, 5), 1: noise(1.02, 5), 2: [0.1, 0.1, None, 0.1, 0.1]}
-    found = probability_best(outcomes, seed=1)
-    assert sum(found.values()) == pytest.approx(1)
-    assert found == probability_best(outcomes, seed=1)
-    assert 0.02 < found[2] < 0.4  # one that failed of five may be as healthy as five that did not
-    assert probability_best({0: noise(1.0, 5), 2: [None, 0.1, None, None, 0.1]}, seed=1)[2] < 0.02
-    assert 0.05 < found[1] < 0.95
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """What a pick says, also of a metric where more is better: signs, units, and words."""
 
 from collections.abc import Sequence
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from pipeline.picking.standing import FRESH
 from pipeline.picking.verdict import Verdict, verdict
 from pipeline.record.state import SweepState
 from pipeline.report.best_yaml import best_yaml
+from pipeline.report.pick_tables import table
 from pipeline.report.verdict import conclusions
 from pipeline.space import yaml
 from tests.drivers.fake_tune import sweep_file
@@ -77,6 +80,41 @@ def test_less_fid_is_better_and_its_interval_is_that_of_a_factor() -> None:
     assert found.best.score**2 == pytest.approx(low * high)  # type: ignore[operator]
     assert "picked: trial 1 (top 1), fid 20.2 on the test part" in words
     assert "3 of 3 fresh seeds healthy (95% interval of the share 46% to 100%)" in words
+
+
+def test_the_pick_is_the_one_that_its_own_table_speaks_for() -> None:
+    default = (29.0, [34.2, 37.5, 26.0, 30.1, 33.3])
+    good = (14.0, [30.7, 29.8, 11.6, 19.5, 12.1])
+    steady = (17.0, [27.9, 31.0, 19.0, 23.9, 23.7])
+    found, words = said("fid", default, good, steady)
+    assert [row.trial for row in found.rows] == [1, 2, 0]
+    assert found.best.probability_best == max(row.probability_best for row in found.rows)
+    regrets = [row.regret for row in found.rows]
+    assert regrets == sorted(regrets)
+    assert 0 < regrets[0] < 1.5 < regrets[2] < 40  # FID
+    assert f"expected regret of taking it: {regrets[0]:.3g} fid" in words
+    assert "not taken" not in words
+    assert "more often the best" not in words
+    assert found.document()["rows"][0]["regret"] == regrets[0]
+
+
+def test_one_that_is_dominated_is_not_taken_and_that_is_said() -> None:
+    high = [(50.0, [base * factor for factor in (1.0, 1.1, 1.2, 1.3, 1.4)]) for base in (200.0, 600.0, 1800.0)]
+    found, words = said("fid", (10.0, [1.0, 1.0, 10.0, 10.0, 10.1]), (9.0, [9.9, 9.9, 9.9, 10.0, 10.0]), *high)
+    assert [row.trial for row in found.rows] == [1, 0, 2, 3, 4]
+    assert found.rows[1].regret < found.rows[0].regret
+    assert "not taken though of less expected regret: trial 0; another one is as good or better in median" in words
+
+
+@pytest.mark.parametrize(("width", "columns"), [(80, ["regret"]), (100, ["regret", "searched", "finalist as"])])
+def test_the_table_has_the_regret_and_fits(width: int, columns: list[str]) -> None:
+    found, _ = said("fid", (20.0, [24.0, 26.0, 25.0]), (15.0, [20.0, 19.5, 21.0]))
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(table(found, width))
+    lines = console.export_text().splitlines()
+    assert all(name in lines[1] for name in ["trial", "healthy", "score", "95%", "P(best)", *columns])
+    assert max(map(len, lines)) <= width
+    assert [line.split()[0] for line in lines[2:]] == ["1", "0"]
 
 
 def test_what_is_within_noise_is_called_so() -> None:
