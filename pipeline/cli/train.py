@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from pipeline.space.load import load_trial
 from pipeline.space.yaml import dump, read_mapping
 from pipeline.training.attempt import attempt, prepared_data
 from pipeline.training.store import Store
+
+# Of the metrics that are there, what a line has beside the objective.
+SHOWN = ("fid", "sliced_wasserstein", "precision", "recall", "coverage", "modes", "high_quality")
 
 MEASURED = "measurements.json"
 
@@ -80,10 +83,7 @@ def train(
             _keep(folder, done.measurements)
             for notice in measurement.notices:
                 say(f"note: {notice}")
-            say(
-                f"{measurement.images:>10,} images  "
-                + "  ".join(f"{k} {v:.4g}" for k, v in measurement.metrics.items())
-            )
+            say(f"{measurement.images:>10,} images  {_line(measurement, metric, spec.evaluation.own)}")
             for text in warned(sweep.health, done, spec.budget.images, context):
                 say(f"note: {text}")
             end = end_by_itself(sweep.health, done, spec.budget.images, context)
@@ -117,6 +117,16 @@ def train(
     floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
     known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
     say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
+
+
+def _line(measurement: Measurement, objective: str, own: Mapping[str, bool]) -> str:
+    """The objective with its standard error, and what says most beside it; all are in measurements.json."""
+    shown = [name for name in measurement.metrics if name in (*SHOWN, *own) and name != objective]
+    error = measurement.errors.get(objective)
+    said = {name: f"{measurement.metrics[name]:.4g}" for name in (objective, *shown) if name in measurement.metrics}
+    if error is not None and objective in said:
+        said[objective] += f" ± {error:.2g}"
+    return "  ".join(f"{name} {value}" for name, value in said.items())
 
 
 def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:

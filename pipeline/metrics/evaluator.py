@@ -158,6 +158,14 @@ class Evaluator:
             return Evaluation({}, together.signals | worst, {})
         return together._replace(signals=together.signals | worst)
 
+    def nearest(self, fakes: Tensor) -> Tensor | None:
+        """The training samples that are nearest to fakes (N, ...), as these are; None where they are no pictures, or
+        one of the fakes is not finite."""
+        if not bool(fakes.isfinite().all()):
+            return None
+        found = self._measure.nearest(self.reference("validation").of_kind, self._measure.features(fakes.detach()))
+        return None if found is None else to_float(self.dataset.train[found])
+
     def raw(self, samples: Mapping[str, Tensor], references: Mapping[str, str]) -> dict[str, float]:
         """The signal raw_distance of what the generator itself makes beside its average: the metric that has a floor,
         of several domains the worst; nothing without samples, or where one is not finite, which the loss says too."""

@@ -53,6 +53,10 @@ class Measure(Protocol):
         """Its standard error over redraws of the samples."""
         ...
 
+    def nearest(self, reference: Any, features: Tensor) -> Tensor | None:
+        """The number of the training sample that is nearest to each, (N,); None where nobody would look at it."""
+        ...
+
     def modes(self, features: Tensor) -> dict[str, float]:
         """What is found of modes that are known; nothing where they are not."""
         ...

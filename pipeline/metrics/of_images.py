@@ -16,7 +16,7 @@ from pipeline.metrics.frechet import Moments, frechet_distance, frechet_error, r
 from pipeline.metrics.kernels import kernel_distance, kernel_within, vendi_score
 from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
 from pipeline.metrics.measure import Real
-from pipeline.metrics.memory import Memory, authenticity, remembered
+from pipeline.metrics.memory import Memory, authenticity, nearest, remembered
 from pipeline.metrics.modes import label_metrics
 
 
@@ -73,6 +73,9 @@ class ImageMeasure:
 
     def errors(self, reference: Reference, features: Tensor) -> dict[str, float]:
         return {"fid": frechet_error(reference.moments, features)}
+
+    def nearest(self, reference: Reference, features: Tensor) -> Tensor:
+        return nearest(reference.memory, features)[1]
 
     def modes(self, features: Tensor) -> dict[str, float]:
         """Of stacks of digits, told by their classifier."""

@@ -37,6 +37,9 @@ class PointMeasure:
     def distance(self, reference: Tensor, features: Tensor) -> dict[str, float]:
         return {"sliced_wasserstein": sliced_wasserstein(reference, features)}
 
+    def nearest(self, reference: Tensor, features: Tensor) -> None:
+        return None
+
     def modes(self, features: Tensor) -> dict[str, float]:
         data = self._dataset
         return {} if data.means is None or data.sigma is None else mode_metrics(features, data.means, data.sigma)

@@ -53,8 +53,10 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
             trial, run = state.configuration(event.trial), state.run(event.trial, event.seed)
             if run is None or trial.moved:  # of neighbours nobody wants more than to see them
                 return []
-            checkpoints = _checkpoints(state, run, run_folder(folder, event.trial, event.seed))
-            return [Upload(key_of(trial, run.seed), path, "checkpoints", tag=tag) for tag, path in checkpoints]
+            key, place = key_of(trial, run.seed), run_folder(folder, event.trial, event.seed)
+            nearest = [Upload(key, path, "samples") for path in sorted(place.glob("samples/nearest-*.png"))]
+            checkpoints = _checkpoints(state, run, place)
+            return [*nearest, *(Upload(key, path, "checkpoints", tag=tag) for tag, path in checkpoints)]
     return []
 
 

@@ -13,7 +13,7 @@ from pipeline.record.measurement import Measurement
 from pipeline.record.runs import TAIL
 from pipeline.schema.metrics import known
 from pipeline.schema.trial import TrialSpec
-from pipeline.training.making import evaluation_inputs, made, not_averaged, pictures
+from pipeline.training.making import beside_nearest, evaluation_inputs, made, not_averaged, pictures
 from pipeline.training.overfitting import overfitting
 from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial
@@ -71,6 +71,8 @@ def training(
             overfit = overfitting(state, evaluator.dataset, seed)
             raw = evaluator.raw(not_averaged(state, inputs["validation"]), state.game.references)
             picture = pictures(state, evaluator.dataset, samples, store)
+            if state.images >= total:
+                beside_nearest(state, evaluator, samples, store)
         signals = _signals(state) | overfit | raw | signals
         state.window_d.reset()
         state.window_g.reset()

@@ -20,6 +20,7 @@ from pipeline.training.step import evaluating
 from pipeline.training.store import Store
 
 CHUNK = 512  # samples at a time
+NEAREST = "nearest"  # how the names of such pictures begin
 REALS_SHOWN = 2_000  # behind the samples of a table
 
 
@@ -56,6 +57,19 @@ def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor],
         save_grid(_shown(of, each, grid), path, grid, of.means, _reals(of))
         names.append(str(path.relative_to(store.folder)))
     return names[0]
+
+
+def beside_nearest(state: TrainingState, evaluator: Evaluator, samples: dict[str, Tensor], store: Store) -> None:
+    """Writes a picture of the first samples, and of the training sample that is nearest to each under it: what is
+    learned by heart is seen there. Nothing of data that are no pictures."""
+    for name, each in samples.items():
+        of = evaluator.domains.get(state.game.references[name], evaluator)
+        some = each[: state.spec.evaluation.grid]
+        if (near := of.nearest(some)) is not None:
+            beside = "" if name == SAMPLES else f"-{name}"
+            path = store.samples / f"{NEAREST}-{state.images:012d}{beside}.png"
+            store.guard()
+            save_grid(torch.cat([some, near]), path, len(some), rows=("generated", "nearest"))
 
 
 def _shown(dataset: Dataset, samples: Tensor, grid: int) -> Tensor:

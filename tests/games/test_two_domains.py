@@ -14,7 +14,7 @@ from pipeline.conformance.checks import conform
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
 from pipeline.games.game import Progress
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Evaluation, Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.loop import training
@@ -142,7 +142,9 @@ def test_what_is_not_a_number_in_one_domain_is_the_worst_in_whatever_order(
 ) -> None:
     signals = {"a": {"finite": 1.0, "diversity_ratio": math.nan}, "b": {"finite": 1.0, "diversity_ratio": 0.5}}
     for name, domain in evaluator.domains.items():
-        monkeypatch.setattr(domain, "evaluate", lambda made, part, name=name: ({"fid": 1.0}, signals[name], {}))
+        monkeypatch.setattr(
+            domain, "evaluate", lambda made, part, name=name: Evaluation({"fid": 1.0}, signals[name], {})
+        )
     for order in (("to_a", "to_b"), ("to_b", "to_a")):
         samples = {name: torch.zeros(200, 2) for name in order}
         _, found, _ = evaluator.evaluate_all(samples, {"to_a": "a", "to_b": "b"})
