@@ -233,7 +233,8 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "threshold": 3.0,
         "action": "warn",
     },
-    # At the end: what looked as dead half-way may have come to something.
+    # At the end: what looked as dead half-way may have come to something. A run that still improves there was slow, or
+    # its budget short.
     "never_covered": {
         "reason": "collapsed",
         "signal": "recall",
@@ -241,10 +242,10 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "threshold": 0.02,
         "also": [
             {"signal": "coverage", "comparison": "<", "threshold": 0.2},
-            {"signal": "coverage_gain", "comparison": "<=", "threshold": 0.0},
+            {"signal": "improvement", "comparison": "<", "threshold": 0.5},
         ],
-        "patience": 2,
-        "within": 3,
+        "patience": 3,
+        "within": 4,
         "at_end": True,
     },
     "lost_class": {
@@ -262,9 +263,9 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "signal": "modes_share",
         "comparison": "<",
         "threshold": 0.5,
-        "also": [{"signal": "modes_gain", "comparison": "<=", "threshold": 0.0}],
-        "patience": 2,
-        "within": 3,
+        "also": [{"signal": "improvement", "comparison": "<", "threshold": 0.5}],
+        "patience": 3,
+        "within": 4,
         "at_end": True,
     },
     "memorised": {
