@@ -22,6 +22,7 @@ from pipeline.plugin import is_own
 from pipeline.record.log import dumps, loads
 from pipeline.record.measurement import Measurement
 from pipeline.record.trials import Run
+from pipeline.schema.features import measured_in
 from pipeline.schema.metrics import check_objective, known
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold
@@ -62,8 +63,8 @@ def train(
         say(f"gansweep: {path}: the training {what}; called again it goes on where it stopped")
 
     with within(path), ending(deadline(), late):
-        data = prepared_data(spec, cache, root)
-    for line in what_was_read(data):
+        data, features = prepared_data(spec, cache, root)
+    for line in (*what_was_read(data), f"features: {features}"):
         say(line)
     claim = _claim(folder, spec, seed)
     with ending(deadline(), late):
@@ -114,13 +115,14 @@ def train(
         raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
     floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
     known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
-    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
+    where = measured_in(features)
+    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}{where}; samples and checkpoints in {folder}")
 
 
 def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:
     """Data, features and floor; InputError where the file does not fit them."""
     with within(path):
-        found = prepare(spec.data, spec.evaluation.samples, cache, root)
+        found = prepare(spec.data, spec.evaluation.samples, cache, root, spec.evaluation.features)
         kind, mixture = found["data"]["kind"], found["data"]["mixture"]
         check_objective(metric, spec.data.name, kind, mixture, path, spec.evaluation.own)
         preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)

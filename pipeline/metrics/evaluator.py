@@ -22,6 +22,7 @@ from pipeline.metrics.diversity import diversity_ratio, variance
 from pipeline.metrics.measure import Measure
 from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.schema.features import AUTO
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS, measured_on
 from pipeline.schema.rows import at
@@ -43,14 +44,16 @@ class Reference:
     modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
-def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
+def prepare(
+    data: DataSpec, samples: int | None, cache: Path, root: Path | None, features: str = AUTO
+) -> dict[str, Any]:
     """Does the slow work once a machine (data, extractor, features, floor) and says, JSON-able, what it found.
 
     floor: the median of each floored metric between random training subsets of `samples` and the validation part;
     floor_spread: their interquartile range / 1.349, which is the standard deviation of a normal. noise_floor: of
     metrics whose floor is known in closed form. Raises InputError for bad data or more samples than there are.
     """
-    return Evaluator.open(data, samples, cache, root, "cpu").summary()
+    return Evaluator.open(data, samples, cache, root, "cpu", features=features).summary()
 
 
 class Evaluator:
@@ -79,11 +82,12 @@ class Evaluator:
         root: Path | None,
         device: torch.device | str,
         own: Mapping[str, OwnMetricSpec] | None = None,
+        features: str = AUTO,
     ) -> Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
-        at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
-        is missing."""
-        return cls.of(load(data, root, cache), samples, cache, device, own)
+        at most 2,000. own: metrics of the user's own; features: as a spec names them. Takes from the cache what
+        prepare() left there, and makes what is missing."""
+        return cls.of(load(data, root, cache), samples, cache, device, own, features)
 
     @classmethod
     def of(
@@ -93,6 +97,7 @@ class Evaluator:
         cache: Path,
         device: torch.device | str,
         own: Mapping[str, OwnMetricSpec] | None = None,
+        features: str = AUTO,
     ) -> Evaluator:
         """The same of a data set at hand."""
         most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
@@ -103,8 +108,10 @@ class Evaluator:
                 f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
-        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device)
-        domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
+        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
+        domains = {
+            name: cls.of(domain, samples, cache, device, own, features) for name, domain in dataset.domains.items()
+        }
         mine: dict[str, OwnMetric] = {
             name: at(METRICS[name].made or "")
             for name in measured_on(dataset.kind, dataset.modes > 0)

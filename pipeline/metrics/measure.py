@@ -8,7 +8,8 @@ from torch import Tensor
 
 
 class Measure(Protocol):
-    """Made once a run as (dataset, cache, device). What reference() gives is for metrics() and distance() alone."""
+    """Made once a run as (dataset, cache, device, features), the last as a spec's evaluation names them. What
+    reference() gives is for metrics() and distance() alone."""
 
     name: str  # of the features: with the hash of an extractor's weights
     extracts: bool  # whether features are others than the samples, and worth to be kept
