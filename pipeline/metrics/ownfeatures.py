@@ -44,12 +44,12 @@ def own_features(name: str, data: Dataset, device: torch.device | str) -> Extrac
     """An nn.Module; or a class or function that is called without arguments and gives one; or a function of images.
     Built with the same random numbers each time. Raises InputError for what is none of them or gives no features."""
     where = f'evaluation.features: "{name}"'
-    try:
-        found = plugin.resolve(name)
-    except InputError as error:
-        raise InputError(f"evaluation.features: {error}") from None
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
+        try:
+            found = plugin.resolve(name)  # which may draw weights as it is imported
+        except InputError as error:
+            raise InputError(f"evaluation.features: {error}") from None
         if not isinstance(found, nn.Module) and callable(found) and not _takes_images(found):
             try:
                 found = found()
