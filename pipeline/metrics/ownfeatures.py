@@ -50,6 +50,7 @@ def own_features(name: str, data: Dataset, device: torch.device | str) -> Extrac
             found = plugin.resolve(name)  # which may draw weights as it is imported
         except InputError as error:
             raise InputError(f"evaluation.features: {error}") from None
+        torch.default_generator.manual_seed(0)  # a file is imported once a process
         if not isinstance(found, nn.Module) and callable(found) and not _takes_images(found):
             try:
                 found = found()
