@@ -16,6 +16,8 @@ from pipeline.metrics.frechet import frechet_distance, real_moments
 from pipeline.metrics.selfsupervised import views
 from pipeline.schema.trial import DataSpec
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
