@@ -77,6 +77,12 @@ def fingerprints(texts: Mapping[str, str]) -> dict[str, str]:
     return {path: hashlib.sha256(text.encode()).hexdigest()[:16] for path, text in texts.items()}
 
 
+def text_of(name: str) -> str:
+    """The text of the file of "file.py:object", as this process takes it. Raises InputError where there is none."""
+    path = Path(name.rpartition(":")[0]).expanduser().absolute()
+    return _pinned[str(path)] if str(path) in _pinned else _read(path, name)
+
+
 def pin(texts: Mapping[str, str]) -> None:
     """From now on this process takes these texts for the files at their paths, which may be edited meanwhile, or not be
     there on this machine."""
@@ -119,7 +125,7 @@ class _Source(importlib.abc.InspectLoader):
 
 def _load(path: Path, name: str) -> Any:
     """The module of a file, under a name that holds its place and contents: an edited file is imported anew."""
-    text = _pinned[str(path)] if str(path) in _pinned else _read(path, name)
+    text = text_of(name)
     digest = hashlib.sha256(f"{path}{text}".encode()).hexdigest()[:16]
     key = f"gansweep_plugin_{path.stem}_{digest}"
     if key in sys.modules:

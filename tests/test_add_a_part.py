@@ -87,6 +87,22 @@ PARTS: dict[str, tuple[str, str, str, str, str]] = {
         "KNOWN: dict[str, Known] = {",
         '    "stripes": Known("image", "pipeline.data.stripes:stripes", 8, 1),',
     ),
+    "features": (
+        "pipeline/metrics/edges.py",
+        "import torch\n"
+        "from torch import nn\n"
+        "from pipeline.metrics.extractor import Extractor\n"
+        "def opened(data, cache, device):\n"
+        "    return Extractor('edges8-01234567', Edges().to(device), {})\n"
+        "class Edges(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.weight = nn.Parameter(torch.ones(1), requires_grad=False)\n"
+        "    def forward(self, images): return self.weight * images.diff(dim=3).abs().mean((1, 3))\n",
+        "pipeline/schema/features.py",
+        "FEATURES: dict[str, Features] = {",
+        '    "edges": Features("pipeline.metrics.edges:opened", "how much neighbours differ, by row"),',
+    ),
     "game": (
         "pipeline/games/mirror.py",
         "from pipeline.games.adversarial import AdversarialGame\n"
@@ -113,16 +129,19 @@ USED = {
     "metric": {},
     "kind": {"data": {"name": f"{sys.argv[1]}/waves.py:waves"}},
     "game": {"game": {"name": "mirror"}},
+    "features": {"evaluation": {"every": 64, "samples": 100, "features": "edges"}},
     "term": {"regularisers": {"centred": {"weight": 2.0}}},
     "data": {"data": {"name": "stripes"}},
 }
 found = {}
 for part, changes in USED.items():
     spec = resolve(TrialSpec.model_validate(TREE | changes), cuda=False)
-    data = Evaluator.open(spec.data, 100, Path(sys.argv[1]) / "cache", None, "cpu")
+    asked = {"features": spec.evaluation.features}
+    data = Evaluator.open(spec.data, 100, Path(sys.argv[1]) / "cache", None, "cpu", **asked)
     objective = "sliced_wasserstein" if part == "kind" else "fid"
     (last,) = training(spec, data, Store(Path(sys.argv[1]) / part), 1, objective)
     found[part] = {"metrics": last.metrics, "signals": last.signals, "kind": data.dataset.kind, "data": spec.data.name}
+    found[part] |= {"features": last.features}
 print(json.dumps(found))
 """
 
@@ -159,4 +178,5 @@ def test_one_file_and_one_row(used: dict[str, Any], part: str) -> None:
     assert ("brightness" in found["metrics"]) == (part != "kind")
     assert ("loss_d.centred" in found["signals"]) == (part == "term")
     assert (found["data"] == "stripes") == (part == "data")
+    assert (found["features"] == "edges8-01234567") == (part == "features")
     assert found["kind"] == ("series" if part == "kind" else "image")

@@ -19,6 +19,7 @@ from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_pro
 from pipeline.errors import GansweepError, Unreachable
 from pipeline.record.home import home_of
 from pipeline.schema.datasets import KNOWN
+from pipeline.schema.features import FEATURES, hub, missing
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
 TOKEN = "RAY_AUTH_TOKEN_PATH"
@@ -53,7 +54,7 @@ def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
         check_cluster(),
         *check_ports(),
     ]
-    findings += [check_folder(place), check_tracker(place), *check_data(data_root)]
+    findings += [check_folder(place), check_tracker(place), *check_data(data_root), *check_features()]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -195,6 +196,17 @@ def check_tracker(home: Path) -> Finding:
     except GansweepError as error:
         return Finding("tracker", "missing", str(error))
     return Finding("tracker", "ok", f"{uri} ({by})" if named else uri)
+
+
+def check_features() -> list[Finding]:
+    """The features that want what gansweep never fetches: a package, files of weights."""
+    found = []
+    for name, row in FEATURES.items():
+        if row.package or row.files:
+            lacking, use = missing(name), f"for evaluation.features: {name}"
+            said = f"{use}; {lacking}" if lacking else f"in {hub()}, {use}"
+            found.append(Finding(name, "note" if lacking else "ok", said))
+    return found
 
 
 def check_data(root: Path | None) -> list[Finding]:

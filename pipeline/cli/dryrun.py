@@ -33,7 +33,16 @@ def dry_run(sweep: Any, as_json: bool) -> None:
     }
     if as_json:
         measured = _measured(sweep, points[0][1])
-        print(json.dumps(found | {"data": measured["data"], "cost": _cost(sweep, trials, points[0][1], measured)}))
+        print(
+            json.dumps(
+                found
+                | {
+                    "data": measured["data"],
+                    "features": measured["features"],
+                    "cost": _cost(sweep, trials, points[0][1], measured),
+                }
+            )
+        )
         return
     out = sys.stdout
     print(f"# {sweep.name}, as resolved\n{yaml.dump(file.tree)}", file=out)
@@ -46,7 +55,7 @@ def dry_run(sweep: Any, as_json: bool) -> None:
         print(f"\n# sample {number} of {SAMPLED}\n{text}", file=out, end="")
     out.flush()  # the probe takes its time, and may find that the data is not there
     measured = _measured(sweep, points[0][1])
-    print("\n# read", *what_was_read(measured["data"]), sep="\n  ", file=out)
+    print("\n# read", *what_was_read(measured["data"]), f"features: {measured['features']}", sep="\n  ", file=out)
     print("\n# cost", file=out)
     for key, value in _cost(sweep, trials, points[0][1], measured).items():
         print(f"  {key}: {value}", file=out)

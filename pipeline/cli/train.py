@@ -22,6 +22,7 @@ from pipeline.plugin import is_own
 from pipeline.record.log import dumps, loads
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
+from pipeline.schema.features import measured_in
 from pipeline.schema.metrics import On, known
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold
@@ -65,8 +66,8 @@ def train(
         say(f"gansweep: {path}: the training {what}; called again it goes on where it stopped")
 
     with within(path), ending(deadline(), late):
-        data = prepared_data(spec, cache, root)
-    for line in what_was_read(data):
+        data, features = prepared_data(spec, cache, root)
+    for line in (*what_was_read(data), f"features: {features}"):
         say(line)
     claim = _claim(folder, spec, seed)
     with ending(deadline(), late):
@@ -116,7 +117,8 @@ def train(
         raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
     floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
     known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
-    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}; samples and checkpoints in {folder}")
+    where = measured_in(features)
+    say(f"{metric} tail {done.tail(metric):.4g}{known_floor}{where}; samples and checkpoints in {folder}")
 
 
 def _line(measurement: Measurement, objective: str, own: Mapping[str, bool]) -> str:
@@ -132,7 +134,7 @@ def _line(measurement: Measurement, objective: str, own: Mapping[str, bool]) -> 
 def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:
     """Data, features and floor; InputError where the file does not fit them."""
     with within(path):
-        found = prepare(spec.data, spec.evaluation.samples, cache, root)
+        found = prepare(spec.data, spec.evaluation.samples, cache, root, spec.evaluation.features)
         about = found["data"]
         on = On(spec.data.name, about["kind"], about["mixture"], about["classes"] > 1)
         on.check(metric, path, spec.evaluation.own)

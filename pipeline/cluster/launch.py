@@ -19,7 +19,7 @@ from pipeline.environment import LOCAL, Address, answers, settle, temporary
 from pipeline.environment import address as address_of
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.schema.base import parse
-from pipeline.schema.trial import DataSpec, TrialSpec
+from pipeline.schema.trial import DataSpec, EvaluationSpec, TrialSpec
 
 PATIENCE = 10.0  # seconds in which a cluster must answer
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
@@ -150,13 +150,14 @@ def slots(gpus_per_trial: float) -> int:
     return max(1, min(fit, int(resources.get("GPU", 0) / gpus_per_trial)) if gpus_per_trial else fit)
 
 
-def prepare(data: DataSpec, samples: int | None, to_build: Sequence[TrialSpec], premises: Premises) -> dict[str, Any]:
+def prepare(data: DataSpec, asked: EvaluationSpec, to_build: Sequence[TrialSpec], premises: Premises) -> dict[str, Any]:
     """Data, extractor and floor made in a worker, so that the driver needs no torch; what evaluator.prepare says.
     to_build: specs that are built there once, so that what is wrong with them is said before the first trial."""
     file = premises.cache / f"preparing-{socket.gethostname()}-{os.getpid()}-{HUNG}"
     order = {
         "data": data.model_dump(mode="json"),
-        "samples": samples,
+        "samples": asked.samples,
+        "features": asked.features,
         "to_build": [spec.model_dump(mode="json") for spec in to_build],
         "within": deadline(),
         "hung": str(file),
@@ -186,7 +187,7 @@ def _prepare(order: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
     try:
         with bounded(order["within"], Path(order["hung"])):
             data = parse(DataSpec, order["data"], "data")
-            found = prepare_here(data, order["samples"], premises.cache, premises.root)
+            found = prepare_here(data, order["samples"], premises.cache, premises.root, order["features"])
             preflight([parse(TrialSpec, tree, "") for tree in order["to_build"]], premises.cache, premises.root)
         return found
     except InputError as error:

@@ -29,7 +29,7 @@ def preflight(specs: Sequence[TrialSpec], cache: Path, root: Path | None) -> Non
         _build(spec, dataset)
     asked = specs[0].evaluation
     if asked.metrics:
-        evaluator = Evaluator.open(specs[0].data, asked.samples, cache, root, "cpu", asked.metrics)
+        evaluator = Evaluator.open(specs[0].data, asked.samples, cache, root, "cpu", asked.metrics, asked.features)
         evaluator.evaluate(to_float(dataset.train[: evaluator.samples]))
 
 

@@ -25,8 +25,8 @@ EVERY = 2_000  # images between the probe's evaluations
 def probe(
     spec: TrialSpec, objective: str, cache: Path, root: str | None, to_build: Sequence[TrialSpec] = ()
 ) -> dict[str, Any]:
-    """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread, and the {data}
-    that it read, as prepare() says them.
+    """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread, and the {data,
+    features} that it found, as prepare() says them.
 
     Raises InputError for data that cannot be had, and for one of `to_build` that cannot be built, as a sweep would.
     """
@@ -78,7 +78,7 @@ def _train(order: dict[str, Any]) -> None:
     root = Path(order["root"]) if order["root"] else None
     with tempfile.TemporaryDirectory() as folder:
         try:
-            data = prepared_data(parse(TrialSpec, tree, "probe"), Path(order["cache"]), root)
+            data, features = prepared_data(parse(TrialSpec, tree, "probe"), Path(order["cache"]), root)
             preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
             found = []
             for measurement in attempt(
@@ -102,6 +102,7 @@ def _train(order: dict[str, Any]) -> None:
                 "evaluation_seconds": statistics.median(m.timings["evaluate"] for m in steady),
                 "checkpoint_bytes": size,
                 "data": data,
+                "features": features,
                 "gpus": torch.cuda.device_count(),
             }
         )

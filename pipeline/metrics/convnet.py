@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -34,13 +34,18 @@ class ConvNet(nn.Module):
         return features
 
 
+def shell(data: Dataset, width: int) -> ConvNet:
+    """The network for images of a data set."""
+    return ConvNet(data.channels, int(data.resolution or 0), width)
+
+
 def trained(data: Dataset, width: int) -> tuple[ConvNet, float]:
     """The network trained on the training part alone, with its accuracy on the validation part; the same each time."""
     assert data.train_labels is not None
     assert data.validation_labels is not None
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = ConvNet(data.channels, int(data.resolution or 0), width)
+        network = shell(data, width)
         classify = nn.Sequential(network, nn.ReLU(), nn.Linear(width, data.classes))
         train(classify, data.train, data.train_labels)
         with torch.no_grad():
@@ -48,19 +53,27 @@ def trained(data: Dataset, width: int) -> tuple[ConvNet, float]:
     return network, float((found == data.validation_labels).float().mean())
 
 
-def train(classify: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """By cross entropy, with batches drawn from torch's generator."""
+def train(
+    classify: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    views: Callable[[Tensor], Tensor] = lambda batch: batch,
+    epochs: int = EPOCHS,
+) -> float:
+    """By cross entropy, with batches drawn from torch's generator. views: what is shown in place of a batch in [-1, 1].
+    The loss of the last batch."""
     side = max(images.shape[2], 32)
-    steps = min(EPOCHS * len(images), SHOWN * 32**2 // side**2) // BATCH
+    steps = min(epochs * len(images), SHOWN * 32**2 // side**2) // BATCH
     optimiser = torch.optim.Adam(classify.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, steps)
     for _ in range(steps):
         index = torch.randint(len(images), (BATCH,))
-        loss = nn.functional.cross_entropy(classify(to_float(images[index])), labels[index])
+        loss = nn.functional.cross_entropy(classify(views(to_float(images[index]))), labels[index])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
+    return float(loss.detach())
 
 
 def random(data: Dataset, width: int) -> ConvNet:
@@ -68,7 +81,7 @@ def random(data: Dataset, width: int) -> ConvNet:
     a channel: without that its features are nearly the same one over and over."""
     with one_thread(), torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        network = ConvNet(data.channels, int(data.resolution or 0), width)
+        network = shell(data, width)
         x = to_float(data.train[:CALIBRATION])
         for layer in network.body:
             if isinstance(layer, (nn.Conv2d, nn.Linear)):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,9 +18,11 @@ from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
 from pipeline.metrics.distances import mean_distance
 from pipeline.metrics.diversity import diversity_ratio, variance
+from pipeline.metrics.evaluation import Evaluation, worst_of
 from pipeline.metrics.measure import Labelled, Measure, Real
 from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.schema.features import AUTO
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS, On
 from pipeline.schema.rows import at
@@ -31,16 +32,7 @@ SUBSETS = 20  # of the training part, for the floor
 FORMAT = 1  # of the cached floor: one higher where it is measured in another way
 POOL = 10_000  # training images whose features the floor draws from, at least
 TRAINING = 50_000  # training samples at most that samples can be found to be copies of
-LESS_IS_WELL = {"memorised_share", "raw_distance"}  # signals that are low in health
 Part = Literal["validation", "test"]
-
-
-class Evaluation(NamedTuple):
-    """What is found of a run's samples, by name; see record/measurement.Measurement. A metric can be nan."""
-
-    metrics: dict[str, float]
-    signals: dict[str, float]
-    errors: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -53,14 +45,16 @@ class Reference:
     modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
-def prepare(data: DataSpec, samples: int | None, cache: Path, root: Path | None) -> dict[str, Any]:
+def prepare(
+    data: DataSpec, samples: int | None, cache: Path, root: Path | None, features: str = AUTO
+) -> dict[str, Any]:
     """Does the slow work once a machine (data, extractor, features, floor) and says, JSON-able, what it found.
 
     floor: the median of each floored metric between random training subsets of `samples` and the validation part;
     floor_spread: their interquartile range / 1.349, which is the standard deviation of a normal. noise_floor: of
     metrics whose floor is known in closed form. Raises InputError for bad data or more samples than there are.
     """
-    return Evaluator.open(data, samples, cache, root, "cpu").summary()
+    return Evaluator.open(data, samples, cache, root, "cpu", features=features).summary()
 
 
 class Evaluator:
@@ -90,11 +84,12 @@ class Evaluator:
         root: Path | None,
         device: torch.device | str,
         own: Mapping[str, OwnMetricSpec] | None = None,
+        features: str = AUTO,
     ) -> Evaluator:
         """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
-        at most 2,000. own: metrics of the user's own. Takes from the cache what prepare() left there, and makes what
-        is missing."""
-        opened = cls.of(load(data, root, cache), samples, cache, device, own)
+        at most 2,000. own: metrics of the user's own; features: as a spec names them. Takes from the cache what
+        prepare() left there, and makes what is missing."""
+        opened = cls.of(load(data, root, cache), samples, cache, device, own, features)
         for each in (opened, *opened.domains.values()):
             each._limit = data.limit
         return opened
@@ -107,6 +102,7 @@ class Evaluator:
         cache: Path,
         device: torch.device | str,
         own: Mapping[str, OwnMetricSpec] | None = None,
+        features: str = AUTO,
     ) -> Evaluator:
         """The same of a data set at hand."""
         most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
@@ -117,8 +113,10 @@ class Evaluator:
                 f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
-        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device)
-        domains = {name: cls.of(domain, samples, cache, device, own) for name, domain in dataset.domains.items()}
+        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
+        domains = {
+            name: cls.of(domain, samples, cache, device, own, features) for name, domain in dataset.domains.items()
+        }
         mine: dict[str, OwnMetric] = {
             name: at(METRICS[name].made or "")
             for name in On(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1).metrics()
@@ -153,7 +151,7 @@ class Evaluator:
                 ours |= {f"{each}.{domain}": value for each, value in theirs.items()}
             for signal, value in found.signals.items():
                 of_all.setdefault(signal, []).append(value)
-        worst = {name: _worst(name, values) for name, values in of_all.items()}
+        worst = {name: worst_of(name, values) for name, values in of_all.items()}
         if worst.get("finite") == 0.0:
             return Evaluation({}, together.signals | worst, {})
         return together._replace(signals=together.signals | worst)
@@ -176,7 +174,7 @@ class Evaluator:
                 return {}
             of_kind = judge.reference("validation").of_kind
             found += judge._measure.distance(of_kind, judge._measure.features(made)).values()
-        return {"raw_distance": _worst("raw_distance", found)} if found else {}
+        return {"raw_distance": worst_of("raw_distance", found)} if found else {}
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> Evaluation:
         """Of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
@@ -288,10 +286,3 @@ class Evaluator:
             "floor": {name: statistics.median(found) for name, found in values.items()},
             "floor_spread": {name: (q[2] - q[0]) / 1.349 for name, q in quartiles.items()},
         }
-
-
-def _worst(signal: str, values: list[float]) -> float:
-    """Of several domains the one that is worst off. A NaN is the worst: min() alone may pass over it."""
-    if any(map(math.isnan, values)):
-        return math.nan
-    return max(values) if signal in LESS_IS_WELL else min(values)

@@ -26,7 +26,8 @@ class Real:
 
 
 class Measure(Protocol):
-    """Made once a run as (dataset, cache, device). What reference() gives is for the methods below it alone."""
+    """Made once a run as (dataset, cache, device, features), the last as a spec's evaluation names them. What
+    reference() gives is for the methods below it alone."""
 
     name: str  # of the features: with the hash of an extractor's weights
     extracts: bool  # whether features are others than the samples, and worth to be kept

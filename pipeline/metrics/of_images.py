@@ -18,6 +18,7 @@ from pipeline.metrics.manifold import Manifold, manifold_metrics, real_manifold
 from pipeline.metrics.measure import Real
 from pipeline.metrics.memory import Memory, authenticity, nearest, remembered
 from pipeline.metrics.modes import label_metrics
+from pipeline.schema.features import AUTO
 
 
 class Reference(NamedTuple):
@@ -31,8 +32,8 @@ class Reference(NamedTuple):
 class ImageMeasure:
     extracts = True
 
-    def __init__(self, dataset: Dataset, cache: Path, device: torch.device | str) -> None:
-        self._extractor, self._dataset = open_extractor(dataset, cache, device), dataset
+    def __init__(self, dataset: Dataset, cache: Path, device: torch.device | str, features: str = AUTO) -> None:
+        self._extractor, self._dataset = open_extractor(dataset, cache, device, features), dataset
         self.name = self._extractor.name
 
     def features(self, samples: Tensor) -> Tensor:

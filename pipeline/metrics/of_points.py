@@ -8,14 +8,19 @@ import torch
 from torch import Tensor
 
 from pipeline.data.dataset import Dataset
+from pipeline.data.said import shown
+from pipeline.errors import InputError
 from pipeline.metrics.measure import Real
 from pipeline.metrics.modes import mode_metrics, projected, sliced_wasserstein, sliced_wasserstein_error
+from pipeline.schema.features import AUTO, problem
 
 
 class PointMeasure:
     name, extracts = "points", False
 
-    def __init__(self, dataset: Dataset, cache: Path, device: torch.device | str) -> None:
+    def __init__(self, dataset: Dataset, cache: Path, device: torch.device | str, features: str = AUTO) -> None:
+        if wrong := problem(features, shown(dataset.name), dataset.kind, dataset.classes > 1):
+            raise InputError(wrong)
         self._dataset = dataset
 
     def features(self, samples: Tensor) -> Tensor:

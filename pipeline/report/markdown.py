@@ -9,6 +9,7 @@ from pipeline.record import front
 from pipeline.record.runs import HEALTH_REASONS, Run
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
+from pipeline.schema.features import measured_in
 
 
 def number(value: float) -> str:
@@ -51,7 +52,8 @@ def describe(state: SweepState, trial: Trial, runs: list[Run]) -> str:
         lines.append(f"\n**Seed {run.seed}: {why}** after {run.images:,} images, {run.seconds:.0f} s.")
         best, tail = run.best(metric), run.tail(metric)
         if best and tail is not None:
-            lines.append(f"{metric}: tail {score(state, tail)}, best {number(best[1])} at {best[0]:,} images.")
+            name = f"{metric}{measured_in(state.features)}"
+            lines.append(f"{name}: tail {score(state, tail)}, best {number(best[1])} at {best[0]:,} images.")
     return "\n".join(lines)
 
 
@@ -59,6 +61,8 @@ def leaderboard(state: SweepState, limit: int) -> str:
     """The trials by rank in Markdown of at most `limit` characters: rows are left out at the end, and that is said."""
     metric, floor = state.metric, state.floor
     head = f"**{ends(state)}** of {len(state.trials)} trials."
+    if where := measured_in(state.features):
+        head += f" Measured{where}; values of other features are not comparable."
     if floor is not None:
         head += f" Floor of {metric}: {number(floor)} ± {number(state.floor_spread or 0.0)}."
     if on_front := front.words(state):

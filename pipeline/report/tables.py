@@ -14,6 +14,7 @@ from pipeline.record.state import SweepState
 from pipeline.report.audit import Replayed
 from pipeline.report.numbers import clock, floors, kimg, number, short, signed, style
 from pipeline.report.status import trial_rows
+from pipeline.schema.features import measured_in
 
 
 def render(state: SweepState, seconds: float, backlog: int) -> Group:
@@ -79,7 +80,8 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
     if state.noise_floor is not None:
         floor = f" (noise floor {number(state.noise_floor)})"
-    table = Table(title=f"{state.name}: {state.metric}{floor}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    title = f"{state.name}: {state.metric}{floor}{measured_in(state.features)}"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name, wide in COLUMNS.items():
         table.add_column(name, justify="left" if name == "ended" else "right", width=wide, no_wrap=True)
     left = width - sum(COLUMNS.values()) - 2 * len(COLUMNS)
@@ -118,7 +120,11 @@ def overview(sweeps: list[tuple[SweepState, str]]) -> Table:
         table.add_column(name)
     for state, word in sweeps:
         best = state.best_trial
-        tail = f"{state.metric} {number(best.tail(state.metric))} (trial {best.number})" if best else "–"
+        tail = (
+            f"{state.metric} {number(best.tail(state.metric))}{measured_in(state.features)} (trial {best.number})"
+            if best
+            else "–"
+        )
         table.add_row(
             state.name, Text(word, style=style(word)), state.source, str(len(state.trials)), tail, clock(state.seconds)
         )

@@ -9,6 +9,7 @@ from pipeline.picking.plateau import Neighbour, Plateau, Reach, plateau
 from pipeline.picking.verdict import Difference, Row, Verdict
 from pipeline.record.state import SweepState
 from pipeline.report.numbers import floors, number
+from pipeline.schema.features import measured_in
 
 
 def span(interval: Interval | None) -> str:
@@ -34,7 +35,8 @@ def conclusions(found: Verdict, state: SweepState) -> list[str]:
     best = found.best
     lines = [
         f"picked: trial {best.trial} ({', '.join(best.why)}), {found.metric} {number(best.score)}"
-        f"{floors(state, best.score)} on the test part (95%: {span(best.interval)}); {share(best)}"
+        f"{floors(state, best.score)}{measured_in(state.features)} on the test part (95%: {span(best.interval)}); "
+        f"{share(best)}"
     ]
     if found.default is not None and best.trial != found.default:
         versus_default = best.versus_default

@@ -263,7 +263,10 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "signal": "modes_share",
         "comparison": "<",
         "threshold": 0.5,
-        "also": [{"signal": "improvement", "comparison": "<", "threshold": 0.5}],
+        "also": [
+            {"signal": "modes_gain", "comparison": "<=", "threshold": 0.0},
+            {"signal": "improvement", "comparison": "<", "threshold": 0.5},
+        ],
         "patience": 3,
         "within": 4,
         "at_end": True,

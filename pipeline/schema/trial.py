@@ -11,10 +11,11 @@ from pipeline.errors import InputError
 from pipeline.plugin import absolute
 from pipeline.schema.base import OWN, Strict, scalar
 from pipeline.schema.datasets import lookup
+from pipeline.schema.features import AUTO, FEATURES, problem
 from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
-from pipeline.schema.names import OwnName
+from pipeline.schema.names import OwnName, known_or_own
 from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_groups, check_network
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
@@ -56,13 +57,20 @@ class OwnMetricSpec(Strict):
 
 class EvaluationSpec(Strict):
     """every: images between evaluations; samples: generated for each (None: as many as there are validation
-    samples, at most 2,000); grid: samples a side of the sample picture; metrics: of your own, each under a name that
-    the objective can be."""
+    samples, at most 2,000); grid: samples a side of the sample picture; features: what images are compared in, a name
+    of schema/features.py or "file.py:object" of your own (see metrics/ownfeatures.py); metrics: of your own, each under
+    a name that the objective can be."""
 
     every: int = Field(gt=0)
     samples: int | None = Field(None, ge=32)
     grid: int = Field(8, ge=2, le=16)
+    features: str = AUTO
     metrics: dict[str, OwnMetricSpec] = {}
+
+    @field_validator("features")
+    @classmethod
+    def _features(cls, name: str) -> str:
+        return known_or_own(name, (AUTO, *FEATURES))
 
     @field_validator("metrics")
     @classmethod
@@ -202,6 +210,10 @@ class TrialSpec(Strict):
             raise ValueError(
                 f"game.condition: found {self.game.condition.kind}; {self.data.name} has no labels, valid: null"
             )
+        known = lookup(self.data.name)
+        wrong = problem(self.evaluation.features, self.data.name, kind, labelled, known is not None and known.mixture)
+        if wrong:
+            raise ValueError(wrong)
         of_pixels = [f"augmentation.{name}" for name, part in self.augmentation if part is not None]
         of_pixels += [f"regularisers.{name}" for name in self.regularisers.of_pixels()]
         for key in of_pixels:

@@ -89,7 +89,7 @@ class Session:
             self._premises = Premises(setup.cache.absolute(), setup.data_root, code)
             prepared = self._prepared() | {"code": plugin.fingerprints(code)}
             if said := what_was_read(prepared["data"]):
-                self._say("\n".join(said))
+                self._say("\n".join([*said, f"features: {prepared['features']}"]))
             self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check)
             stack.callback(self._record.close)
             slots = launch.concurrency or setup.file.sweep.search.concurrency or cluster.slots(launch.gpus_per_trial)
@@ -182,7 +182,7 @@ class Session:
         for source in {spec.init_from for spec in specs if spec.init_from}:
             source.check()
         with within(file.source):
-            prepared = cluster.prepare(data, self._setup.evaluation.samples, specs, self._premises)
+            prepared = cluster.prepare(data, self._setup.evaluation, specs, self._premises)
         found, own = prepared["data"], own_metrics(file.tree)
         for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
             On(data.name, found["kind"], found["mixture"], found["classes"] > 1).check(name, file.source, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline.errors import InputError
-from pipeline.record.events import DriverSaid, Line, SweepBegan, every
+from pipeline.record.events import DriverSaid, Line, Prepared, SweepBegan, every
 from pipeline.record.home import (
     EVENTS,
     begun,
@@ -107,7 +108,9 @@ class Setup:
         return cls(
             folder,
             from_tree(
-                places.placed(first.space, elsewhere) | {"health": recorded_rules(first.spec["health"])}, first.source
+                places.placed(_as_measured(first.space, lines), elsewhere)
+                | {"health": recorded_rules(first.spec["health"])},
+                first.source,
             ),
             replace(launched, **{**of_this_session, **changed, "moved": elsewhere}),
         )
@@ -172,6 +175,14 @@ def _absolute(path: str | Path) -> str:
 def _last_launch(lines: list[Line]) -> Launch:
     starts = [driver for driver in every(DriverSaid, lines) if driver.started]
     return Launch(**starts[-1].launch) if starts else Launch()
+
+
+def _as_measured(space: dict[str, Any], lines: list[Line]) -> dict[str, Any]:
+    """The space of a sweep from before features had names: images without labels were compared in random ones."""
+    known = next(iter(every(Prepared, lines)), None)
+    if known is None or "features" in space["evaluation"] or not re.search(r"-random\d+-", known.features or ""):
+        return space
+    return {**space, "evaluation": {**space["evaluation"], "features": "random"}}
 
 
 def _moved(lines: list[Line], launched: Launch, folder: Path) -> dict[str, str]:

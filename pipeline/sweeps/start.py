@@ -62,6 +62,7 @@ def begin(
     known = next(reversed(every(Prepared, lines)), None)
     if known is not None:
         check_units(known, prepared, sweep.name)
+        check_features(known, prepared, sweep.name)
     changed = [] if known is None else changes(known, prepared, launch.moved)
     if changed and not start.accept_changes:
         raise InputError(
@@ -113,6 +114,17 @@ def check_units(known: Prepared, prepared: dict[str, Any], name: str) -> None:
             f"{name}: the columns of {shown(known.data['name'])} are standardised now, and were not in the version "
             "of gansweep that it was started with: its values and checkpoints do not go together with new ones; valid: "
             "another sweep, or that version"
+        )
+
+
+def check_features(known: Prepared, prepared: dict[str, Any], name: str) -> None:
+    """InputError where the same data would be measured in other features now: the distances of two are not comparable,
+    whoever accepts it. Of other data they are other ones anyway, and that is asked."""
+    same = known.data["fingerprint"] == prepared["data"]["fingerprint"]
+    if same and known.features and known.features != prepared["features"]:
+        raise InputError(
+            f"{name}: its distances were measured in {known.features}, and would be in {prepared['features']} now, "
+            "which cannot be compared; valid: another sweep, or the cache, files and versions that it was started with"
         )
 
 

@@ -102,6 +102,8 @@ def _sweep_view(state: SweepState, alive: bool) -> View:
         "end_reasons": ends(state),
         "mlflow.note.content": leaderboard(state, limit=5000),
     }
+    if state.features:
+        tags["features"] = state.features
     if state.best_trial:
         tags["best_trial"] = str(state.best_trial.number)
     working = alive and _at_work(state)

@@ -27,9 +27,10 @@ def attempt(
     return training(spec, evaluator, store, seed, objective, test)
 
 
-def prepared_data(spec: TrialSpec, cache: Path, root: Path | None) -> dict[str, Any]:
-    """What prepare() says of the data, which a run of `spec` then finds open."""
-    return _opened(spec, cache, root).about_data()
+def prepared_data(spec: TrialSpec, cache: Path, root: Path | None) -> tuple[dict[str, Any], str]:
+    """What prepare() says of the data, which a run of `spec` then finds open, and of the features."""
+    evaluator = _opened(spec, cache, root)
+    return evaluator.about_data(), evaluator.features
 
 
 def _opened(spec: TrialSpec, cache: Path, root: Path | None) -> Evaluator:
@@ -41,4 +42,4 @@ def _opened(spec: TrialSpec, cache: Path, root: Path | None) -> Evaluator:
 def _evaluator(data: str, evaluation: str, cache: Path, root: Path | None, device: str) -> Evaluator:
     asked = EvaluationSpec.model_validate_json(evaluation)
     places = cache, root, torch.device(device)
-    return Evaluator.open(DataSpec.model_validate_json(data), asked.samples, *places, asked.metrics)
+    return Evaluator.open(DataSpec.model_validate_json(data), asked.samples, *places, asked.metrics, asked.features)

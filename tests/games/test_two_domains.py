@@ -14,7 +14,8 @@ from pipeline.conformance.checks import conform
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
 from pipeline.games.game import Progress
-from pipeline.metrics.evaluator import Evaluation, Evaluator
+from pipeline.metrics.evaluation import Evaluation
+from pipeline.metrics.evaluator import Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, TrialSpec
 from pipeline.training.loop import training

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +6,6 @@ import torch
 
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.metrics import inception
 from pipeline.metrics.features import open_extractor
 from pipeline.schema.trial import DataSpec
 
@@ -62,14 +60,14 @@ def test_weights_that_are_not_the_named_ones_are_refused(digits: Dataset, cache:
         open_extractor(digits, tmp_path)
 
 
-def test_without_labels_the_weights_are_random_and_the_features_differ(tmp_path: Path) -> None:
+def test_random_features_are_to_be_asked_for(tmp_path: Path) -> None:
     data = unlabelled(tmp_path)
-    extractor = open_extractor(data, tmp_path)
+    extractor = open_extractor(data, tmp_path, features="random")
     assert extractor.name.startswith("make-random20-")  # 100 in the validation part, 5 a feature
     features = extractor(data.train)
     assert features.std(0).tolist() == pytest.approx([1] * 20, abs=0.1)
     assert torch.linalg.matrix_rank(features.double().T.cov()) == 20
-    assert open_extractor(data, tmp_path / "other").name == extractor.name
+    assert open_extractor(data, tmp_path / "other", features="random").name == extractor.name
 
 
 def test_uint8_and_float_images_have_the_same_features(digits: Dataset, cache: Path) -> None:
@@ -83,24 +81,5 @@ def test_any_resolution(resolution: int, tmp_path: Path) -> None:
         f"import torch\ndef make(resolution): return torch.rand(120, 3, {resolution}, {resolution})\n"
     )
     data = load(DataSpec(name=f"{tmp_path}/mine.py:make"), None, tmp_path)
-    assert open_extractor(data, tmp_path)(data.validation).shape == (24, 4)
-
-
-@pytest.mark.slow
-def test_inception_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch_fidelity", reason="torchmetrics needs torch-fidelity for Inception")
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url", lambda *a, **k: {})
-    monkeypatch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda *a, **k: None)
-    weights = FeatureExtractorInceptionV3("any", ["64"]).state_dict()
-    monkeypatch.undo()
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    data = unlabelled(tmp_path, 1700)
-    assert "random" in open_extractor(data, tmp_path).name
-    (tmp_path / "checkpoints").mkdir()
-    torch.save(weights, tmp_path / "checkpoints" / inception.WEIGHTS)
-    extractor = open_extractor(data, tmp_path)
-    assert extractor.name.startswith("make-inception64-")
-    assert extractor(data.validation[:4]).shape == (4, 64)
-    assert "torch_fidelity" in sys.modules
+    for features in ("random", "self_supervised"):
+        assert open_extractor(data, tmp_path, features=features)(data.validation).shape == (24, 4)
