@@ -13,7 +13,7 @@ from pipeline.schema.health import SIGNALS
 
 NOISE_SHARE = 0.5  # of its best: digits move by a factor of 2 between evaluations of a healthy run
 NOISE_ERRORS = 4.0
-RECENT = 3  # evaluations
+RECENT = 4  # evaluations
 Curve = list[tuple[int, float]]  # (images, value)
 
 

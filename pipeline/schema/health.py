@@ -48,7 +48,7 @@ SIGNALS: dict[str, str] = {
     "decline_in_noise": "as excess_in_noise, of the tails",
     "raw_excess": "as excess, of raw_distance",
     "floors": "the objective over its floor, the latter at least its spread; only for objectives where less is better",
-    "improvement": "how much better the objective's best of the last 3 evaluations is than the best before them, "
+    "improvement": "how much better the objective's best of the last 4 evaluations is than the best before them, "
     "in the noise of the run and of the floor",
     "worst_class_share": "worst_class_coverage over coverage",
 }
@@ -178,7 +178,10 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "signal": "modes_share",
         "comparison": "<",
         "threshold": 0.5,
-        "also": [{"signal": "modes_gain", "comparison": "<=", "threshold": 0.0}],
+        "also": [
+            {"signal": "modes_gain", "comparison": "<=", "threshold": 0.0},
+            {"signal": "improvement", "comparison": "<", "threshold": 0.5},
+        ],
         "patience": 3,
         "grace": 0.3,
     },
@@ -222,8 +225,8 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
             {"signal": "floors", "comparison": ">", "threshold": 5.0},
             {"signal": "improvement", "comparison": "<", "threshold": 0.5},
         ],
-        "patience": 3,
-        "grace": 0.25,
+        "patience": 4,
+        "grace": 0.4,
     },
     # The trained generator is far off while its average still looks well: the average follows.
     "raw_diverged": {

@@ -52,7 +52,7 @@ class RungsSpec(Strict):
     enabled: bool = True
     first: int | None = Field(None, gt=0)
     reduction: float = Field(3.0, gt=1)
-    errors: float = Field(1.0, ge=0)
+    errors: float = Field(2.0, ge=0)
 
 
 class ObjectiveSpec(Strict):

@@ -5,9 +5,10 @@
 FILE is of health_corpus.py. Numbers below --from are those that thresholds were chosen on.
 
 What a run was is said by its whole curve, with what the rules cannot know: other runs of the same data. The good tail
-of a data set is 2.5 times the median of its best quarter. A run ended well where its last tail is a good one; it was
-lost where an earlier tail was a good one and the last is 1.5 times as high and none; dead where its last tail is over
-10 times a good one; poor where it is anything else: no rule need stop it, and none is wrong to.
+of a data set is 2.5 times the median of its best quarter. A run ended well where its last tail is a good one (and, of a
+mixture, it holds three quarters of the modes); it was lost where an earlier tail was a good one and the last is 1.5
+times as high and none; dead where its last tail is over 10 times a good one; poor where it is anything else: no rule
+need stop it, and none is wrong to, unless it came to less than 0.7 of what it was stopped at (premature).
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def label(curve: Curve, good: float) -> str:
     if curve.measurements[-1].images < curve.budget:
         return BROKEN
     last = curve.tails[-1]
-    if last <= good:
+    modes = tail([m.signals["modes_share"] for m in curve.measurements if "modes_share" in m.signals])
+    if last <= good and (modes is None or modes >= 0.75):
         return WELL
     if min(curve.tails) <= good and last > 1.5 * min(curve.tails):
         return LOST
@@ -142,6 +144,10 @@ def _row(data: str, kind: str, mine: list[tuple[Curve, tuple[int, End] | None]])
 
 def _end(curve: Curve, rules: Path | None) -> tuple[int, End] | None:
     return replay(rules_of(rules, curve.objective), curve.measurements, curve.budget, curve.context)
+
+
+def _premature(curve: Curve, index: int) -> bool:
+    return bool(curve.tails) and curve.tails[-1] < 0.7 * curve.tails[min(index, len(curve.tails) - 1)]
 
 
 def _share(curve: Curve, index: int) -> float:

@@ -65,7 +65,7 @@ def test_decline_is_of_medians_of_three() -> None:
     assert found == [pytest.approx(each) for each in (1.0, 1.0, 2.0, 2.133333)]
 
 
-def test_improvement_is_of_the_last_three_evaluations_over_those_before() -> None:
+def test_improvement_is_of_the_last_four_evaluations_over_those_before() -> None:
     assert values("improvement", run(fid=[30.0])) == []
     assert values("improvement", run(fid=[30.0, 32.0, 29.0])) == [pytest.approx(-2.0), pytest.approx(1 / 3.2, rel=0.2)]
     steady = values("improvement", run(fid=[100.0 - 10 * i for i in range(8)]))

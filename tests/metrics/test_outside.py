@@ -102,7 +102,7 @@ def test_a_real_evaluation_in_inception(data: Dataset, home: Path, tmp_path: Pat
     evaluator = Evaluator.of(data, 32, tmp_path, "cpu", features="inception")
     assert evaluator.features.startswith("make-inception2048-")
     real = to_float(data.validation)
-    (same, _), (other, _) = evaluator.evaluate(real), evaluator.evaluate(real / 4)
+    same, other = evaluator.evaluate(real).metrics, evaluator.evaluate(real / 4).metrics
     assert abs(same["fid"]) < 1e-3 * other["fid"]
     torch.save({"one": torch.zeros(1)}, home / WEIGHTS)
     with pytest.raises(InputError, match=r"6726825d.pth is not of this network \("):
