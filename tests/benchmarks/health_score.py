@@ -122,13 +122,14 @@ def main() -> None:
             mine = [(c, e) for c, k, e in ends if k == kind and data in (c.data, "all")]
             if mine:
                 print(_row(data, kind, mine))
+    early = [(c, e) for c, _, e in ends if e and e[0] < len(c.measurements) - 1 and _premature(c, e[0])]
+    print(f"\n{len(early)} premature: " + ", ".join(f"{c.data} {c.number} ({e[1].evidence['rule']})" for c, e in early))
     for data in groups:
-        saved = sum(
-            c.budget - c.measurements[e[0]].images for c, k, e in ends if e and k != WELL and data in (c.data, "all")
-        )
-        most = sum(bound(c, k) for c, k, _ in ends if data in (c.data, "all"))
+        lost = [(c, k, e) for c, k, e in ends if k in (LOST, DEAD) and data in (c.data, "all")]
+        saved = sum(c.budget - c.measurements[e[0]].images for c, _, e in lost if e)
+        most = sum(bound(c, k) for c, k, _ in lost)
         print(
-            f"\n{data}: saved {saved / 1000:.0f} kimg of failing runs, {saved / most if most else 0:.0%} of hindsight's"
+            f"\n{data}: saved {saved / 1000:.0f} kimg of lost and dead runs, {saved / (most or 1):.0%} of hindsight's"
         )
 
 
