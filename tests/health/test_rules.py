@@ -66,6 +66,19 @@ def test_a_slow_run_that_goes_on_gaining_is_left_alone() -> None:
     assert ended(run(diversity_ratio=slow, coverage=slow, sample_variance_ratio=flat, modes_share=slow)) is None
 
 
+def test_a_slow_learner_whose_noise_has_little_diversity_is_no_collapse() -> None:
+    """Noise has 0.236 of the diversity of Fashion-MNIST in its features."""
+    fid = [1250.0 - 45 * i for i in range(20)]
+    assert ended(run(fid, diversity_ratio=[0.236], coverage=[0.01], recall=[0.0])) is None
+
+
+def test_what_looks_dead_half_way_may_come_to_something() -> None:
+    fid = [700.0, 650.0, 690.0, 600.0, 640.0, 560.0, 610.0, 500.0, 540.0, 460.0]
+    fid += [380.0, 300.0, 240.0, 190.0, 150.0, 120.0, 100.0, 85.0, 72.0, 62.0]
+    coverage = [*[0.14] * 10, *[0.14 + 0.04 * i for i in range(10)]]
+    assert ended(run(fid, coverage=coverage, recall=[*[0.0] * 11, *[0.05 * i for i in range(9)]])) is None
+
+
 def test_a_run_that_never_had_coverage_did_not_lose_it() -> None:
     assert ended(run(coverage=[0.0, 0.1, 0.05])) is None
 
@@ -82,6 +95,10 @@ SICK: dict[str, tuple[dict[str, list[float]], int]] = {
     "discriminator_won": ({"discriminator_win_rate": [1.0], "generator_gradient_norm": [1.0, 0.5, 0.001]}, 5),
     "discriminator_leads": ({"discriminator_win_rate": [1.0], "fid": FLAT}, 11),
     "declined": ({"fid": [*[60.0, 40.0, 30.0, 22.0, 20.0], *[20.0 + 0.75 * i for i in range(15)]], "error": [1.0]}, 15),
+    "declined, learned by heart": (
+        {"fid": [60.0, 45.0, 35.0, 30.0, *[30.0 + i for i in range(16)]], "error": [1.5]},
+        14,
+    ),
     "never_covered": ({"recall": [0.0], "coverage": [0.02], "fid": FLAT}, 20),
     "lost_class": ({"coverage": [0.78], "worst_class_coverage": [0.09]}, 20),
     "few_modes_at_end": ({"modes_share": [*[0.8] * 16, 0.4, 0.6, 0.45, 0.4], "fid": FLAT}, 20),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,25 @@ def test_status_says_the_same_as_the_sweep_did(whole: Finished) -> None:
     status = gansweep(whole.home, "status", "whole", "--json")
     assert (status.code, status.err) == (0, "")
     assert status.document == whole.done.document
+
+
+def test_replay_says_what_other_rules_would_have_done(whole: Finished, tmp_path: Path) -> None:
+    same = gansweep(whole.home, "replay", "whole", "--json")
+    assert (same.code, same.err) == (0, "")
+    runs = [run for trial in whole.done.document["trials"] for run in trial["runs"]]
+    assert same.document["runs"] == len(runs)
+    assert same.document["killed_well"] == 0
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("health: {all: {reason: collapsed, signal: coverage, comparison: <, threshold: 2, grace: 0}}")
+    found = gansweep(whole.home, "replay", "whole", "--rules", str(rules))
+    well = sum(run["end_reason"] == "completed" for run in runs)
+    assert f"{len(runs)} of {len(runs)} runs would have been stopped, {well} of which ended well" in found.out
+    rules.write_text("health: {all: {reason: collapsed, signal: covrage, comparison: <, threshold: 2}}")
+    typo = gansweep(whole.home, "replay", "whole", "--rules", str(rules))
+    assert (typo.code, typo.out) == (2, "")
+    assert 'rules.yaml: health.all.signal: found "covrage", did you mean "coverage"?' in typo.err
+    rules.write_text("rules: {}")
+    assert "valid: a section health" in gansweep(whole.home, "replay", "whole", "--rules", str(rules)).err
 
 
 def test_the_screen_has_the_leaderboard_and_nothing_of_the_frameworks(whole: Finished) -> None:
