@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 CHUNK = 1024
+TRIANGLE = 256  # rows of a chunk where each pair is looked at once; not more than CHUNK
 
 
 def squared_distances(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
@@ -36,6 +37,10 @@ def neighbour_radii(points: Tensor, k: int) -> Tensor:
 
 def mean_distance(points: Tensor) -> float:
     """The mean Euclidean distance over all pairs of two different ones of points (N, D)."""
-    count = len(points)
-    total = sum(float(squares.sqrt().sum()) for _, squares in squared_distances(points, points))
+    points, count, total = points.double(), len(points), 0.0
+    for start in range(0, count, TRIANGLE):  # each pair once: those of a chunk with itself and with what follows
+        chunk = points[start : start + TRIANGLE]
+        ((_, squares),) = squared_distances(chunk, points[start:])
+        distances = squares.sqrt_()
+        total += 2 * float(distances.sum()) - float(distances[:, : len(chunk)].sum())
     return total / (count * (count - 1))

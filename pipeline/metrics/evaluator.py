@@ -191,12 +191,11 @@ class Evaluator:
         reference = self.reference(part)
         signals = {"finite": 1.0, "sample_variance_ratio": variance(fakes.cpu()) / reference.variance}
         features = self._measure.features(fakes)
-        metrics = self._measure.metrics(reference.of_kind, features)
+        metrics, errors = self._measure.metrics(reference.of_kind, features)
         signals["diversity_ratio"] = diversity_ratio(reference.mean_distance, features)
         signals |= self._measure.signals(reference.of_kind, metrics)
         if "modes" in metrics:
             signals["modes_share"] = metrics["modes"] / reference.modes
-        errors = self._measure.errors(reference.of_kind, features)
         return Evaluation(metrics | self._own_metrics(fakes, features, part), signals, errors)
 
     def reference(self, part: Part) -> Reference:

@@ -38,8 +38,9 @@ class Measure(Protocol):
 
     def reference(self, real: Real) -> Any: ...
 
-    def metrics(self, reference: Any, features: Tensor) -> dict[str, float]:
-        """All metrics of generated samples by their features."""
+    def metrics(self, reference: Any, features: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+        """All metrics of generated samples by their features, and the standard errors, over redraws of the samples, of
+        those that have one."""
         ...
 
     def signals(self, reference: Any, metrics: dict[str, float]) -> dict[str, float]:
@@ -48,10 +49,6 @@ class Measure(Protocol):
 
     def distance(self, reference: Any, features: Tensor) -> dict[str, float]:
         """The metric that has a floor, alone."""
-        ...
-
-    def errors(self, reference: Any, features: Tensor) -> dict[str, float]:
-        """Its standard error over redraws of the samples."""
         ...
 
     def nearest(self, reference: Any, features: Tensor) -> Tensor | None:

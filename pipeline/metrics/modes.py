@@ -64,28 +64,33 @@ def _directions(dimensions: int) -> Tensor:
     return drawn / lengths
 
 
-def sliced_wasserstein_error(real: Tensor, fakes: Tensor) -> float:
-    """The standard error of sliced_wasserstein over redraws of the fakes, the reals being what they are.
+def sliced_wasserstein_with_error(real: Tensor, fakes: Tensor) -> tuple[float, float]:
+    """sliced_wasserstein(), and its standard error over redraws of the fakes, the reals being what they are.
 
     By the delta method: on a line the squared distance moves with a sample by its potential, whose slope is 2 (x - T x)
     for the map T that carries fakes into reals (Santambrogio 2015, prop. 7.17); the mean over all projections.
     """
+    _check(real, fakes)
     if not bool(fakes.isfinite().all()):
-        return math.nan
+        return math.nan, math.nan
     placed, order = (fakes.double() @ _directions(fakes.shape[1])).sort(0)
     moved = placed - real
+    distance = float(moved.square().mean().sqrt())
     steps = (moved[1:] + moved[:-1]) * (placed[1:] - placed[:-1])
     potential = torch.cat([torch.zeros_like(moved[:1]), steps.cumsum(0)])
     of_sample = torch.zeros_like(potential).scatter_(0, order, potential - potential.mean(0)).mean(1)
-    distance = float(moved.square().mean().sqrt())
-    return float(of_sample.std()) / math.sqrt(len(fakes)) / (2 * distance) if distance else 0.0
+    return distance, float(of_sample.std()) / math.sqrt(len(fakes)) / (2 * distance) if distance else 0.0
 
 
 def sliced_wasserstein(real: Tensor, fakes: Tensor) -> float:
     """The sliced 2-Wasserstein distance (Rabin et al. 2011) between reals, as projected() gave, and fakes (N, D) of
     the same number; nan where one is not finite."""
-    if len(real) != len(fakes):
-        raise ValueError(f"{len(real)} reals and {len(fakes)} fakes; their numbers must be equal")
+    _check(real, fakes)
     if not bool(fakes.isfinite().all()):
         return math.nan  # sorting would hide it
     return float((real - projected(fakes)).square().mean().sqrt())
+
+
+def _check(real: Tensor, fakes: Tensor) -> None:
+    if len(real) != len(fakes):
+        raise ValueError(f"{len(real)} reals and {len(fakes)} fakes; their numbers must be equal")

@@ -52,7 +52,7 @@ class ImageMeasure:
         memory = remembered(training.features, features)
         return Reference(real_moments(features), manifold, memory, classes, kernel_within(manifold.features))
 
-    def metrics(self, reference: Reference, features: Tensor) -> dict[str, float]:
+    def metrics(self, reference: Reference, features: Tensor) -> tuple[dict[str, float], dict[str, float]]:
         found = {
             **self.distance(reference, features),
             **manifold_metrics(reference.manifold, features),
@@ -63,7 +63,7 @@ class ImageMeasure:
         if reference.classes:
             found["class_fid"] = class_distance(reference.classes, features)
             found["inception_score"] = inception_score(reference.classes, features)
-        return found | self.modes(features)
+        return found | self.modes(features), {"fid": frechet_error(reference.moments, features)}
 
     def signals(self, reference: Reference, metrics: dict[str, float]) -> dict[str, float]:
         seen = {name: metrics[name] for name in ("coverage", "recall", "worst_class_coverage") if name in metrics}
@@ -71,9 +71,6 @@ class ImageMeasure:
 
     def distance(self, reference: Reference, features: Tensor) -> dict[str, float]:
         return {"fid": frechet_distance(reference.moments, features)}
-
-    def errors(self, reference: Reference, features: Tensor) -> dict[str, float]:
-        return {"fid": frechet_error(reference.moments, features)}
 
     def nearest(self, reference: Reference, features: Tensor) -> Tensor:
         return nearest(reference.memory, features)[1]

@@ -11,7 +11,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.said import shown
 from pipeline.errors import InputError
 from pipeline.metrics.measure import Real
-from pipeline.metrics.modes import mode_metrics, projected, sliced_wasserstein, sliced_wasserstein_error
+from pipeline.metrics.modes import mode_metrics, projected, sliced_wasserstein, sliced_wasserstein_with_error
 from pipeline.schema.features import AUTO, problem
 
 
@@ -30,14 +30,12 @@ class PointMeasure:
         """The sorted projections of as many as are generated."""
         return projected(real.part.features[: real.count])
 
-    def metrics(self, reference: Tensor, features: Tensor) -> dict[str, float]:
-        return {**self.modes(features), **self.distance(reference, features)}
+    def metrics(self, reference: Tensor, features: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+        distance, error = sliced_wasserstein_with_error(reference, features)
+        return {**self.modes(features), "sliced_wasserstein": distance}, {"sliced_wasserstein": error}
 
     def signals(self, reference: Tensor, metrics: dict[str, float]) -> dict[str, float]:
         return {}
-
-    def errors(self, reference: Tensor, features: Tensor) -> dict[str, float]:
-        return {"sliced_wasserstein": sliced_wasserstein_error(reference, features)}
 
     def distance(self, reference: Tensor, features: Tensor) -> dict[str, float]:
         return {"sliced_wasserstein": sliced_wasserstein(reference, features)}

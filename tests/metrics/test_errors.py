@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.data import mixtures
 from pipeline.metrics.frechet import frechet_distance, frechet_error, real_moments
-from pipeline.metrics.modes import projected, sliced_wasserstein, sliced_wasserstein_error
+from pipeline.metrics.modes import projected, sliced_wasserstein, sliced_wasserstein_with_error
 
 REDRAWS = 200
 
@@ -40,8 +40,8 @@ def test_the_error_of_fid_covers(count: int, shift: float) -> None:
 def test_the_error_of_the_sliced_wasserstein_distance_covers() -> None:
     real = projected(mixtures.draw("ring8", 1000, 0))
     draws = [mixtures.draw("ring8", 1000, seed) * 1.1 + 0.2 for seed in range(1, REDRAWS + 1)]
-    values = [sliced_wasserstein(real, each) for each in draws]
-    errors = [sliced_wasserstein_error(real, each) for each in draws]
+    values, errors = map(list, zip(*(sliced_wasserstein_with_error(real, each) for each in draws), strict=True))
+    assert values[0] == pytest.approx(sliced_wasserstein(real, draws[0]), rel=1e-12)
     assert covered(values, errors) >= 0.9
     assert 0.75 < sum(errors) / REDRAWS / float(torch.tensor(values).std()) < 1.35
 
@@ -52,5 +52,5 @@ def test_errors_of_what_is_not_finite_are_nan_and_of_constants_none() -> None:
     assert math.isnan(frechet_error(real_moments(real), fakes))
     assert frechet_error(real_moments(real), torch.ones(50, 8)) == pytest.approx(0.0, abs=1e-9)
     points = mixtures.draw("ring8", 100, 0)
-    assert sliced_wasserstein_error(projected(points), points) == 0.0
-    assert math.isnan(sliced_wasserstein_error(projected(points), points * math.nan))
+    assert sliced_wasserstein_with_error(projected(points), points) == (0.0, 0.0)
+    assert math.isnan(sliced_wasserstein_with_error(projected(points), points * math.nan)[1])

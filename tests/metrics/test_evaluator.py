@@ -166,6 +166,29 @@ def test_another_number_of_samples_is_an_error(digits: Evaluator) -> None:
         digits.evaluate(reals(digits)[1:])
 
 
+def test_training_images_over_again_are_found_and_held_out_ones_are_not(digits: Evaluator) -> None:
+    copies = to_float(digits.dataset.train[torch.arange(360) % 200])
+    held_out = to_float(digits.dataset.test[:360])
+    copied, new = digits.evaluate(copies), digits.evaluate(held_out)
+    assert copied.signals["memorised_share"] > 0.4
+    assert abs(new.signals["memorised_share"]) < 0.15
+    assert copied.metrics["authenticity"] == 0.0
+    near = digits.nearest(copies[:5])
+    assert near is not None
+    assert torch.equal(near, copies[:5])
+
+
+def test_collapsed_classes_are_seen(digits: Evaluator) -> None:
+    real, labels = to_float(digits.dataset.train[:360]), digits.dataset.train_labels[:360]  # type: ignore[index]
+    collapsed = real.clone()
+    for each in (0, 1, 2):
+        collapsed[labels == each] = real[labels == each][:1].clone()
+    well, sick = digits.evaluate(real), digits.evaluate(collapsed)
+    assert sick.signals["worst_class_coverage"] < 0.2 < 0.7 < well.signals["worst_class_coverage"]
+    assert sick.metrics["coverage"] > 0.6  # the average hides it
+    assert sick.metrics["class_fid"] > 2 * well.metrics["class_fid"]
+
+
 @pytest.mark.slow
 def test_the_same_samples_score_the_same_in_another_process(digits: Evaluator, cache: Path) -> None:
     script = """
