@@ -30,6 +30,7 @@ VERBS = {
     "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
     "--address --json",
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
+    "replay": "--rules --home --json",
     "stop": "--home",
     "status": "--home --json",
     "sync": "--home --tracking-uri",
