@@ -84,6 +84,7 @@ def _measured(sweep: Any, spec: TrialSpec) -> dict[str, Any]:
 def _cost(sweep: Any, trials: int, spec: TrialSpec, measured: dict[str, Any]) -> dict[str, str]:
     """No run stopped early; measured: what the probe says."""
     from pipeline.report.numbers import clock
+    from pipeline.report.spending import too_much_evaluation
 
     search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial
     promoted = int(trials * search.promote.top) * max(0, search.promote.seeds - search.seeds) if search.promote else 0
@@ -94,11 +95,14 @@ def _cost(sweep: Any, trials: int, spec: TrialSpec, measured: dict[str, Any]) ->
     evaluations = -(-spec.budget.images // spec.evaluation.every)
     a_run = spec.budget.images / measured["images_per_second"] + evaluations * measured["evaluation_seconds"]
     seconds = a_run * runs / at_once
+    asked, of_training = spec.evaluation, spec.evaluation.every / measured["images_per_second"]
+    too_much = too_much_evaluation(measured["evaluation_seconds"], of_training, asked.every, asked.share)
     kept = 3 * at_once + 3 * runs  # checkpoints: the last two and the best of each run
     return {
         "trials": f"{trials}, {at_once} at a time" + (f", {runs} runs with their seeds" if runs > trials else ""),
         "images": f"at most {images:,} ({spec.budget.images:,} a run)",
         "time": f"about {clock(seconds)} if no run is stopped early ({measured['images_per_second']:.0f} images/s and "
         f"{measured['evaluation_seconds']:.2f} s an evaluation, by a probe of the first sample on one thread)",
+        **({"evaluation": too_much} if too_much else {}),
         "disk": f"about {kept * measured['checkpoint_bytes'] / 2**20:.0f} MiB of checkpoints at most",
     }

@@ -124,7 +124,7 @@ def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
     from pipeline.record.home import begun
     from pipeline.report.audit import audited
     from pipeline.report.insight import insight
-    from pipeline.report.spending import spending
+    from pipeline.report.spending import evaluation, spending
     from pipeline.report.summary import summary
     from pipeline.report.tables import leaderboard
 
@@ -136,6 +136,7 @@ def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
         for line in [
             *summary(state),
             spending(state),
+            *evaluation(state),
             *audited(state),
             *insight(state, best.number if best else None),
             *not_sent(sweep),

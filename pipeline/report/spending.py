@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
+
+SHARE = 0.05  # of a run's time that evaluations are to take at most, in records of before it could be given
+CLEARLY = 1.2  # times: they are measured beside other work
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,27 @@ def spending(state: SweepState) -> str:
     }
     shares = ", ".join(f"{value / found.total:.0%} {name}" for name, value in parts.items())
     return f"spent {hours:.2g} {unit}: {shares}"
+
+
+def too_much_evaluation(evaluating: float, training: float, every: int, share: float) -> str | None:
+    """What to write where evaluations take clearly more than their share of a run's time; seconds of each between two
+    of them."""
+    if not training or evaluating <= CLEARLY * share * (evaluating + training):
+        return None
+    fits = every * evaluating * (1 - share) / share / training
+    step = 10 ** (len(str(int(fits))) - 2) if fits >= 100 else 1
+    taken, fitting = evaluating / (evaluating + training), math.ceil(fits / step) * step
+    return f"{taken:.0%} of a run's time, over {share:.0%}: evaluation.every {fitting:,} keeps to it"
+
+
+def evaluation(state: SweepState) -> list[str]:
+    """The same of a sweep, by what its runs took; nothing where they keep to their share."""
+    asked = next((trial.spec.get("evaluation") for trial in state.trials.values()), None)
+    if asked is None:
+        return []
+    evaluating, training = (sum(_seconds(run, of) for run in state.runs) for of in ("evaluate", "train"))
+    said = too_much_evaluation(evaluating, training, asked["every"], asked.get("share", SHARE))
+    return [f"evaluation took {said}"] if said else []
 
 
 def _seconds(run: Run, activity: str) -> float:

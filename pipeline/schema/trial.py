@@ -59,9 +59,14 @@ class EvaluationSpec(Strict):
     """every: images between evaluations; samples: generated for each (None: as many as there are validation
     samples, at most 2,000); grid: samples a side of the sample picture; features: what images are compared in, a name
     of schema/features.py or "file.py:object" of your own (see metrics/ownfeatures.py); metrics: of your own, each under
-    a name that the objective can be."""
+    a name that the objective can be.
+
+    share: of a run's time that evaluations are to take at most. Where they take more, a dry run and the end of a sweep
+    say which `every` keeps to it. Nothing changes by itself: by fewer samples the same YAML would have another FID on
+    another machine."""
 
     every: int = Field(gt=0)
+    share: float = Field(0.05, gt=0, lt=1)
     samples: int | None = Field(None, ge=32)
     grid: int = Field(8, ge=2, le=16)
     features: str = AUTO

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.record.state import SweepState
-from pipeline.report.spending import spending, spent
+from pipeline.report.spending import spending, spent, too_much_evaluation
 
 START = 1000.0
 KEY = {"seed": 7, "attempt": 1}
@@ -65,3 +65,11 @@ def test_what_it_was_spent_on(gpus: float, unit: str) -> None:
 
 def test_before_anything_there_is_nothing() -> None:
     assert spending(state()) == "nothing was spent"
+
+
+def test_evaluations_that_take_too_much_are_said_with_what_would_keep_to_their_share() -> None:
+    assert too_much_evaluation(1.0, 19.0, 6_000, 0.05) is None
+    said = too_much_evaluation(1.0, 4.0, 6_000, 0.05)
+    assert said == "20% of a run's time, over 5%: evaluation.every 29,000 keeps to it"
+    assert too_much_evaluation(1.0, 4.0 * 29_000 / 6_000, 29_000, 0.05) is None  # and it does
+    assert too_much_evaluation(3.0, 1.0, 10, 0.5) == "75% of a run's time, over 50%: evaluation.every 30 keeps to it"
