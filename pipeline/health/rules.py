@@ -38,13 +38,12 @@ def end_of(
     rules: Mapping[str, RuleSpec], measurements: Sequence[Measurement], budget_images: int, context: Context
 ) -> End | None:
     """Whether a run is to end at the last of its measurements, and why; the first rule that fires says so. Rules that
-    are for the end are asked where the budget is spent; those that warn have no say, see warnings_of().
+    are for the end are asked where the budget is spent; those that warn have no say (see warnings_of()) but for a NaN.
 
     A rule is silent where the evaluations it looks at lack its signal. NaN in a signal that any rule reads ends the
     run as non_finite, within that rule's grace too; no other reason comes before non_finite.
     """
-    stopping = {name: rule for name, rule in rules.items() if rule.action == "stop"}
-    return next(_ends(stopping, measurements, budget_images, context), None) if measurements else None
+    return next(_ends(rules, measurements, budget_images, context), None) if measurements else None
 
 
 def warnings_of(
@@ -76,6 +75,8 @@ def _ends(
 ) -> Iterator[End]:
     def fired(chosen: Mapping[str, RuleSpec]) -> Iterator[End]:
         for name, rule in chosen.items():
+            if rule.action == "warn":
+                continue
             if (evidence := _fires(rule, measurements, budget_images, context)) is not None:
                 yield End(rule.reason, {"rule": name, **evidence})
 

@@ -78,7 +78,8 @@ def _decline(measurements: Sequence[Measurement], context: Context) -> float | N
 
 
 def _raw_excess(measurements: Sequence[Measurement], context: Context) -> float | None:
-    return _over_best(_raw("raw_distance", measurements), context) if context.floor is not None else None
+    _, dot, domain = context.metric.partition(".")  # of several domains the objective's
+    return _over_best(_raw(f"raw_distance{dot}{domain}", measurements), context) if context.floor is not None else None
 
 
 def _over_best(so_far: Sequence[float] | None, context: Context) -> float | None:

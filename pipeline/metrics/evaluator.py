@@ -166,15 +166,17 @@ class Evaluator:
 
     def raw(self, samples: Mapping[str, Tensor], references: Mapping[str, str]) -> dict[str, float]:
         """The signal raw_distance of what the generator itself makes beside its average: the metric that has a floor,
-        of several domains the worst; nothing without samples, or where one is not finite, which the loss says too."""
-        found: list[float] = []
+        of several domains each and the worst; nothing without samples, or where one is not finite, which the loss says
+        too."""
+        found: dict[str, float] = {}
         for name, made in samples.items():
             judge = self.domains.get(references[name], self)
             if not bool(made.isfinite().all()):
                 return {}
             of_kind = judge.reference("validation").of_kind
-            found += judge._measure.distance(of_kind, judge._measure.features(made)).values()
-        return {"raw_distance": worst_of("raw_distance", found)} if found else {}
+            (found[references[name]],) = judge._measure.distance(of_kind, judge._measure.features(made)).values()
+        each = {f"raw_distance.{domain}": value for domain, value in found.items()} if self.domains else {}
+        return each | {"raw_distance": worst_of("raw_distance", list(found.values()))} if found else {}
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> Evaluation:
         """Of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.

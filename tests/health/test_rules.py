@@ -250,6 +250,16 @@ def test_a_rule_that_warns_ends_nothing_and_says_it_once() -> None:
     ]
 
 
+def test_nan_in_a_signal_of_a_rule_that_warns_is_non_finite_too() -> None:
+    end = end_of(DEFAULTS, run(raw_distance=[30.0, math.nan])[:2], BUDGET, FID)
+    assert end is not None
+    assert (end.reason, end.evidence["signal"]) == ("non_finite", "finite")
+    mine = {"mine": rule(action="warn")}
+    end = end_of(mine, run(coverage=[math.nan])[:1], BUDGET, FID)
+    assert end is not None
+    assert (end.reason, end.evidence["rule"]) == ("non_finite", "mine")
+
+
 def test_the_trained_generator_far_off_beside_a_good_average_is_a_warning() -> None:
     at = [*[45.6] * 6, 108.7]
     measurements = run([*[60.0, 50.0, 45.0, 40.0, 38.0, 36.0], 34.0], raw_distance=at)[:7]
