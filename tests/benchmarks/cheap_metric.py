@@ -39,12 +39,9 @@ def main() -> None:
     good = [row for row in rows if row[1] < 5 * min(many)]
     tau = kendalltau(few, many).statistic
     of_good = kendalltau(*zip(*good, strict=True)).statistic
-    print(
-        f"{len(rows)} checkpoints, FID of {MANY:,} samples {min(many):.1f} to {max(many):.1f}: Kendall's tau of FID of"
-    )
-    print(
-        f"{evaluator.samples} samples with it {tau:.3f}; of the {len(good)} best (within 5 times the best) {of_good:.3f}"
-    )
+    print(f"{len(rows)} checkpoints, FID of {MANY:,} samples {min(many):.1f} to {max(many):.1f}")
+    print(f"Kendall's tau of FID of {evaluator.samples} samples with it: {tau:.3f}")
+    print(f"of the {len(good)} within 5 times the best: {of_good:.3f}")
 
 
 def samples(checkpoint: Path) -> torch.Tensor:
