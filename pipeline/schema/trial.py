@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import InputError
 from pipeline.plugin import absolute
-from pipeline.schema.base import OWN, Strict, scalar
+from pipeline.schema.base import OWN, Strict
 from pipeline.schema.datasets import lookup
 from pipeline.schema.features import AUTO, FEATURES, problem
 from pipeline.schema.game import AdversarialSpec
@@ -17,6 +17,7 @@ from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.names import OwnName, known_or_own
 from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_groups, check_network
+from pipeline.schema.optimiser import EmaSpec, OptimiserSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
 
@@ -96,57 +97,6 @@ class LatentSpec(Strict):
 
     distribution: Literal["gaussian", "uniform"] = "gaussian"
     size: int = Field(64, ge=1, le=4096)
-
-
-class OptimiserSpec(Strict):
-    """Adam for each side. lr_d, beta1_d and beta2_d: the discriminator's where they differ (None: the same; two
-    rates are the two time scales of Heusel et al. 2017). lr_ratio: in place of lr_d, the discriminator's rate over
-    the generator's: what is searched then is how fast both are, and which is the faster.
-    discriminator_steps: for each generator step.
-
-    schedule: of both rates over the budget. linear and cosine (half a wave, Loshchilov and Hutter 2017, eq. 5) end at
-    `final_rate` times the rate (None: at 0)."""
-
-    lr_g: float = scalar(2e-4, gt=0, le=1)
-    lr_d: float | None = scalar(None, gt=0, le=1)
-    lr_ratio: float | None = scalar(None, gt=0, le=1000)
-    beta1: float = scalar(0.5, ge=0, lt=1)
-    beta2: float = scalar(0.999, ge=0, lt=1)
-    beta1_d: float | None = scalar(None, ge=0, lt=1)
-    beta2_d: float | None = scalar(None, ge=0, lt=1)
-    discriminator_steps: int = Field(1, ge=1, le=20)
-    weight_decay: float = scalar(0.0, ge=0, le=1)
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    final_rate: float | None = scalar(None, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _go_together(self) -> OptimiserSpec:
-        if self.lr_d is not None and self.lr_ratio is not None:
-            raise ValueError("found lr_d and lr_ratio; valid: one of them")
-        if self.rates[1] > 1:
-            raise ValueError(
-                f"lr_ratio: found {self.lr_ratio} with an lr_g of {self.lr_g}; valid: at most {1 / self.lr_g:.6g}, "
-                "a rate of 1"
-            )
-        if self.final_rate is not None and self.schedule == "constant":
-            raise ValueError(f"final_rate: found {self.final_rate} with constant; valid: with linear or cosine")
-        return self
-
-    @property
-    def rates(self) -> tuple[float, float]:
-        """The learning rates of the generator and of the discriminator."""
-        if self.lr_ratio is not None:
-            return self.lr_g, self.lr_g * self.lr_ratio
-        return self.lr_g, self.lr_g if self.lr_d is None else self.lr_d
-
-
-class EmaSpec(Strict):
-    """The generator that is sampled is a running average of the trained one. half_life in images; 0: no average.
-    ramp: it is never more than this share of the images so far (the ramp-up of Karras et al. 2020), so that a
-    half_life above ramp * budget.images is not reached; None: without."""
-
-    half_life: float = scalar(10_000.0, ge=0)
-    ramp: float | None = scalar(0.05, gt=0, le=1)
 
 
 class TrialSpec(Strict):

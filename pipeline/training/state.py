@@ -16,6 +16,8 @@ from pipeline.data.batches import REAL, Batches, Domain
 from pipeline.data.dataset import Dataset
 from pipeline.games.game import SIDES, Auxiliary, Facts, Game, Group, Losses, Progress, Side
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.optimiser import OPTIMISERS, OptimiserSpec
+from pipeline.schema.rows import at
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 from pipeline.training.transfer import freeze, start_from
@@ -185,10 +187,6 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
             network.to(memory_format=layout)
     ema = copy.deepcopy(game.generator).requires_grad_(False) if spec.ema.half_life else game.generator
     optimiser = spec.optimiser
-    betas_d = (
-        optimiser.beta1 if optimiser.beta1_d is None else optimiser.beta1_d,
-        optimiser.beta2 if optimiser.beta2_d is None else optimiser.beta2_d,
-    )
     return TrainingState(
         spec=spec,
         facts=facts,
@@ -198,10 +196,8 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
         game=game,
         ema=ema,
         averaging=Averaging.between(ema, game.generator) if spec.ema.half_life else None,
-        optimiser_g=_adam(
-            game.groups("generator"), optimiser.rates[0], (optimiser.beta1, optimiser.beta2), optimiser.weight_decay
-        ),
-        optimiser_d=_adam(game.groups("discriminator"), optimiser.rates[1], betas_d, optimiser.weight_decay),
+        optimiser_g=_optimiser(optimiser, "generator", game.groups("generator")),
+        optimiser_d=_optimiser(optimiser, "discriminator", game.groups("discriminator")),
         batches=Batches(
             domains_of(dataset, spec.data.limit),
             device,
@@ -234,9 +230,9 @@ def domains_of(dataset: Dataset, limit: int | None, part: str = "train") -> dict
     return found
 
 
-def _adam(
-    groups: Mapping[str, Group], lr: float, betas: tuple[float, float], weight_decay: float
-) -> torch.optim.Optimizer:
+def _optimiser(spec: OptimiserSpec, side: Side, groups: Mapping[str, Group]) -> torch.optim.Optimizer:
     """Of the parameters that are trained, each group at its own rate; those that are frozen are not in it."""
+    row, (lr, betas) = OPTIMISERS[spec.name], spec.of(side)
     rated = [{"params": group.parameters, "lr": lr * group.factor, "factor": group.factor} for group in groups.values()]
-    return torch.optim.Adam(rated, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+    made: torch.optim.Optimizer = at(row.made)(rated, lr=lr, weight_decay=spec.weight_decay, **row.arguments(*betas))
+    return made

@@ -110,16 +110,21 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _schedule(state: TrainingState) -> None:
-    spec = state.spec.optimiser
-    if spec.schedule == "constant":
+    spec, budget = state.spec.optimiser, state.spec.budget.images
+    if spec.schedule == "constant" and not spec.warmup:
         return
-    left = max(1 - state.images / state.spec.budget.images, 0.0)
-    if spec.schedule == "cosine":
-        left = (1 - math.cos(math.pi * left)) / 2
-    final = spec.final_rate or 0.0
+    factor = 1.0
+    if spec.schedule != "constant":
+        left = min(max(1 - state.images / budget, 0.0) / (1 - spec.hold), 1.0)
+        if spec.schedule == "cosine":
+            left = (1 - math.cos(math.pi * left)) / 2
+        final = spec.final_rate or 0.0
+        factor = final + (1 - final) * left
+    if state.images < spec.warmup:
+        factor *= (state.images + state.spec.batch_size) / (spec.warmup + state.spec.batch_size)
     for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), spec.rates, strict=True):
         for group in optimiser.param_groups:
-            group["lr"] = lr * group["factor"] * (final + (1 - final) * left)
+            group["lr"] = lr * group["factor"] * factor
 
 
 @torch.no_grad()

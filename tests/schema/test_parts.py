@@ -112,6 +112,14 @@ def read(tmp_path: Path, changes: dict[str, Any]) -> tuple[str, ...]:
         ),
         ({"optimiser": {"lr_ratio": 0.0}}, "optimiser.lr_ratio: found 0.0; valid: greater than 0"),
         (
+            {"optimiser": {"hold": 0.5}},
+            "optimiser: hold: found 0.5 with constant; valid: with linear or cosine",
+        ),
+        (
+            {"optimiser": {"name": "adamm"}},
+            'optimiser.name: found "adamm", did you mean "adam"?',
+        ),
+        (
             {"optimiser": {"final_rate": 0.25}},
             "optimiser: final_rate: found 0.25 with constant; valid: with linear or cosine",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.games.game import Losses
+from pipeline.schema.optimiser import OPTIMISERS
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step, win_rate
@@ -204,6 +206,41 @@ def test_the_schedule(schedule: str, final: float | None) -> None:
         left = (final or 0.0) + (1 - (final or 0.0)) * left
         assert found == pytest.approx([left * 1e-3, left * 4e-3])
     assert schedule == "constant" or rates[-1][0] < ((final or 0.0) + 0.02) * 1e-3
+
+
+def test_a_rate_is_held_and_warmed_up() -> None:
+    state = start(optimiser={"lr_g": 1e-3, "schedule": "linear", "hold": 0.5, "warmup": 4 * BATCH})
+    total, rates = state.spec.budget.images, []
+    while state.images < total:
+        advance(state)
+        rates.append(state.optimiser_g.param_groups[0]["lr"])
+    steps = total // BATCH
+    assert rates[:5] == pytest.approx([1e-3 * share for share in (0.2, 0.4, 0.6, 0.8, 1.0)])
+    assert rates[5 : steps // 2 + 1] == pytest.approx([1e-3] * (steps // 2 - 4))
+    late = [2e-3 * (1 - number / steps) for number in range(steps // 2 + 1, steps)]
+    assert rates[steps // 2 + 1 :] == pytest.approx(late)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_each_optimiser_is_torchs_with_the_specs_numbers_and_goes_on_after_a_restart(name: str) -> None:
+    numbers = {"lr_g": 3e-3, "beta1": 0.3, "beta2": 0.95, "beta2_d": 0.8, "weight_decay": 0.01}
+    state = start(optimiser={"name": name, **numbers})
+    for side, beta2 in (("generator", 0.95), ("discriminator", 0.8)):
+        mine = state.optimiser_g if side == "generator" else state.optimiser_d
+        (group,) = mine.param_groups
+        assert type(mine).__module__.startswith("torch.optim")
+        assert (group["lr"], group["weight_decay"]) == (3e-3, 0.01)
+        averages = (group["momentum"], group["alpha"]) if name == "rmsprop" else group["betas"]
+        assert averages == (0.3, beta2)
+    for _ in range(3):
+        advance(state)
+    saved = copy.deepcopy(state.tensors())
+    advance(state)
+    again = start(optimiser={"name": name, **numbers})
+    again.restore(saved)
+    advance(again)
+    for one, other in zip(state.game.generator.parameters(), again.game.generator.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(
