@@ -45,10 +45,11 @@ class Batches:
         device: torch.device,
         batch_size: int,
         laid_out: Callable[[Tensor], Tensor] = lambda samples: samples,
+        mirrored: bool = False,
     ) -> None:
         """Kept on the device where all domains fit, else in pinned memory. One domain is called REAL. laid_out: how a
-        batch of float samples lies in memory."""
-        self.device, self.batch_size, self._laid_out = device, batch_size, laid_out
+        batch of float samples lies in memory. mirrored: every image is shown mirrored half of the time."""
+        self.device, self.batch_size, self._laid_out, self._mirrored = device, batch_size, laid_out, mirrored
         self.resident = device.type == "cpu" or _fits(domains.values(), device)
         self.domains = {name: self._kept(domain) for name, domain in domains.items()}
         self._orders = {name: _Order() for name in domains}
@@ -58,7 +59,11 @@ class Batches:
         batch = {}
         for name, domain in self.domains.items():
             index = self._index(domain.samples, self._orders[name], generator)
-            batch[name] = self._laid_out(to_float(self._take(domain.samples, index)))
+            samples = self._take(domain.samples, index)
+            if self._mirrored:
+                turned = torch.rand(len(samples), 1, 1, 1, generator=generator, device=self.device) < 0.5
+                samples = torch.where(turned, samples.flip(3), samples)
+            batch[name] = self._laid_out(to_float(samples))
             if domain.labels is not None:
                 batch[label_of(name)] = self._take(domain.labels, index)
         return batch

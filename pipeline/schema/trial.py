@@ -27,11 +27,13 @@ BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation
 
 class DataSpec(Strict):
     """The training data. resolution None: the data set's own; images are resized to it otherwise.
-    limit: train on so many of the training samples, always the same ones; metrics still see all parts whole."""
+    limit: train on so many of the training samples, always the same ones; metrics still see all parts whole.
+    mirror: images are shown to the discriminator mirrored half of the time; metrics see them as they are."""
 
     name: str
     resolution: int | None = Field(None, ge=8, le=64)
     limit: int | None = Field(None, ge=32)
+    mirror: bool = False
 
     @field_validator("name")
     @classmethod
@@ -170,6 +172,7 @@ class TrialSpec(Strict):
         if wrong:
             raise ValueError(wrong)
         of_pixels = [f"augmentation.{name}" for name, part in self.augmentation if part is not None]
+        of_pixels += ["data.mirror"] if self.data.mirror else []
         of_pixels += [f"regularisers.{name}" for name in self.regularisers.of_pixels()]
         for key in of_pixels:
             if not KINDS[kind].pixels:

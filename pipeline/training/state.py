@@ -203,6 +203,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
             device,
             spec.batch_size,
             partial(kind.of.laid_out, memory_format=layout),
+            spec.data.mirror,
         ),
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),

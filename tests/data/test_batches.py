@@ -78,3 +78,15 @@ def test_drawing_leaves_the_data_alone() -> None:
     before = images.clone()
     Batches({"real": Domain(images)}, CPU, 4).next(torch.Generator())
     assert torch.equal(images, before)
+
+
+def test_mirrored_images_are_turned_half_of_the_time_each_on_its_own() -> None:
+    images = torch.arange(4.0).repeat(1000, 1, 4, 1)
+    turned = images.flip(3)
+    batches = Batches({"real": Domain(images)}, CPU, 500, mirrored=True)
+    seen = torch.cat([batches.next(torch.Generator().manual_seed(at))["real"] for at in range(2)])
+    flipped = (seen == turned).flatten(1).all(1)
+    assert bool((flipped | (seen == images).flatten(1).all(1)).all())
+    assert 0.4 < float(flipped.float().mean()) < 0.6
+    again = Batches({"real": Domain(images)}, CPU, 500, mirrored=True)
+    assert torch.equal(again.next(torch.Generator().manual_seed(0))["real"], seen[:500])
