@@ -32,7 +32,7 @@ from pipeline.training.attempt import attempt, prepared_data
 from pipeline.training.store import Store
 
 # Of the metrics that are there, what a line has beside the objective.
-SHOWN = ("fid", "sliced_wasserstein", "precision", "recall", "coverage", "modes", "high_quality")
+SHOWN = ("fid", "sliced_wasserstein", "precision", "recall", "coverage", "modes", "high_quality", "reverse_kl")
 
 MEASURED = "measurements.json"
 

@@ -267,7 +267,6 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "comparison": "<",
         "threshold": 0.5,
         "also": [
-            {"signal": "modes_gain", "comparison": "<=", "threshold": 0.0},
             {"signal": "improvement", "comparison": "<", "threshold": 0.5},
         ],
         "patience": 3,

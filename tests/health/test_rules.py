@@ -63,7 +63,8 @@ def test_a_healthy_run_whose_fid_moves_by_a_factor_of_2_is_left_alone(seed: int)
 def test_a_slow_run_that_goes_on_gaining_is_left_alone() -> None:
     slow = [0.012 * (i + 1) for i in range(20)]
     flat = [0.0004 * (i + 1) for i in range(20)]
-    assert ended(run(diversity_ratio=slow, coverage=slow, sample_variance_ratio=flat, modes_share=slow)) is None
+    fid = [300.0 - 12 * i for i in range(20)]
+    assert ended(run(fid, diversity_ratio=slow, coverage=slow, sample_variance_ratio=flat, modes_share=slow)) is None
 
 
 def test_a_slow_learner_whose_noise_has_little_diversity_is_no_collapse() -> None:
