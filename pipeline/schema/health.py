@@ -245,7 +245,7 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "threshold": 0.02,
         "also": [
             {"signal": "coverage", "comparison": "<", "threshold": 0.2},
-            {"signal": "improvement", "comparison": "<", "threshold": 0.5},
+            {"signal": "improvement", "comparison": "<", "threshold": 1.0},
         ],
         "patience": 3,
         "within": 4,
@@ -267,7 +267,7 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "comparison": "<",
         "threshold": 0.5,
         "also": [
-            {"signal": "improvement", "comparison": "<", "threshold": 0.5},
+            {"signal": "improvement", "comparison": "<", "threshold": 1.0},
         ],
         "patience": 3,
         "within": 4,
