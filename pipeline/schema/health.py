@@ -237,7 +237,7 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "action": "warn",
     },
     # At the end: what looked as dead half-way may have come to something. A run that still improves there was slow, or
-    # its budget short.
+    # its budget short; one of fewer than 5 evaluations is not judged.
     "never_covered": {
         "reason": "collapsed",
         "signal": "recall",
@@ -247,8 +247,8 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
             {"signal": "coverage", "comparison": "<", "threshold": 0.2},
             {"signal": "improvement", "comparison": "<", "threshold": 1.0},
         ],
-        "patience": 3,
-        "within": 4,
+        "patience": 5,
+        "within": 6,
         "at_end": True,
     },
     "lost_class": {
@@ -269,8 +269,8 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "also": [
             {"signal": "improvement", "comparison": "<", "threshold": 1.0},
         ],
-        "patience": 3,
-        "within": 4,
+        "patience": 5,
+        "within": 6,
         "at_end": True,
     },
     "memorised": {

@@ -102,7 +102,7 @@ SICK: dict[str, tuple[dict[str, list[float]], int]] = {
     ),
     "never_covered": ({"recall": [0.0], "coverage": [0.02], "fid": FLAT}, 20),
     "lost_class": ({"coverage": [0.78], "worst_class_coverage": [0.09]}, 20),
-    "few_modes_at_end": ({"modes_share": [*[0.8] * 16, 0.4, 0.6, 0.45, 0.4], "fid": FLAT}, 20),
+    "few_modes_at_end": ({"modes_share": [0.02 * i for i in range(20)], "fid": FLAT}, 20),
     "memorised": ({"memorised_share": [0.5]}, 20),
     "diverged, swinging": ({"fid": [20.0, 200.0] * 10}, 4),
     "diverged, swinging late": ({"fid": [60.0, 40.0, 30.0, 22.0, 20.0, *[20.0, 200.0] * 8]}, 9),
