@@ -34,7 +34,8 @@ HIDDEN = "hidden"
 
 
 class Images(NamedTuple):
-    """images: uint8 (N, C, R, R); labels: int64 (N,) or None; files: of each, as seen from the folder. found, origin, left_out: see said.read_line."""
+    """images: uint8 (N, C, R, R); labels: int64 (N,) or None; files: where each is in the folder. found, origin,
+    left_out: see said.read_line."""
 
     images: Tensor
     labels: Tensor | None

@@ -15,6 +15,8 @@ from pipeline.data.kinds import images
 from pipeline.schema.datasets import DOMAINS, places
 from pipeline.schema.trial import DataSpec
 
+SIDE = 16  # of the digits in two styles, twice their own: translators halve them twice
+
 
 def folders(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     """Each folder as it is read alone, with the files of the cache that it has then. Where one is grey and the other
@@ -37,8 +39,7 @@ def opened(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     made = {}
     for name, index in halves.items():
         drawn = samples[index] if name == "a" else 255 - samples[index]
-        drawn = images.resized(drawn, spec.resolution) if spec.resolution else drawn
-        made[name] = datasets.parted(spec, drawn, labels[index])
+        made[name] = datasets.parted(spec, images.resized(drawn, spec.resolution or SIDE), labels[index])
     return datasets.several(made)
 
 

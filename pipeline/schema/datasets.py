@@ -72,7 +72,7 @@ KNOWN: dict[str, Known] = {
         about="three MNIST digits a picture, one a channel: 1000 modes (Srivastava et al. 2017)",
     ),
     "digit_styles": Known(
-        *("image", f"{_HERE}.styles:opened", 8, 1),
+        *("image", f"{_HERE}.styles:opened", 16, 1),
         labelled=True,
         drawn=True,
         domains=DOMAINS,
