@@ -50,6 +50,7 @@ def test_other_digits_dark_on_light_teach_to_invert_digits(tmp_path: Path) -> No
         assert float((made - inverted).abs().mean()) < 0.5 * float((held_out[source] - inverted).abs().mean())
 
 
+@pytest.mark.slow
 def test_the_preset_on_pictures_in_two_styles_at_toy_size(data_root: Path, tmp_path: Path) -> None:
     styles = [data_root / "emoji_domains" / "images" / name for name in ("twemoji72", "noto72")]
     small = {"generator.width": 4, "generator.blocks": 1, "discriminator.width": 4, "budget.images": 16}
