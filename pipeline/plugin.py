@@ -47,6 +47,9 @@ def absolute(name: str) -> str:
     """Folders and files by their absolute path: workers have another working folder."""
     if name.startswith("imagefolder:"):
         return f"imagefolder:{Path(name.removeprefix('imagefolder:')).expanduser().absolute()}"
+    if name.startswith("imagefolders:"):
+        paths = [path.strip() for path in name.removeprefix("imagefolders:").split(",")]
+        return f"imagefolders:{','.join(str(Path(path).expanduser().absolute()) for path in paths)}"
     file, separator, function = name.rpartition(":")
     return f"{Path(file).expanduser().absolute()}:{function}" if separator else name
 

@@ -52,16 +52,30 @@ def generate(
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
     ] = False,
-    out: Annotated[Path, typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays.")] = Path(
-        "samples.png"
-    ),
+    translate: Annotated[Path | None, typer.Option(help="A folder of images, of a translation's checkpoint.")] = None,
+    to: Annotated[str | None, typer.Option(help="The domain that they are translated into: a or b.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays; a folder with --translate."),
+    ] = None,
 ) -> None:
-    """Samples from a checkpoint."""
+    """Samples from a checkpoint, or a folder of images translated by one."""
+    from pipeline.errors import InputError
     from pipeline.sampling.generating import Wanted
     from pipeline.sampling.generating import generate as generate_from
+    from pipeline.sampling.translating import translate as translate_with
 
     wanted = Wanted(count, columns, label, truncation, interpolate)
-    said = generate_from(path, wanted, seed, out, trust=trust_code)
+    if translate is not None:
+        if wanted != Wanted():
+            raise InputError(
+                "--translate: found with -n, --columns, --class, --truncation or --interpolate; valid: --to"
+            )
+        typer.echo(translate_with(path, translate, to, out or Path("translated"), trust=trust_code), err=True)
+        return
+    if to is not None:
+        raise InputError(f"--to: found {to} without --translate; valid: with a folder to translate")
+    said = generate_from(path, wanted, seed, out or Path("samples.png"), trust=trust_code)
     typer.echo(said, err=label != "list")
 
 

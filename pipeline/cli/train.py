@@ -23,7 +23,7 @@ from pipeline.record.log import dumps, loads
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
 from pipeline.schema.features import measured_in
-from pipeline.schema.metrics import On, known
+from pipeline.schema.metrics import known, on
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.check import untold
 from pipeline.space.load import load_trial
@@ -123,7 +123,7 @@ def train(
 
 def _line(measurement: Measurement, objective: str, own: Mapping[str, bool]) -> str:
     """The objective with its standard error, and what says most beside it; all are in measurements.json."""
-    shown = [name for name in measurement.metrics if name in (*SHOWN, *own) and name != objective]
+    shown = [name for name in measurement.metrics if name.partition(".")[0] in (*SHOWN, *own) and name != objective]
     error = measurement.errors.get(objective)
     said = {name: f"{measurement.metrics[name]:.4g}" for name in (objective, *shown) if name in measurement.metrics}
     if error is not None and objective in said:
@@ -135,9 +135,7 @@ def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path |
     """Data, features and floor; InputError where the file does not fit them."""
     with within(path):
         found = prepare(spec.data, spec.evaluation.samples, cache, root, spec.evaluation.features)
-        about = found["data"]
-        on = On(spec.data.name, about["kind"], about["mixture"], about["classes"] > 1)
-        on.check(metric, path, spec.evaluation.own)
+        on(spec.data.name, found["data"]).check(metric, path, spec.evaluation.own)
         preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
     return found
 

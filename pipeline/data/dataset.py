@@ -86,12 +86,12 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
         return drawn
     if known is None:
         split = {name: _split(spec.name, source) for name, source in sources.of_function(spec).items()}
-        return _several({name: assembled(spec, entry) for name, entry in _finished(spec.name, split).items()})
+        return several({name: assembled(spec, entry) for name, entry in _finished(spec.name, split).items()})
     key = sources.cache_key(spec)
     return assembled(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
 
 
-def _several(domains: dict[str, Dataset]) -> Dataset:
+def several(domains: dict[str, Dataset]) -> Dataset:
     """One data set of several domains; the only one itself."""
     first = next(iter(domains.values()))
     if len(domains) == 1:
@@ -145,6 +145,12 @@ def _split(name: str, source: sources.Source) -> Entry:
         ),
     }
     return tensors, said
+
+
+def parted(spec: DataSpec, samples: Tensor, labels: Tensor) -> Dataset:
+    """Images at hand as a data set."""
+    (entry,) = _finished(spec.name, {REAL: _split(spec.name, sources.Source(samples, labels))}).values()
+    return assembled(spec, entry)
 
 
 def _finished(name: str, domains: dict[str, Entry]) -> dict[str, Entry]:

@@ -34,7 +34,8 @@ HIDDEN = "hidden"
 
 
 class Images(NamedTuple):
-    """images: uint8 (N, C, R, R); labels: int64 (N,) or None. found, origin, left_out: see said.read_line."""
+    """images: uint8 (N, C, R, R); labels: int64 (N,) or None; files: where each is in the folder. found, origin,
+    left_out: see said.read_line."""
 
     images: Tensor
     labels: Tensor | None
@@ -43,6 +44,7 @@ class Images(NamedTuple):
     found: str
     origin: str
     left_out: str
+    files: tuple[Path, ...]
 
 
 @dataclass
@@ -102,6 +104,7 @@ def read(path: Path, resolution: int) -> Images:
         found=f"{len(found):,} of {len(found) + rest:,} files" if rest else f"{len(found):,} files",
         origin=_origin([picture.size for picture in found]),
         left_out=listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()]),
+        files=tuple(file.relative_to(path) for file, _ in listing.files),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.schema.datasets import places
 from pipeline.schema.kinds import KINDS
 
 SHOWN = 10  # classes, kinds of files or names, before the rest is counted
@@ -22,6 +23,8 @@ def shown(name: str) -> str:
     kind, _, path = name.partition(":")
     if kind == "imagefolder":
         return Path(path).name or path
+    if kind == "imagefolders":
+        return ", ".join(map(shown, places(name)))
     return Path(name).name if ".py:" in name else name
 
 

@@ -19,7 +19,7 @@ from pipeline.data.labels import numbered as labels_of
 from pipeline.data.said import shown
 from pipeline.errors import InputError, one_line
 from pipeline.plugin import resolve
-from pipeline.schema.datasets import lookup
+from pipeline.schema.datasets import DOMAINS, FOLDERS, lookup, places
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec
@@ -73,6 +73,8 @@ def short_name(name: str) -> str:
     """A data set's name as part of a file's or an extractor's name."""
     if name.startswith("imagefolder:"):
         return slug(folder.path_of(name).name)
+    if name.startswith(FOLDERS):
+        return "_".join(short_name(place)[: SLUG // len(DOMAINS)] for place in places(name))
     return slug(name.rpartition(":")[2] if ".py:" in name else name)
 
 

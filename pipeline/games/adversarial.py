@@ -9,17 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from pipeline import plugin
 from pipeline.data.batches import LABEL, Batch
 from pipeline.data.trees import Tree
 from pipeline.errors import InputError
-from pipeline.games import augment, latent
+from pipeline.games import augment, latent, objectives
 from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
 from pipeline.games.networks import build_discriminator, build_generator
-from pipeline.games.objectives import Objective, objective
 from pipeline.games.regularisers import Regulariser, Seen, mode_seeking, own_term, scalars_of
 from pipeline.schema.base import OWN
-from pipeline.schema.game import OBJECTIVES
+from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.rows import at
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
@@ -39,6 +37,12 @@ class AdversarialGame(Plain):
     def __init__(self, spec: TrialSpec, data: Facts, seed: int) -> None:
         """Networks start on the CPU."""
         game, shape, classes = spec.game, data.shape, data.classes
+        assert isinstance(game, AdversarialSpec)
+        if data.domains:
+            raise InputError(
+                f"game.name: found {game.name} on data of {', '.join(data.domains)}; valid: translation, or data of "
+                "one domain"
+            )
         try:  # data of a user's own function is known only now
             spec.check_data(data.kind, shape[-1], len(classes) > 1)
         except ValueError as error:
@@ -59,7 +63,7 @@ class AdversarialGame(Plain):
             part.norm in COUPLED or (part.norm == OWN and next(network.buffers(), None) is not None)
             for part, network in sides
         )
-        self._objective = _objective(game.objective)
+        self._objective = objectives.named(game.objective)
         self._smoothing = (game.label_smoothing,) if game.label_smoothing else ()
         rows = {name: (made, getattr(spec.regularisers, name)) for name, made in spec.regularisers.terms().items()}
         self._terms: dict[str, tuple[Regulariser, Any]] = {
@@ -228,10 +232,3 @@ class AdversarialGame(Plain):
         other = self.generate(generator, {**inputs, LATENT: second}, turn.draw)
         assert isinstance(other, Tensor)
         return mode_seeking((turn.fakes, other), (inputs[LATENT], second), spec)
-
-
-def _objective(name: str) -> Objective:
-    found = objective(name) if name in OBJECTIVES else plugin.resolve(name)
-    if not isinstance(found, Objective):
-        raise InputError(f'game.objective: "{name}" is {type(found).__name__}; valid: an Objective of games.objectives')
-    return found

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from pipeline import plugin
+from pipeline.errors import InputError
 from pipeline.schema.game import OBJECTIVES
 from pipeline.schema.rows import at
 
@@ -70,4 +72,12 @@ RELATIVISTIC_AVERAGE = Objective(_average, lambda real, fake: _average(fake, rea
 def objective(name: str) -> Objective:
     """The one that a row of the schema names."""
     found: Objective = at(OBJECTIVES[name].made)
+    return found
+
+
+def named(name: str) -> Objective:
+    """That, or one of the user's own. Raises InputError for an object that is none."""
+    found = objective(name) if name in OBJECTIVES else plugin.resolve(name)
+    if not isinstance(found, Objective):
+        raise InputError(f'game.objective: "{name}" is {type(found).__name__}; valid: an Objective of games.objectives')
     return found

@@ -113,10 +113,12 @@ class Evaluator:
                 f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
                 f"valid: at most {most}"
             )
-        measure: Measure = at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
         domains = {
             name: cls.of(domain, samples, cache, device, own, features) for name, domain in dataset.domains.items()
         }
+        # The whole of several domains is the first one's data: to learn features of it again would take minutes.
+        known = [domain._measure for domain in domains.values()]
+        measure: Measure = known[0] if known else at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
         mine: dict[str, OwnMetric] = {
             name: at(METRICS[name].made or "")
             for name in On(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1).metrics()

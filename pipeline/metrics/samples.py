@@ -41,7 +41,17 @@ def save_grid(
     real ones. A value that is not finite is shown in red.
     """
     samples = samples.detach().cpu().float()
-    picture = _named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, means, reals)
+    _save(_named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, means, reals), path)
+
+
+def save_image(sample: Tensor, path: Path) -> None:
+    """Writes one image (C, H, W) in [-1, 1] as it is, as a PNG that says that it is synthetic."""
+    pixels = to_uint8(sample.detach().cpu()).permute(1, 2, 0).squeeze(2)
+    _save(Image.fromarray(pixels.numpy()), path)
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    """Whole or not at all."""
     marks = PngImagePlugin.PngInfo()
     for name, value in MARKS.items():
         marks.add_text(name, value)

@@ -66,6 +66,9 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
     except DamagedCheckpoint as error:
         raise InputError(str(error)) from None
     game, spec = found.game, found.spec
+    if SAMPLES not in game.references:
+        makes = ", ".join(game.references)
+        raise InputError(f"{file}: its game {spec.game.name} makes {makes} of images; valid: --translate FOLDER --to b")
     classes = _classes(game, found.class_names, wanted.label)
     if wanted.label == "list":
         return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)

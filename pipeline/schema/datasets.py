@@ -12,6 +12,7 @@ from pipeline.errors import InputError, one_of
 class Known:
     """kind: "image" or "points"; made: where its function of (DataSpec, root, cache) is, which reads all of its samples
     (a data.sources.Source, to be split) or draws its parts each time anew (a data.dataset.Dataset: drawn).
+    domains: the names of its domains, where it has several.
     resolution, channels and labelled are None where the files decide; mixture: its modes are known and can be counted.
     about, licence: for a reader of what was trained on them; licence None where its authors name none."""
 
@@ -23,10 +24,14 @@ class Known:
     downloaded: bool = False
     mixture: bool = False
     drawn: bool = False
+    domains: tuple[str, ...] = ()
     about: str = ""
     licence: str | None = None
 
 
+FOLDERS = "imagefolders:"
+DOMAINS = ("a", "b")  # of two folders, in the order in which they are named
+TWO_DOMAINS = "imagefolders:PATH_A,PATH_B, or a data set of two domains"
 _HERE = "pipeline.data"
 _DRAWN = "points", f"{_HERE}.mixtures:opened"
 _MIXTURE = "drawn anew by gansweep from known Gaussians"
@@ -66,6 +71,14 @@ KNOWN: dict[str, Known] = {
         drawn=True,
         about="three MNIST digits a picture, one a channel: 1000 modes (Srivastava et al. 2017)",
     ),
+    "digit_styles": Known(
+        *("image", f"{_HERE}.styles:opened", 16, 1),
+        labelled=True,
+        drawn=True,
+        domains=DOMAINS,
+        about="the digits of scikit-learn in two styles: a light on dark, b other ones, dark on light",
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    ),
     "ring8": Known(*_DRAWN, mixture=True, drawn=True, about=f"8 modes on a circle, {_MIXTURE}", licence=_NOT_NEEDED),
     "grid25": Known(*_DRAWN, mixture=True, drawn=True, about=f"25 modes on a grid, {_MIXTURE}", licence=_NOT_NEEDED),
 }
@@ -74,20 +87,45 @@ KNOWN: dict[str, Known] = {
 def lookup(name: str) -> Known | None:
     """What is known of a data set before it is opened; None for a user's own function.
 
-    Raises InputError for a name that is neither known nor "imagefolder:PATH" nor "file.py:function".
+    Raises InputError for a name that is neither known nor "imagefolder:PATH", "imagefolders:PATH_A,PATH_B" or
+    "file.py:function".
     """
     if name in KNOWN:
         return KNOWN[name]
     if name.startswith("imagefolder:") and name != "imagefolder:":
         return Known("image", f"{_HERE}.sources:images", labelled=None)
+    if name.startswith(FOLDERS):
+        folders(name)
+        return Known("image", f"{_HERE}.styles:folders", labelled=None, drawn=True, domains=DOMAINS)
     if ".py:" in name:
         return None
-    raise InputError(f'found "{name}", {one_of(name, [*KNOWN, "imagefolder:PATH", "file.py:function"])}')
+    valid = [*KNOWN, "imagefolder:PATH", f"{FOLDERS}PATH_A,PATH_B", "file.py:function"]
+    raise InputError(f'found "{name}", {one_of(name, valid)}')
+
+
+def folders(name: str) -> dict[str, str]:
+    """The folder of each domain in "imagefolders:PATH_A,PATH_B", by the domain's name. Raises InputError for another
+    number than two, and for one folder as both."""
+    paths = [path.strip() for path in name.removeprefix(FOLDERS).split(",")]
+    if len(paths) != len(DOMAINS) or not all(paths):
+        there = len([path for path in paths if path])
+        raise InputError(f'found "{name}", {there} folder{"" if there == 1 else "s"}; valid: {FOLDERS}PATH_A,PATH_B')
+    if len({Path(path).expanduser().resolve() for path in paths}) == 1:
+        raise InputError(f'found "{name}", one folder as both domains; valid: {FOLDERS}PATH_A,PATH_B')
+    return dict(zip(DOMAINS, paths, strict=True))
+
+
+def places(name: str) -> list[str]:
+    """A data set's name, and of one of several folders that of each."""
+    return [f"imagefolder:{path}" for path in folders(name).values()] if name.startswith(FOLDERS) else [name]
 
 
 def check_path(name: str) -> None:
     """InputError where a data set's folder or file is not there, before anything else is started for it."""
-    if name.startswith("imagefolder:"):
+    if name.startswith(FOLDERS):
+        for place in places(name):
+            check_path(place)
+    elif name.startswith("imagefolder:"):
         folder = Path(name.removeprefix("imagefolder:"))
         if not folder.is_dir():
             raise InputError(f"{folder}: there is no such folder; valid: a folder of images, or of a folder a class")

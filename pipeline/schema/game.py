@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from pipeline.schema.base import Options, Strict, scalar
 from pipeline.schema.names import known_or_own
@@ -30,7 +30,11 @@ OBJECTIVES: dict[str, ObjectiveRow] = {
     "relativistic_average": ObjectiveRow(f"{_HERE}:RELATIVISTIC_AVERAGE"),
 }
 SMOOTHED = tuple(name for name, row in OBJECTIVES.items() if row.smoothed)
-GAMES: dict[str, str] = {"adversarial": "pipeline.games.adversarial:AdversarialGame"}  # where each is made
+GAMES: dict[str, str] = {  # where each is made
+    "adversarial": "pipeline.games.adversarial:AdversarialGame",
+    "translation": "pipeline.games.translation:TranslationGame",
+}
+TRANSLATION = "translation"
 
 
 class ConditionSpec(Strict):
@@ -86,3 +90,44 @@ class AdversarialSpec(Strict):
         if self.condition and self.packing > 1:
             raise ValueError(f"packing: found {self.packing} with a condition; valid: 1, a pack has no one class")
         return self
+
+
+class TranslationSpec(Strict):
+    """From images of domain a to ones of b and back, learned without pairs (CycleGAN, Zhu et al. 2017).
+
+    cycle_weight: lambda of eq. 3, of the L1 distance to what comes back (eq. 2); identity_weight: of the L1 distance
+    between an image of the target and its translation (sec. 5.2), as a share of cycle_weight. pool: earlier fakes of
+    each domain, of which the discriminator sees one in place of a new one with probability one half (Shrivastava et
+    al. 2017, sec. 2.3); 0: none. directions: a_to_b judges that way alone, and the way back is learned from the
+    cycle (the ablation "GAN + forward cycle" of table 4)."""
+
+    name: Literal["translation"]
+    objective: str = "least_squares"
+    cycle_weight: float = scalar(10.0, ge=0)
+    identity_weight: float = scalar(0.5, ge=0)
+    pool: int = Field(50, ge=0, le=1000)
+    directions: Literal["both", "a_to_b"] = "both"
+    packing: ClassVar[int] = 1
+    condition: ClassVar[ConditionSpec | None] = None
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_or_own(name, OBJECTIVES)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains that are translated into, and judged."""
+        return ("a", "b") if self.directions == "both" else ("b",)
+
+
+def _game(value: Any) -> str:
+    """The tag of a game's spec: a name that is none is refused by the first one's."""
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    return TRANSLATION if name == TRANSLATION else "adversarial"
+
+
+GameSpec = Annotated[
+    Annotated[AdversarialSpec, Tag("adversarial")] | Annotated[TranslationSpec, Tag(TRANSLATION)],
+    Discriminator(_game),
+]

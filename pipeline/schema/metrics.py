@@ -56,6 +56,12 @@ class On:
     kind: str
     mixture: bool  # its modes are known
     labelled: bool | None  # None: not known yet, the files decide
+    domains: tuple[str, ...] = ()  # of several: each metric is measured of each, and has its name behind it
+
+    def names(self, own: Mapping[str, bool]) -> list[str]:
+        """What an objective can be. own: the user's own metrics."""
+        found = [*self.metrics(), *own]
+        return [f"{name}.{domain}" for name in found for domain in self.domains] if self.domains else found
 
     def metrics(self) -> list[str]:
         """Those that it has."""
@@ -71,14 +77,25 @@ class On:
 
     def check(self, objective: str, source: str, own: Mapping[str, bool]) -> None:
         """Raises InputError for an objective that is not measured here. own: the user's own metrics."""
-        if objective in own or objective in self.metrics():
+        if objective in self.names(own):
             return
-        metric = METRICS[objective]
+        name, _, _ = objective.partition(".")
+        valid = ", ".join(self.names({}))
+        if name in own or name in self.metrics():
+            domains = f"domains {', '.join(self.domains)}" if self.domains else "one domain"
+            raise InputError(
+                f'{source}: objective: found "{objective}", and {self.data} has {domains}; valid on it: {valid}'
+            )
+        metric = METRICS[name]
         what = self._why_not(metric) or f"{metric.kind.removesuffix('s')} data"
-        valid = ", ".join(self.metrics())
         raise InputError(
             f'{source}: objective: found "{objective}", which is for {what}; valid on {self.data}: {valid}'
         )
+
+
+def on(name: str, about: Mapping[str, Any]) -> On:
+    """Of data that was opened: `about` is the `data` of what prepare() says."""
+    return On(name, about["kind"], about["mixture"], about["classes"] > 1, tuple(about.get("domains", ())))
 
 
 def own_metrics(tree: Mapping[str, Any]) -> dict[str, bool]:

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import OWN, Options, Strict, scalar
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.translators import PatchSpec, TranslatorSpec
 
 Norm = Literal["none", "batch", "instance", "layer", "spectral"]
 GeneratorNorm = Literal["none", "batch", "instance", "layer", "spectral", "conditional_batch"]
@@ -129,16 +130,20 @@ class Family:
     made: str  # the module of games/networks that has a Generator and a Discriminator
     pixels: bool  # whether it wants data with a resolution
     half: bool  # whether bfloat16 is worth it on a GPU
+    game: str = "adversarial"  # whose networks they are
 
 
 FAMILIES: dict[str, Family] = {
     "mlp": Family(MlpSpec, MlpDiscriminatorSpec, "pipeline.games.networks.mlp", pixels=False, half=False),
     "dcgan": Family(DcganSpec, DcganDiscriminatorSpec, "pipeline.games.networks.dcgan", pixels=True, half=True),
+    "cyclegan": Family(
+        *(TranslatorSpec, PatchSpec, "pipeline.games.networks.translators"), pixels=True, half=True, game="translation"
+    ),
 }
 
 if TYPE_CHECKING:
-    GeneratorSpec = MlpSpec | DcganSpec | OwnNetworkSpec
-    DiscriminatorSpec = MlpDiscriminatorSpec | DcganDiscriminatorSpec | OwnNetworkSpec
+    GeneratorSpec = MlpSpec | DcganSpec | TranslatorSpec | OwnNetworkSpec
+    DiscriminatorSpec = MlpDiscriminatorSpec | DcganDiscriminatorSpec | PatchSpec | OwnNetworkSpec
 else:
     _generators = tuple(Annotated[each.generator, Tag(name)] for name, each in FAMILIES.items())
     _discriminators = tuple(Annotated[each.discriminator, Tag(name)] for name, each in FAMILIES.items())
@@ -159,6 +164,15 @@ def check_network(side: str, network: Any, kind: str, resolution: int | None) ->
         )
     if check := getattr(network, "check", None):
         check(side, resolution)
+
+
+def check_played(side: str, network: Any, game: str) -> None:
+    """ValueError where `network` is of another game. One of your own is played with any, but for a generator, which
+    is fed latents."""
+    family, own = FAMILIES.get(network.network), side == "generator" and game != "adversarial"
+    if (family is None and own) or (family is not None and family.game != game):
+        others = ", ".join(name for name, each in FAMILIES.items() if each.game == game)
+        raise ValueError(f"{side}.network: found {network.network} with game.name {game}; valid: {others}")
 
 
 def check_groups(network: Any, scores: int) -> None:

@@ -8,21 +8,26 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import InputError
-from pipeline.plugin import absolute
+from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import OWN, Strict
-from pipeline.schema.datasets import lookup
+from pipeline.schema.brought import with_brought
+from pipeline.schema.datasets import TWO_DOMAINS, lookup
 from pipeline.schema.features import AUTO, FEATURES, problem
-from pipeline.schema.game import AdversarialSpec
+from pipeline.schema.game import TRANSLATION, AdversarialSpec, GameSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.names import OwnName, known_or_own
-from pipeline.schema.networks import FAMILIES, DiscriminatorSpec, GeneratorSpec, check_groups, check_network
+from pipeline.schema.networks import (
+    FAMILIES,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    check_groups,
+    check_network,
+    check_played,
+)
 from pipeline.schema.optimiser import EmaSpec, OptimiserSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
-
-# What a game can bring `with` it: everything in which the trials of a sweep may differ.
-BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
 
 
 class DataSpec(Strict):
@@ -107,7 +112,7 @@ class TrialSpec(Strict):
     data: DataSpec
     budget: BudgetSpec
     evaluation: EvaluationSpec
-    game: AdversarialSpec = AdversarialSpec()
+    game: GameSpec = AdversarialSpec()
     latent: LatentSpec = LatentSpec()
     generator: GeneratorSpec
     discriminator: DiscriminatorSpec
@@ -125,14 +130,7 @@ class TrialSpec(Strict):
     @classmethod
     def _with(cls, tree: Any) -> Any:
         """What a choice of the game brings with it, put where it belongs."""
-        game = tree.get("game") if isinstance(tree, dict) else None
-        if not isinstance(game, dict) or game.get("with") is None:
-            return tree
-        brought = game["with"]
-        if not isinstance(brought, dict) or not brought.keys() <= set(BROUGHT):
-            raise ValueError(f"game.with: found {_shown(brought)}; valid: a mapping of {', '.join(BROUGHT)}")
-        rest = {**tree, "game": {key: value for key, value in game.items() if key != "with"}}
-        return _merged(rest, brought, "")
+        return with_brought(tree)
 
     @model_validator(mode="after")
     def _can_be_built(self) -> TrialSpec:
@@ -180,7 +178,27 @@ class TrialSpec(Strict):
         for side in ("generator", "discriminator"):
             check_network(side, getattr(self, side), kind, resolution)
 
+    def _is_played(self) -> None:
+        """ValueError where data or parts are not of the game."""
+        known, name = lookup(self.data.name), self.game.name
+        if is_own(name):
+            return
+        for side in ("generator", "discriminator"):
+            check_played(side, getattr(self, side), name)
+        if known is not None and bool(known.domains) != (name == TRANSLATION):
+            several = "of two domains" if known.domains else "of one domain"
+            valid = f"game.name {TRANSLATION}" if known.domains else TWO_DOMAINS
+            raise ValueError(f"data.name: found {self.data.name}, {several}, with game.name {name}; valid: {valid}")
+        if name != TRANSLATION:
+            return
+        unread = [f"regularisers.{key}" for key, part in self.regularisers if part and key != "gradient_clipping"]
+        unread += [f"augmentation.{key}" for key, part in self.augmentation if part]
+        unread += ["latent"] if self.latent != LatentSpec() else []
+        for key in unread:
+            raise ValueError(f"{key}: found it with game.name {name}, which does not use it; valid: without it")
+
     def _parts_go_together(self) -> None:
+        self._is_played()
         packing, clipped = self.game.packing, self.regularisers.weight_clipping
         if self.batch_size % packing:
             raise ValueError(f"game.packing: found {packing}; valid: what divides batch_size ({self.batch_size})")
@@ -194,24 +212,6 @@ class TrialSpec(Strict):
             )
         if self.generator.norm == "conditional_batch" and self.game.condition is None:
             raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")
-
-
-def _merged(tree: dict[str, Any], brought: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Both trees as one; ValueError for a key that both have a value of."""
-    merged = dict(tree)
-    for key, value in brought.items():
-        there = merged.get(key)
-        if isinstance(there, dict) and isinstance(value, dict):
-            merged[key] = _merged(there, value, f"{prefix}{key}.")
-        elif there is None:
-            merged[key] = value
-        else:
-            raise ValueError(f"game.with: found {prefix}{key}, which is given beside game too; valid: in one place")
-    return merged
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, dict) else str(value)
 
 
 def resolve(spec: TrialSpec, cuda: bool) -> TrialSpec:

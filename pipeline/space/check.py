@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.errors import InputError, one_of, show
 from pipeline.plugin import is_own
 from pipeline.schema.base import fingerprint, flatten, parse, scalar_keys
+from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.trial import TrialSpec
 from pipeline.space.distributions import KINDS, Choice, Distribution, Range
@@ -146,7 +147,7 @@ def _of_the_adversarial_game(spec: TrialSpec) -> list[str]:
     """What is set that only a game acts on, not the training step."""
     found = [f"regularisers.{name}" for name, part in spec.regularisers if part and name != "gradient_clipping"]
     found += [f"augmentation.{name}" for name, part in spec.augmentation if part]
-    usual = type(spec.game)()
+    usual = AdversarialSpec()
     changed = [name for name, value in spec.game if name not in ("name", "options") and value != getattr(usual, name)]
     return found + [f"game.{name}" for name in changed]
 

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import InputError, one_of, show
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import flatten, parse
-from pipeline.schema.datasets import lookup
+from pipeline.schema.datasets import FOLDERS, lookup
 from pipeline.schema.health import DEFAULT_RULES
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS, Metric, On, own_metrics
@@ -24,11 +24,13 @@ from pipeline.space.check import check
 from pipeline.space.dialects import whole_file
 from pipeline.space.override import check_chosen, override
 from pipeline.space.pinning import pinned
+from pipeline.space.places import data_named
 from pipeline.space.tree import Point, Space, is_distribution
 
 TRIAL_KEYS = tuple(TrialSpec.model_fields)
 SWEEP_KEYS = tuple(SweepSpec.model_fields)
 OTHER_KEYS = ("about", "known_good")
+PLACES = ("imagefolder:", FOLDERS)
 NOT_TRIED = "; this point is not tried"
 
 
@@ -80,7 +82,7 @@ def load(space: str, overrides: Sequence[str] = (), **search: Any) -> SweepFile:
     tree, source, name = _read(space)
     _check_keys(tree, source)
     given = {key: value for key, value in search.items() if value is not None}
-    changed = _placed(override(tree, overrides))
+    changed = _placed(data_named(override(tree, overrides), source))
     if given:
         before = changed.get("search") or {}
         if isinstance(before, dict):
@@ -106,7 +108,7 @@ def load_trial(path: str, overrides: Sequence[str] = ()) -> tuple[TrialSpec, Swe
         tree = {**tree, "objective": _default_objective(tree, source)}
         notices.append(f"{source}: objective: not given, taken as {tree['objective']}")
     original = Space.parse(_trial_part(tree), source) if overrides else None
-    changed = _placed(override(tree, overrides))
+    changed = _placed(data_named(override(tree, overrides), source))
     file = _build(changed, source, name, original)
     searched = [parameter.key for parameter in file.space.parameters()]
     if searched and not file.known_good:
@@ -129,20 +131,21 @@ def _read(space: str) -> tuple[dict[str, Any], str, str]:
     """Tree, source and name."""
     known = presets()
     if space in known:
-        return _placed(yaml.read_mapping(known[space], f"preset {space}")), f"preset {space}", space
+        source = f"preset {space}"
+        return _placed(data_named(yaml.read_mapping(known[space], source), source)), source, space
     path = Path(space)
     if not path.exists():
         raise InputError(f"{space}: found neither a file nor a preset of this name, {one_of(space, known)}")
-    return _placed(yaml.read_mapping(path, space)), space, path.stem
+    return _placed(data_named(yaml.read_mapping(path, space), space)), space, path.stem
 
 
 def _placed(tree: Any) -> Any:
-    """The tree with each "file.py:object" and "imagefolder:PATH" in it absolute: a resume may come from elsewhere."""
+    """The tree with each "file.py:object" and folder of images in it absolute: a resume may come from elsewhere."""
     if isinstance(tree, dict):
         return {key: value if key == "about" else _placed(value) for key, value in tree.items()}
     if isinstance(tree, list):
         return [_placed(value) for value in tree]
-    return absolute(tree) if isinstance(tree, str) and (is_own(tree) or tree.startswith("imagefolder:")) else tree
+    return absolute(tree) if isinstance(tree, str) and (is_own(tree) or tree.startswith(PLACES)) else tree
 
 
 def _check_keys(tree: Mapping[str, Any], source: str) -> None:
@@ -175,12 +178,12 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
     own = own_metrics(tree)
     wanted = dict.fromkeys((sweep.objective, *(each.metric for each in sweep.objectives)))
     for metric in wanted:
-        if metric not in (*METRICS, *own):
+        if metric.partition(".")[0] not in (*METRICS, *own):
             raise InputError(f'{source}: objective: found "{metric}", {one_of(metric, [*METRICS, *own])}')
     data = tree["data"]["name"]  # fixed and known: checked just now
     if (known := lookup(data)) is not None:
         for metric in wanted:
-            On(data, known.kind, known.mixture, known.labelled).check(metric, source, own)
+            On(data, known.kind, known.mixture, known.labelled, known.domains).check(metric, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     resolved = {
         "about": about,
@@ -251,4 +254,4 @@ def _default_objective(tree: Mapping[str, Any], source: str) -> str:
     known = lookup(name) if isinstance(name, str) and not is_distribution(name) else None
     if known is None:
         raise InputError(f"{source}: objective: missing; it must be given")
-    return KINDS[known.kind].objective
+    return KINDS[known.kind].objective + (f".{known.domains[-1]}" if known.domains else "")

@@ -7,11 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, show
 from pipeline.plugin import absolute, is_own
-from pipeline.schema.datasets import KNOWN
+from pipeline.schema.datasets import DOMAINS, FOLDERS, KNOWN
 
 FOLDER = "imagefolder:"
+
+
+def data_named(tree: dict[str, Any], source: str) -> dict[str, Any]:
+    """A file's tree with `data: {imagefolders: [A, B]}` as the name that it is short for. Raises InputError for
+    anything but two folders, and for a name beside them."""
+    data = tree.get("data")
+    if not isinstance(data, Mapping) or "imagefolders" not in data:
+        return tree
+    given, rest = data["imagefolders"], {key: value for key, value in data.items() if key != "imagefolders"}
+    if "name" in rest:
+        raise InputError(f"{source}: data: found name and imagefolders; valid: one of them")
+    if not isinstance(given, list) or len(given) != len(DOMAINS) or not all(isinstance(each, str) for each in given):
+        raise InputError(f"{source}: data.imagefolders: found {show(given)}; valid: two folders, [PATH_A, PATH_B]")
+    if with_comma := [each for each in given if "," in each]:
+        raise InputError(f"{source}: data.imagefolders: found {with_comma[0]}; valid: a path without a comma")
+    return {**tree, "data": {"name": FOLDERS + ",".join(given), **rest}}
 
 
 def moved(tree: Any, was: Path, now: Path) -> dict[str, str]:
@@ -21,22 +37,26 @@ def moved(tree: Any, was: Path, now: Path) -> dict[str, str]:
     if was == now:
         return found
     for name in _names(tree):
-        begins, path, ends = _split(name)
-        if not os.path.isabs(path) or os.path.exists(path):
-            continue
-        there = os.path.normpath(now / os.path.relpath(path, was))
-        if os.path.exists(there):
-            found[name] = f"{begins}{there}{ends}"
+        begins, paths, ends = _split(name)
+        there = [_there(path, was, now) for path in paths]
+        if there != paths:
+            found[name] = f"{begins}{','.join(there)}{ends}"
     return found
+
+
+def _there(path: str, was: Path, now: Path) -> str:
+    """Where a place is that is not there any more; the path itself where nothing is found."""
+    if not os.path.isabs(path) or os.path.exists(path):
+        return path
+    there = os.path.normpath(now / os.path.relpath(path, was))
+    return there if os.path.exists(there) else path
 
 
 def renamed(data: str, to: str) -> dict[str, str]:
     """The data that a user says are elsewhere now. Raises InputError for a set that is not a place, or one of another
     kind."""
     now = absolute(to)
-    kinds = [
-        FOLDER if name.startswith(FOLDER) else "file.py:function" if is_own(name) else name for name in (data, now)
-    ]
+    kinds = [_kind(name) for name in (data, now)]
     if data in KNOWN or kinds[0] != kinds[1]:
         valid = "leave it out (its files: --data-root)" if data in KNOWN else f"valid: another place, {kinds[0]}..."
         raise InputError(f"--data: found {to}; the sweep's is {data}, {valid}")
@@ -44,7 +64,8 @@ def renamed(data: str, to: str) -> dict[str, str]:
 
 
 def _kind(name: str) -> str:
-    return FOLDER if name.startswith(FOLDER) else "file.py:function" if is_own(name) else name
+    folders = next((each for each in (FOLDER, FOLDERS) if name.startswith(each)), None)
+    return folders or ("file.py:function" if is_own(name) else name)
 
 
 def placed(tree: Any, names: Mapping[str, str]) -> Any:
@@ -56,8 +77,8 @@ def placed(tree: Any, names: Mapping[str, str]) -> Any:
     return names.get(tree, tree) if isinstance(tree, str) else tree
 
 
-def file_of(name: str) -> str:
-    """The path in a name."""
+def files_of(name: str) -> list[str]:
+    """The paths in a name: several of several folders."""
     return _split(name)[1]
 
 
@@ -69,11 +90,13 @@ def _names(tree: Any) -> list[str]:
     return [tree] if isinstance(tree, str) else []
 
 
-def _split(name: str) -> tuple[str, str, str]:
-    """What is before the path, the path, and what is after it."""
+def _split(name: str) -> tuple[str, list[str], str]:
+    """What is before the paths, the paths, and what is after them."""
+    if name.startswith(FOLDERS):
+        return FOLDERS, name.removeprefix(FOLDERS).split(","), ""
     if name.startswith(FOLDER):
-        return FOLDER, name.removeprefix(FOLDER), ""
+        return FOLDER, [name.removeprefix(FOLDER)], ""
     if is_own(name):
         path, colon, part = name.rpartition(":")
-        return "", path, colon + part
-    return "", name, ""
+        return "", [path], colon + part
+    return "", [name], ""

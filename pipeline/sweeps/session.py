@@ -20,7 +20,7 @@ from pipeline.record.home import EVENTS, STOP, begun, command
 from pipeline.record.log import Record, read
 from pipeline.record.state import Follower, SweepState
 from pipeline.schema.datasets import check_path
-from pipeline.schema.metrics import On, own_metrics
+from pipeline.schema.metrics import on, own_metrics
 from pipeline.space.check import check_data, to_build
 from pipeline.sweeps.setup import Setup
 from pipeline.sweeps.start import Start, begin, notices
@@ -185,7 +185,7 @@ class Session:
             prepared = cluster.prepare(data, self._setup.evaluation, specs, self._premises)
         found, own = prepared["data"], own_metrics(file.tree)
         for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
-            On(data.name, found["kind"], found["mixture"], found["classes"] > 1).check(name, file.source, own)
+            on(data.name, found).check(name, file.source, own)
         check_data(file.space, found["kind"], found["resolution"], found["classes"])
         return prepared
 

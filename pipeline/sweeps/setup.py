@@ -189,6 +189,8 @@ def _moved(lines: list[Line], launched: Launch, folder: Path) -> dict[str, str]:
     """Data and code of a sweep that are elsewhere by now, by their former names: what moved along with the home, and
     what was said to have moved before and is there still."""
     was = [Path(driver.place["folder"]) for driver in every(DriverSaid, lines) if driver.place]
-    there = {name: now for name, now in launched.moved.items() if Path(places.file_of(now)).exists()}
+    there = {
+        name: now for name, now in launched.moved.items() if all(Path(each).exists() for each in places.files_of(now))
+    }
     named = {"space": every(SweepBegan, lines[:1])[0].space, "root": launched.data_root}
     return (places.moved(named, was[0], folder.absolute()) if was else {}) | there

@@ -130,7 +130,8 @@ def check_features(known: Prepared, prepared: dict[str, Any], name: str) -> None
 
 def changes(known: Prepared, prepared: dict[str, Any], moved: Mapping[str, str]) -> list[str]:
     """What is not as it was when the sweep was started, in words. moved: names of what is elsewhere by now."""
-    files = {places.file_of(was): places.file_of(now) for was, now in moved.items()}
+    pairs = [zip(places.files_of(was), places.files_of(now), strict=True) for was, now in moved.items()]
+    files = {was: now for pair in pairs for was, now in pair}
     found = []
     data = known.data
     if data["fingerprint"] != prepared["data"]["fingerprint"]:

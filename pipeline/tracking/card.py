@@ -122,6 +122,8 @@ def _shown(name: str) -> str:
     kind, colon, path = name.partition(":")
     if kind == "imagefolder":
         return f"{kind}{colon}{Path(path).name}"
+    if kind == "imagefolders":
+        return f"{kind}{colon}{','.join(Path(each).name for each in path.split(','))}"
     return Path(name).name if ".py:" in name else name
 
 

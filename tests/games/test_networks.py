@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from pipeline.games.game import Facts
-from pipeline.games.networks import FAMILIES, build_discriminator, build_generator
+from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS, Maxout
+from pipeline.schema.networks import FAMILIES as ALL
 from pipeline.schema.networks import (
     Activation,
     DcganDiscriminatorSpec,
@@ -22,6 +23,7 @@ from pipeline.schema.networks import (
 
 RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
+FAMILIES = [name for name, family in ALL.items() if family.game == "adversarial"]  # fed latents
 SPECS = {"mlp": MlpDiscriminatorSpec, "dcgan": DcganDiscriminatorSpec}
 
 

@@ -103,3 +103,21 @@ def test_what_to_type_is_quoted(home: str, tmp_path: Path) -> None:
 
     typed = command("resume", tmp_path / home / "one")
     assert shlex.split(typed) == ["gansweep", "resume", "one", "--home", str(tmp_path / home)]
+
+
+def test_each_of_two_folders_is_found_where_it_was_moved_to(project: Path) -> None:
+    (project / "dogs").mkdir()
+    kept = project / "kept"
+    kept.mkdir()
+    name = f"imagefolders:{kept},/former/project/dogs"
+    found = moved({"data": {"name": name}}, Path("/former/project/sweeps/one"), project / "sweeps/one")
+    assert found == {name: f"imagefolders:{kept},{project}/dogs"}
+    gone = "imagefolders:/former/project/gone,/elsewhere/dogs"
+    assert moved({"data": {"name": gone}}, Path("/former/project/sweeps/one"), project / "sweeps/one") == {}
+
+
+def test_two_folders_that_are_elsewhere_are_two_folders(tmp_path: Path) -> None:
+    was, now = "imagefolders:/was/a,/was/b", f"imagefolders:{tmp_path}/a,{tmp_path}/b"
+    assert renamed(was, now) == {was: now}
+    with pytest.raises(InputError, match=r"valid: another place, imagefolders:\.\.\."):
+        renamed(was, f"imagefolder:{tmp_path}/a")

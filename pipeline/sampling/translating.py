@@ -1,0 +1,75 @@
+"""A folder of images in the style of another domain: generate CHECKPOINT --translate FOLDER --to DOMAIN."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.data import folder
+from pipeline.data.batches import to_float
+from pipeline.errors import InputError
+from pipeline.games.translation import OTHER, to
+from pipeline.metrics.samples import save_image
+from pipeline.sampling.trained import Trained, own_code, trained
+from pipeline.schema.checkpoint import find
+from pipeline.schema.game import TranslationSpec
+from pipeline.training.step import evaluating
+from pipeline.training.store import DamagedCheckpoint
+
+AT_A_TIME = 64
+
+
+def translate(path: Path, source: Path, target: str | None, out: Path, *, trust: bool = False) -> str:
+    """Writes each image of `source`, translated into the domain `target` by the averaged generator of a checkpoint or
+    of the best one of a run's folder, into the folder `out` under its own name, as a PNG that says that it is
+    synthetic; says what it wrote. Images are brought to the resolution as for the training. trust: code that the
+    checkpoint names may be run."""
+    file = find(path)
+    try:
+        found = trained(file, trust=trust)
+    except DamagedCheckpoint as error:
+        raise InputError(str(error)) from None
+    game = found.game
+    if not isinstance(found.spec.game, TranslationSpec):
+        raise InputError(f"--translate: {file} is of the game {found.spec.game.name}; valid: one of translation")
+    domains = list(game.references.values())
+    if target not in domains:
+        said = f"found {target}" if target else "missing"
+        raise InputError(f"--to: {said}; valid of this checkpoint: {', '.join(domains)}")
+    if source.resolve() == out.resolve():
+        raise InputError(f"--out: found {out}, the folder that is translated; valid: another one")
+    read = folder.read(source.expanduser(), found.shape[-1])
+    images = _of_channels(read.images, found, source)
+    with own_code(file, found.spec), evaluating(game.generator), torch.inference_mode():
+        parts = [game.generator(to(target), to_float(chunk)) for chunk in images.split(AT_A_TIME)]
+    made = torch.cat(parts)
+    broken = int((~made.isfinite()).flatten(1).any(1).sum())
+    if broken:
+        raise InputError(f"{file}: {broken:,} of {len(made):,} translations have values that are not finite")
+    try:
+        for name, each in zip(_names(read.files), made, strict=True):
+            save_image(each, out / name)
+    except OSError as error:
+        raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
+    return f"{len(made):,} images of {source} from {OTHER[target]} to {target} by {file.name} in {out}"
+
+
+def _of_channels(images: Tensor, found: Trained, source: Path) -> Tensor:
+    """Grey images in three equal channels where the training's are in colour."""
+    channels = found.shape[0]
+    if images.shape[1] > channels:
+        raise InputError(f"--translate: {source} has images in colour, and the checkpoint's are grey; valid: grey ones")
+    return images.expand(-1, channels, -1, -1)
+
+
+def _names(files: tuple[Path, ...]) -> list[Path]:
+    """Each with the ending .png in place of its own, or behind it where two would be one."""
+    short = [file.with_suffix(".png") for file in files]
+    times = Counter(short)
+    return [
+        name if times[name] == 1 else file.with_name(f"{file.name}.png")
+        for file, name in zip(files, short, strict=True)
+    ]
