@@ -95,12 +95,12 @@ class R3ganSidesSpec(Strict):
     """The networks of Huang et al. 2024 (sec. 3.4 and their code): no norm, leaky relu (0.2), and Fix-up's start.
 
     width: channels of the stages up to 32 pixels, halved at each one above (768 in theirs). blocks: of each stage.
-    group: channels of one group of the 3 x 3 convolutions, which are of twice the width."""
+    group_width: channels of one group of the 3 x 3 convolutions, which are of twice the width."""
 
     network: str  # a name of FAMILIES
     width: int = Field(64, ge=1, le=2048)
     blocks: int = Field(2, ge=1, le=16)
-    group: int = Field(16, ge=1, le=1024)
+    group_width: int = Field(16, ge=1, le=1024)
     norm: Literal["none"] = "none"
     init: Literal["fixup"] = "fixup"
 

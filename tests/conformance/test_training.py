@@ -68,7 +68,9 @@ AXES: dict[str, list[Any]] = {
 # What a family alone has, beside what all are asked for; one that chooses a thing itself is not asked for it.
 OPTIONS: dict[str, dict[str, Any]] = {"resnet": {"attention": 4}, "infogan": {"units": 8}}
 CHOSEN: dict[str, set[str]] = {"r3gan": {"norm", "init"}}
-STEPS = 5  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
+# Before and after the checkpoint; no multiple of the intervals, so the turns are part of the state, and enough that the
+# generator has two steps: what is behind weights that start at 0 has no gradient in the first one.
+STEPS = 7
 
 
 def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str, Any]:

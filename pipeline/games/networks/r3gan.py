@@ -61,7 +61,7 @@ def residual(spec: R3ganSidesSpec, width: int, blocks: int) -> Residual:
     """A block of a network of so many: expanded, grouped, projected back, with the biases before the activations. The
     last convolution starts at 0, and the gain of the others falls with the number of blocks (Zhang et al. 2019)."""
     wide, gain = EXPANSION * width, GAIN * blocks ** (-1 / (2 * LINEAR - 2))
-    groups = group_size(wide, max(wide // spec.group, 1))
+    groups = group_size(wide, max(wide // spec.group_width, 1))
 
     def activated() -> list[nn.Module]:
         return [nn.LeakyReLU(SLOPE), *(dropout(spec) if isinstance(spec, R3ganDiscriminatorSpec) else [])]
