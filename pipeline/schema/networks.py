@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from pipeline.plugin import absolute, is_own
-from pipeline.schema.base import OWN, Options, Strict, scalar
+from pipeline.schema.base import OWN, Options, Strict
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.layers import (
+    Activation,
+    GeneratorNorm,
+    Init,
+    JudgeSpec,
+    MlpActivation,
+    Norm,
+    check_halvings,
+    group_size,
+)
+from pipeline.schema.published import InfoganDiscriminatorSpec, InfoganSpec, SndcganDiscriminatorSpec, SndcganSpec
+from pipeline.schema.residual import R3ganDiscriminatorSpec, R3ganSpec, ResnetDiscriminatorSpec, ResnetSpec
 from pipeline.schema.translators import PatchSpec, TranslatorSpec
-
-Norm = Literal["none", "batch", "instance", "layer", "spectral"]
-GeneratorNorm = Literal["none", "batch", "instance", "layer", "spectral", "conditional_batch"]
-Activation = Literal["relu", "leaky_relu", "silu", "tanh", "elu"]
-MlpActivation = Literal["relu", "leaky_relu", "silu", "tanh", "elu", "maxout"]
-Init = Literal["normal", "xavier", "orthogonal", "kaiming"]
-Minibatch = Literal["none", "stddev", "discrimination"]
-GROUP = 4  # samples whose standard deviation is taken together (Karras et al. 2018, and their code)
 
 
 class MlpSpec(Strict):
@@ -54,42 +58,7 @@ class DcganSpec(Strict):
     def check(self, side: str, resolution: int | None) -> None:
         """ValueError where it cannot be built for this resolution."""
         assert resolution is not None
-        depth = self.depth
-        if depth is None:
-            if stages(resolution) == 0:
-                raise ValueError(f"data.resolution: found {resolution}; dcgan halves it, valid: an even number")
-        elif resolution % 2**depth or resolution // 2**depth < 2:
-            valid = [d for d in range(1, 6) if resolution % 2**d == 0 and resolution // 2**d >= 2]
-            raise ValueError(
-                f"{side}.depth: found {depth}; a resolution of {resolution} cannot be halved {depth} times down to "
-                f"2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"
-            )
-
-
-class JudgeSpec(Strict):
-    """What every discriminator of ours has.
-
-    dropout: the share of hidden units set to 0 after each activation (Srivastava et al. 2014).
-    minibatch: what the score also sees of the other samples of its batch: stddev, of groups of `minibatch_group`
-    (None: 4) before the last block (Karras et al. 2018, sec. 3), or discrimination (Salimans et al. 2016, sec. 3.2).
-    """
-
-    dropout: float = scalar(0.0, ge=0, lt=1)
-    minibatch: Minibatch = "none"
-    minibatch_group: int | None = Field(None, ge=2, le=64)
-
-    @model_validator(mode="after")
-    def _group_of_stddev(self) -> JudgeSpec:
-        if self.minibatch_group is not None and self.minibatch != "stddev":
-            raise ValueError(
-                f"minibatch_group: found {self.minibatch_group} with minibatch {self.minibatch}; valid: with stddev"
-            )
-        return self
-
-    @property
-    def group(self) -> int:
-        """Scores whose deviation is taken together."""
-        return self.minibatch_group or GROUP
+        check_halvings(self.network, (side, resolution), self.depth)
 
 
 class MlpDiscriminatorSpec(JudgeSpec, MlpSpec):
@@ -136,14 +105,29 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "mlp": Family(MlpSpec, MlpDiscriminatorSpec, "pipeline.games.networks.mlp", pixels=False, half=False),
     "dcgan": Family(DcganSpec, DcganDiscriminatorSpec, "pipeline.games.networks.dcgan", pixels=True, half=True),
+    "resnet": Family(ResnetSpec, ResnetDiscriminatorSpec, "pipeline.games.networks.resnet", pixels=True, half=True),
+    "r3gan": Family(R3ganSpec, R3ganDiscriminatorSpec, "pipeline.games.networks.r3gan", pixels=True, half=True),
+    "sndcgan": Family(SndcganSpec, SndcganDiscriminatorSpec, "pipeline.games.networks.sndcgan", pixels=True, half=True),
+    "infogan": Family(InfoganSpec, InfoganDiscriminatorSpec, "pipeline.games.networks.infogan", pixels=True, half=True),
     "cyclegan": Family(
         *(TranslatorSpec, PatchSpec, "pipeline.games.networks.translators"), pixels=True, half=True, game="translation"
     ),
 }
 
 if TYPE_CHECKING:
-    GeneratorSpec = MlpSpec | DcganSpec | TranslatorSpec | OwnNetworkSpec
-    DiscriminatorSpec = MlpDiscriminatorSpec | DcganDiscriminatorSpec | PatchSpec | OwnNetworkSpec
+    GeneratorSpec = (
+        MlpSpec | DcganSpec | ResnetSpec | R3ganSpec | SndcganSpec | InfoganSpec | TranslatorSpec | OwnNetworkSpec
+    )
+    DiscriminatorSpec = (
+        MlpDiscriminatorSpec
+        | DcganDiscriminatorSpec
+        | ResnetDiscriminatorSpec
+        | R3ganDiscriminatorSpec
+        | SndcganDiscriminatorSpec
+        | InfoganDiscriminatorSpec
+        | PatchSpec
+        | OwnNetworkSpec
+    )
 else:
     _generators = tuple(Annotated[each.generator, Tag(name)] for name, each in FAMILIES.items())
     _discriminators = tuple(Annotated[each.discriminator, Tag(name)] for name, each in FAMILIES.items())
@@ -183,16 +167,3 @@ def check_groups(network: Any, scores: int) -> None:
             f"discriminator.minibatch: found stddev with {scores} scores a batch (batch_size / game.packing), which "
             f"are in no groups; valid: a number that {sizes} divides"
         )
-
-
-def group_size(scores: int, group: int) -> int:
-    """The largest size up to `group` that divides a batch of so many scores."""
-    return next(size for size in range(min(group, scores), 0, -1) if scores % size == 0)
-
-
-def stages(resolution: int) -> int:
-    """How often a resolution can be halved without going under 4 pixels a side."""
-    count = 0
-    while resolution % 2 == 0 and resolution // 2 >= 4:
-        resolution, count = resolution // 2, count + 1
-    return count

@@ -16,7 +16,8 @@ from torch import Tensor
 from pipeline.data.dataset import Dataset, load
 from pipeline.games.networks.layers import ACTIVATIONS
 from pipeline.schema.game import OBJECTIVES, SMOOTHED, ConditionSpec
-from pipeline.schema.networks import Init, Minibatch, Norm
+from pipeline.schema.layers import Init, Minibatch, Norm
+from pipeline.schema.networks import FAMILIES
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.trial import DataSpec, OptimiserSpec, TrialSpec
 from pipeline.training.state import TrainingState, initial
@@ -37,7 +38,7 @@ CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 
 # Each axis with its options; what the code lists joins by itself.
 AXES: dict[str, list[Any]] = {
-    "network": [("ring8", "mlp"), (TABLE, "mlp"), ("digits", "mlp"), ("digits", "dcgan"), ("digits", "own")],
+    "network": [("ring8", "mlp"), (TABLE, "mlp"), *(("digits", family) for family in FAMILIES), ("digits", "own")],
     "objective": [*OBJECTIVES, f"{OWN}:quadratic"],
     "regularisers": [
         {},
@@ -64,7 +65,12 @@ AXES: dict[str, list[Any]] = {
     "memory_format": ["contiguous", "channels_last"],
     "init_from": [None, 0, 1, 2],  # the blocks of D that are frozen
 }
-STEPS = 5  # before and after the checkpoint; no multiple of the intervals, so the turns are part of the state
+# What a family alone has, beside what all are asked for; one that chooses a thing itself is not asked for it.
+OPTIONS: dict[str, dict[str, Any]] = {"resnet": {"attention": 4}, "infogan": {"units": 8}}
+CHOSEN: dict[str, set[str]] = {"r3gan": {"norm", "init"}}
+# Before and after the checkpoint; no multiple of the intervals, so the turns are part of the state, and enough that the
+# generator has two steps: what is behind weights that start at 0 has no gradient in the first one.
+STEPS = 7
 
 
 def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -72,17 +78,13 @@ def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str
     kind, norm_of_class = case["condition"] or (None, None)
     norms = {"generator": norm_of_class if norm_of_class == "conditional_batch" else case["norm_g"]}
     norms["discriminator"] = case["norm_d"]
-    sides = {
-        side: {
-            "network": family,
-            "width": 4,
-            "depth": 2,
-            "norm": norms[side],
-            "activation": case["activation"],
-            "init": case["init"],
-        }
-        for side in ("generator", "discriminator")
-    }
+    asked = {"width": 4, "depth": 2, "activation": case["activation"], "init": case["init"]} | OPTIONS.get(family, {})
+    sides = {side: {"network": family, "norm": norms[side]} | asked for side in ("generator", "discriminator")}
+    if family == "resnet" and "batch" in norms["generator"]:
+        sides["generator"]["skip_latent"] = True
+    if family in FAMILIES:
+        known = FAMILIES[family].generator.model_fields.keys() - CHOSEN.get(family, set())
+        sides = {side: {key: value for key, value in given.items() if key in known} for side, given in sides.items()}
     sides["discriminator"] |= {"dropout": case["dropout"], "minibatch": case["minibatch"]}
     if family == "own":
         sides = {side: {"network": f"{OWN}:{side.capitalize()}", "options": {"width": 4}} for side in sides}
@@ -120,7 +122,7 @@ def possible(case: dict[str, int]) -> bool:
     points, parts = data in ("ring8", TABLE), one["regularisers"]
     return not (
         (family == "mlp" and "instance" in (one["norm_g"], one["norm_d"]))
-        or (family == "dcgan" and one["activation"] == "maxout")
+        or (family not in ("mlp", "own") and one["activation"] == "maxout")
         or (points and (one["augmentation"] or one["condition"] or "consistency" in parts))
         or (data == TABLE and one["init"] == "normal")  # of 4 units at deviation 0.02 all may die in a step
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")

@@ -9,31 +9,33 @@ from torch import nn
 from pipeline.games.game import Facts
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS, Maxout
+from pipeline.schema.layers import Activation, Init, Norm
 from pipeline.schema.networks import FAMILIES as ALL
-from pipeline.schema.networks import (
-    Activation,
-    DcganDiscriminatorSpec,
-    DcganSpec,
-    Init,
-    MlpDiscriminatorSpec,
-    MlpSpec,
-    Norm,
-    check_network,
-)
+from pipeline.schema.networks import check_network
 
 RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
-FAMILIES = [name for name, family in ALL.items() if family.game == "adversarial"]  # fed latents
-SPECS = {"mlp": MlpDiscriminatorSpec, "dcgan": DcganDiscriminatorSpec}
+FAMILIES = {name: family for name, family in ALL.items() if family.game == "adversarial"}  # fed latents
+# By family: the depths that are tried, and the resolutions that it can be built for.
+DEPTHS: dict[str, list[int | None]] = {"mlp": [2], "r3gan": [None], "infogan": [None]}
+SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | {"r3gan": {8, 16, 32, 64}}
+FREE = [family for family in FAMILIES if family != "r3gan"]  # those whose norms and initialisation can be chosen
 
 
 def small(family: str, **changes: object) -> Any:
-    return SPECS[family].model_validate({"network": family, "width": 4, **changes})
+    """A discriminator's spec, which has all that a generator of ours is built by; None is not said."""
+    said = {name: value for name, value in changes.items() if value is not None}
+    return FAMILIES[family].discriminator.model_validate({"network": family, "width": 4} | said)
 
 
-def allowed(spec: MlpSpec | DcganSpec, kind: str, resolution: int | None) -> bool:
+def of_generator(family: str, **changes: object) -> Any:
+    said = {name: value for name, value in changes.items() if value is not None}
+    return FAMILIES[family].generator.model_validate({"network": family, "width": 4} | said)
+
+
+def allowed(family: str, resolution: int, **changes: object) -> bool:
     try:
-        check_network("generator", spec, kind, resolution)
+        check_network("generator", of_generator(family, **changes), "image", resolution)
     except ValueError:
         return False
     return True
@@ -42,28 +44,30 @@ def allowed(spec: MlpSpec | DcganSpec, kind: str, resolution: int | None) -> boo
 CASES = [
     (family, norm, resolution, depth)
     for family in FAMILIES
-    for norm in NORMS
+    for norm in (NORMS if family in FREE else ["none"])
     for resolution in RESOLUTIONS
-    for depth in ([2] if family == "mlp" else [None, 1, 2, 3, 4, 5])
-    if allowed(small(family, norm=norm, depth=depth), "image", resolution)
+    for depth in DEPTHS.get(family, [None, 1, 2, 3, 4, 5])
+    if allowed(family, resolution, norm=norm, depth=depth)
 ]
 
 
 def test_the_cases_cover_every_family_norm_and_resolution() -> None:
-    expected = {(f, n, r) for f in FAMILIES for n in NORMS for r in RESOLUTIONS} - {
+    expected = {(f, n, r) for f in FAMILIES for n in (NORMS if f in FREE else ["none"]) for r in SIZES[f]} - {
         ("mlp", "instance", r) for r in RESOLUTIONS
     }
     assert {case[:3] for case in CASES} == expected
-    assert {depth for family, _, r, depth in CASES if (family, r) == ("dcgan", 64)} == {None, 1, 2, 3, 4, 5}
-    assert {depth for family, _, r, depth in CASES if (family, r) == ("dcgan", 28)} == {None, 1, 2}
+    for name in ("dcgan", "resnet", "sndcgan"):
+        assert {depth for family, _, r, depth in CASES if (family, r) == (name, 64)} == {None, 1, 2, 3, 4, 5}
+        assert {depth for family, _, r, depth in CASES if (family, r) == (name, 28)} == {None, 1, 2}
 
 
 @pytest.mark.parametrize(("family", "norm", "resolution", "depth"), CASES)
 def test_shapes_and_gradients(family: str, norm: str, resolution: int, depth: int | None) -> None:
-    spec, shape = small(family, norm=norm, depth=depth), (3, resolution, resolution)
+    shape = (3, resolution, resolution)
+    chosen = {"norm": norm, "depth": depth}
     generator, discriminator = (
-        build_generator(spec, 5, Facts("image", shape), seed=1),
-        build_discriminator(spec, shape, seed=2),
+        build_generator(of_generator(family, **chosen), 5, Facts("image", shape), seed=1),
+        build_discriminator(small(family, **chosen), shape, seed=2),
     )
     fakes = generator(torch.randn(2, 5, generator=torch.Generator().manual_seed(0)))
     scores = discriminator(fakes)
@@ -104,7 +108,7 @@ def test_the_activation_is_the_specs(name: str | None, side: str, default: str) 
 
 @pytest.mark.parametrize("init", get_args(Init))
 @pytest.mark.parametrize("norm", ["none", "batch", "spectral"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FREE)
 def test_the_seed_alone_decides_the_weights(family: str, norm: str, init: str) -> None:
     spec, before = small(family, norm=norm, init=init), torch.get_rng_state()
     first = build_discriminator(spec, (1, 8, 8), seed=1).state_dict()
@@ -138,7 +142,7 @@ def test_vectors_of_classes_are_spread_by_what_they_are_added_to() -> None:
     assert float(build.head.embed.weight.detach().std()) == pytest.approx((2 / 1.04 / 256) ** 0.5, rel=0.05)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FREE)
 def test_orthogonal_weights_are_orthogonal(family: str) -> None:
     """Saxe et al. 2014: of each layer as a matrix, rows or columns, whichever are fewer, are orthonormal."""
     network = build_discriminator(small(family, init="orthogonal", width=8, norm="none"), (3, 16, 16), seed=1)
@@ -150,7 +154,7 @@ def test_orthogonal_weights_are_orthogonal(family: str) -> None:
         torch.testing.assert_close(matrix @ matrix.T, torch.eye(len(matrix)), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FREE)
 def test_spectral_norm_bounds_each_layer(family: str) -> None:
     """After some steps of its power iteration, which is of the weight as a matrix (Miyato et al. 2018, sec. 2.1)."""
     network = build_discriminator(small(family, norm="spectral", width=8), (1, 16, 16), seed=1)

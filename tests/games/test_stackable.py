@@ -9,6 +9,7 @@ import torch
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Draw
 from pipeline.schema.game import OBJECTIVES
+from pipeline.schema.networks import FAMILIES
 from pipeline.schema.parts import RegularisersSpec
 from tests.games.test_adversarial import IMAGES, POINTS, inputs_of, make, seeded, some, turn
 
@@ -76,6 +77,14 @@ def test_every_objective(tree: dict[str, Any], objective: str) -> None:
 @pytest.mark.parametrize(("regularisers", "changes"), PARTS)
 def test_every_part(regularisers: dict[str, Any], changes: dict[str, Any]) -> None:
     game = build(IMAGES, regularisers, changes)
+    assert game.stackable
+    same_gradients(game, IMAGES)
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "mlp"])
+def test_every_family_without_a_norm_over_the_batch(family: str) -> None:
+    norm = {"norm": "none" if family == "r3gan" else "layer"}
+    game = make(IMAGES, **{side: {"network": family, "width": 4} | norm for side in ("generator", "discriminator")})
     assert game.stackable
     same_gradients(game, IMAGES)
 

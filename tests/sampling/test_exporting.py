@@ -75,6 +75,21 @@ def test_of_every_norm_it_gives_the_same(tmp_path: Path, norm: str) -> None:
     np.testing.assert_allclose(exported, own, atol=1e-5)
 
 
+OF_FAMILIES: dict[str, dict[str, Any]] = {
+    "resnet": {"norm": "conditional_batch", "attention": 8, "skip_latent": True},
+    "r3gan": {},
+    "sndcgan": {},
+    "infogan": {"units": 8},
+}
+
+
+@pytest.mark.parametrize("family", OF_FAMILIES)
+def test_of_every_family_it_gives_the_same(tmp_path: Path, family: str) -> None:
+    path = checkpoint(tmp_path, True, generator={"network": family, "width": 8} | OF_FAMILIES[family])
+    exported, own = both(path, tmp_path / "out", 5)
+    np.testing.assert_allclose(exported, own, atol=1e-5)
+
+
 @pytest.mark.parametrize("count", [1, CHUNK + 1])
 def test_of_any_number_of_samples(tmp_path: Path, count: int) -> None:
     exported, own = both(checkpoint(tmp_path, conditional=True), tmp_path / "out", count)

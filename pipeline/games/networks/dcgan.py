@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from pipeline.games.networks.head import Head
-from pipeline.games.networks.layers import activation, dropout, norm_2d, split, stddev, through
-from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec, stages
+from pipeline.games.networks.head import Head, ImageDiscriminator
+from pipeline.games.networks.layers import activation, dropout, norm_2d, stddev, through
+from pipeline.schema.layers import stages
+from pipeline.schema.networks import DcganDiscriminatorSpec, DcganSpec
 
 
 class Generator(nn.Module):
@@ -37,39 +37,23 @@ class Generator(nn.Module):
         return through(self.layers, projected.view(-1, *self.base_shape), condition)
 
 
-class Discriminator(nn.Module):
+class Discriminator(ImageDiscriminator):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head; no norm at its input."""
 
     def __init__(self, spec: DcganDiscriminatorSpec, shape: tuple[int, ...], kind: str | None, classes: int) -> None:
-        super().__init__()
         channels, resolution, _ = shape
         depth = spec.depth or stages(resolution)
-        self.concatenated = kind == "concatenation"
-        channels += classes if self.concatenated else 0
-        layers: list[nn.Module] = []
-        self._ends: list[int] = []  # of the blocks, among the layers
+        concatenated = kind == "concatenation"
+        channels += classes if concatenated else 0
+        blocks: list[list[nn.Module]] = []  # the stages
         for stage in range(depth):
             width = spec.width * 2**stage
             beside = stddev(spec, last=stage == depth - 1)
-            layers += [*beside, nn.Conv2d(channels + sum(each.added for each in beside), width, 4, 2, 1)]
-            layers += norm_2d(spec.norm, width) if stage else []
-            layers += [activation(spec.activation, "discriminator"), *dropout(spec)]
+            block: list[nn.Module] = [*beside, nn.Conv2d(channels + sum(each.added for each in beside), width, 4, 2, 1)]
+            block += norm_2d(spec.norm, width) if stage else []
+            block += [activation(spec.activation, "discriminator"), *dropout(spec)]
             channels = width
-            self._ends.append(len(layers))
+            blocks.append(block)
         base = resolution // 2**depth
-        self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.head = Head(channels * base * base, spec.minibatch, kind, classes)
-
-    def blocks(self) -> list[list[nn.Module]]:
-        """The stages, the one nearest the image first."""
-        return split(self.layers, self._ends)
-
-    def forward(
-        self, x: Tensor, condition: Tensor | None = None, randomness: torch.Generator | None = None
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        if self.concatenated:
-            assert condition is not None
-            planes = condition[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])
-            x = torch.cat([x, planes], 1)
-        out: Tensor | tuple[Tensor, Tensor] = self.head(through(self.layers, x, randomness), condition)
-        return out
+        head = Head(channels * base * base, spec.minibatch, kind, classes)
+        super().__init__(blocks, [nn.Flatten()], head, concatenated)

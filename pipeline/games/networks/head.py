@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pipeline.games.networks.layers import OfClass
-from pipeline.schema.networks import Minibatch
+from pipeline.games.networks.layers import OfClass, split, through
+from pipeline.schema.layers import Minibatch
 
 KERNELS, DIMENSIONS = 100, 5  # of minibatch discrimination, as in the code of Salimans et al. 2016
 
@@ -50,3 +50,30 @@ class Head(nn.Module):
                 assert condition is not None
                 scores = scores + (self.embed(condition.float()) * features).sum(1)
             return scores if self.classify is None else (scores, self.classify(features))
+
+
+class ImageDiscriminator(nn.Module):
+    """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head, by layers in blocks."""
+
+    def __init__(self, blocks: list[list[nn.Module]], rest: list[nn.Module], head: Head, concatenated: bool) -> None:
+        """rest: between the last block and the head. concatenated: whether the first block is told the class, as
+        planes beside the image."""
+        super().__init__()
+        self.concatenated = concatenated
+        self._ends = [sum(map(len, blocks[: number + 1])) for number in range(len(blocks))]
+        self.layers = nn.Sequential(*(layer for block in blocks for layer in block), *rest)
+        self.head = head
+
+    def blocks(self) -> list[list[nn.Module]]:
+        """Those nearest the image first."""
+        return split(self.layers, self._ends)
+
+    def forward(
+        self, x: Tensor, condition: Tensor | None = None, randomness: torch.Generator | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        if self.concatenated:
+            assert condition is not None
+            planes = condition[:, :, None, None].to(x.dtype).expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, planes], 1)
+        out: Tensor | tuple[Tensor, Tensor] = self.head(through(self.layers, x, randomness), condition)
+        return out

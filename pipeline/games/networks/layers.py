@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from pipeline.schema.networks import group_size
+from pipeline.schema.layers import group_size
 
 SLOPE = 0.2  # of leaky_relu, as in Radford et al. 2016
 
@@ -24,7 +24,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Dropout(nn.Module):
+class Told(nn.Module):
+    """A layer whose forward is told more than x, by through(): D's randomness, G's condition."""
+
+
+class Dropout(Told):
     """Sets a share of the values to 0 and scales the others up, in training alone; randomness is an argument."""
 
     def __init__(self, share: float) -> None:
@@ -72,11 +76,19 @@ class MinibatchStddev(nn.Module):
 class OfClass(nn.Linear):
     """(batch, classes), one-hot -> (batch, size): a vector for each class."""
 
+    gain = 1.0  # of init fixup, as ScaledConv2d's
+
     def __init__(self, classes: int, size: int) -> None:
         super().__init__(classes, size, bias=False)
 
 
-class ConditionalBatchNorm(nn.Module):
+class ScaledConv2d(nn.Conv2d):
+    """A convolution that init fixup gives weights of the deviation gain / sqrt(inputs), or 0."""
+
+    gain = 1.0
+
+
+class ConditionalBatchNorm(Told):
     """Batch norm whose gain (1 + W y) and bias are of the class (Dumoulin et al. 2017), for any number of axes."""
 
     def __init__(self, channels: int, classes: int, flat: bool) -> None:
@@ -92,13 +104,21 @@ class ConditionalBatchNorm(nn.Module):
         return out
 
 
-TOLD = (Dropout, ConditionalBatchNorm)
+class Residual(Told):
+    """The sum of what the layers make of x, and of what the shortcut makes of it: x itself where it has no layers."""
+
+    def __init__(self, layers: list[nn.Module], shortcut: list[nn.Module]) -> None:
+        super().__init__()
+        self.layers, self.shortcut = nn.Sequential(*layers), nn.Sequential(*shortcut)
+
+    def forward(self, x: Tensor, told: Any) -> Tensor:
+        return through(self.layers, x, told) + through(self.shortcut, x, told)
 
 
 def through(layers: nn.Sequential, x: Tensor, told: Any) -> Tensor:
-    """x through the layers; those of TOLD are given `told` too: D's randomness, G's condition."""
+    """x through the layers; those that are told more are given `told` too."""
     for layer in layers:
-        x = layer(x, told) if isinstance(layer, TOLD) else layer(x)
+        x = layer(x, told) if isinstance(layer, Told) else layer(x)
     return x
 
 
@@ -155,7 +175,8 @@ def norm_1d(name: str, width: int, classes: int = 0) -> list[nn.Module]:
 
 def initialise(network: nn.Module, name: str, randomness: torch.Generator) -> None:
     """Weights of linear and convolutional layers by `name`, biases 0. normal: N(0, 0.02) (Radford et al. 2016).
-    kaiming goes by a layer's inputs, but of one that is fed a class, one-hot, by its outputs: one input is not 0."""
+    kaiming goes by a layer's inputs, but of one that is fed a class, one-hot, by its outputs: one input is not 0.
+    fixup: N(0, gain / sqrt(inputs)), with the gain that the layer was built with (Huang et al. 2024)."""
     for layer in network.modules():
         if not isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             continue
@@ -165,6 +186,9 @@ def initialise(network: nn.Module, name: str, randomness: torch.Generator) -> No
             nn.init.xavier_uniform_(layer.weight, generator=randomness)
         elif name == "orthogonal":
             nn.init.orthogonal_(layer.weight, generator=randomness)
+        elif name == "fixup":
+            deviation = getattr(layer, "gain", 1.0) / layer.weight[0].numel() ** 0.5
+            nn.init.normal_(layer.weight, 0.0, deviation, generator=randomness)
         else:
             mode: Literal["fan_in", "fan_out"] = "fan_out" if isinstance(layer, OfClass) else "fan_in"
             nn.init.kaiming_normal_(layer.weight, a=SLOPE, mode=mode, generator=randomness)
