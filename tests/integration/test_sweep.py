@@ -97,7 +97,7 @@ def test_the_folder_has_the_sweep_as_resolved_checkpoints_and_samples(whole: Fin
         run = trial.first
         assert run is not None
         place = folder / "trials" / str(trial.number) / f"seed-{run.seed}"
-        assert len(list((place / "samples").glob("*.png"))) == len(run.measurements)
+        assert len(list((place / "samples").glob("images-*.png"))) == len(run.measurements)
         kept = {path.name.split("-")[1] for path in (place / "checkpoints").iterdir()}
         best = f"{run.best('fid')[0]:012d}"  # type: ignore[index]
         last = [f"{m.images:012d}" for m in run.measurements[-2:]]

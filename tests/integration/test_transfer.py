@@ -36,7 +36,10 @@ def test_it_goes_on_from_the_checkpoint_that_it_was_started_with(whole: Finished
     assert events(tmp_path / "home", "none") == []
 
     there = whole.state.trials[run.trial].spec
-    same = [f"{side}.{key}={there[side][key]}" for side in ("generator", "discriminator") for key in ("width", "norm")]
+    same = [f"{side}.width={there[side]['width']}" for side in ("generator", "discriminator")]
+    norm, objective = there["discriminator"]["norm"], there["game"]["objective"]
+    same += [f"generator.norm={there['generator']['norm']}"]
+    same += [f"game={{objective: {objective}, with: {{discriminator: {{norm: {norm}}}}}}}"]
     fitting = [part for setting in (*same, "latent.size=7") for part in ("--set", setting)]
     code, line = start("partial", "--set", "init_from.partial=true", *fitting)
     assert code in (0, 4), line

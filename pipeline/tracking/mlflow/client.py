@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from pipeline import durable
 from pipeline.tracking.content import View
 from pipeline.tracking.files import Upload
 from pipeline.tracking.mlflow.credentials import to_mlflow
@@ -56,10 +57,23 @@ def connect(uri: str) -> MlflowClient:
     with locked(file.with_name(f"{file.name}.lock")):  # two that make it at once would break it for good
         from mlflow import MlflowClient
 
+        if not file.exists() or not file.stat().st_size:
+            _make(file)
         relocate(file)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _make(file: Path) -> None:
+    """The database with MLflow's tables, whole or not at all: where a full disk or a kill ends its migrations half-way,
+    nobody can open it any more."""
+    from mlflow import MlflowClient
+
+    making = file.absolute().with_name(f".{file.name}.making")
+    making.unlink(missing_ok=True)  # of one that was killed: we hold the lock
+    MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
+    durable.replace(making, file)
 
 
 @contextmanager
