@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,8 +71,10 @@ def _make(file: Path) -> None:
     nobody can open it any more."""
     from mlflow import MlflowClient
 
-    making = file.absolute().with_name(f".{file.name}.making")
-    making.unlink(missing_ok=True)  # of one that was killed: we hold the lock
+    for left in file.parent.glob(f".{file.name}.*.making*"):  # of one that was killed: we hold the lock
+        left.unlink()
+    # a name of its own each time: MLflow keeps what it has open by it
+    making = file.absolute().with_name(f".{file.name}.{uuid.uuid4().hex}.making")
     MlflowClient(f"sqlite:///{making}").search_experiments(max_results=1)
     durable.replace(making, file)
 
