@@ -13,6 +13,7 @@ from pipeline.record.runs import Run, Summary
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
 
+WITHIN = "within two standard errors of the samples"
 RunIds = Mapping[tuple[int, int | None], str]
 
 
@@ -88,6 +89,12 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
 def _both(error: float | None, other: float | None) -> float | None:
     """The standard error of a difference."""
     return None if error is None or other is None else math.hypot(error, other)
+
+
+def within_errors(row: dict[str, Any]) -> bool:
+    """Whether a row's difference to the default is one that the samples alone may explain."""
+    better, error = row["versus_default"], row["versus_default_error"]
+    return better is not None and error is not None and abs(better) < 2 * error
 
 
 def _trial(trial: Trial, metric: str, run_ids: RunIds, driven: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
 from pipeline.report.audit import Replayed
 from pipeline.report.numbers import clock, floors, kimg, number, short, signed, style
-from pipeline.report.status import trial_rows
+from pipeline.report.status import WITHIN, trial_rows, within_errors
 from pipeline.schema.features import measured_in
 
 
@@ -101,16 +101,16 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
             short(state.trials[row["trial"]].params),
         ]
         table.add_row(*cells[: len(table.columns)])
+    if any(within_errors(row) for row in found[:rows]):
+        table.caption, table.caption_justify = f"~ {WITHIN}", "left"
     if len(found) > rows:
         table.add_row("…", f"{len(found) - rows} more")
     return table
 
 
 def _versus(row: dict[str, Any]) -> str:
-    """With ~ before what the samples alone may explain: within two standard errors."""
-    better, error = row["versus_default"], row["versus_default_error"]
-    within = better is not None and error is not None and abs(better) < 2 * error
-    return ("~" if within else "") + signed(better)
+    """With ~ before what the samples alone may explain."""
+    return ("~" if within_errors(row) else "") + signed(row["versus_default"])
 
 
 def overview(sweeps: list[tuple[SweepState, str]]) -> Table:
