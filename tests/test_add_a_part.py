@@ -109,7 +109,7 @@ PARTS: dict[str, tuple[str, str, str, str, str]] = {
         "class Mirror(AdversarialGame):\n"
         "    def sample(self, generator, inputs, draw): return -self.generate(generator, inputs, draw)\n",
         "pipeline/schema/game.py",
-        "GAMES: dict[str, str] = {",
+        "GAMES: dict[str, str] = {  # where each is made",
         '    "mirror": "pipeline.games.mirror:Mirror",',
     ),
 }

@@ -38,7 +38,12 @@ CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 
 # Each axis with its options; what the code lists joins by itself.
 AXES: dict[str, list[Any]] = {
-    "network": [("ring8", "mlp"), (TABLE, "mlp"), *(("digits", family) for family in FAMILIES), ("digits", "own")],
+    "network": [
+        ("ring8", "mlp"),
+        (TABLE, "mlp"),
+        *(("digits", name) for name, family in FAMILIES.items() if family.game == "adversarial"),
+        ("digits", "own"),
+    ],
     "objective": [*OBJECTIVES, f"{OWN}:quadratic"],
     "regularisers": [
         {},

@@ -17,7 +17,11 @@ CASES = [
         "(with regularisers: r1)",
     ),
     ("lazy: {r1", "lazy: {r3", 'regularisers.r3: unknown key "r3", did you mean "r2"? (valid: consistency, dragan,'),
-    ("name: digits", "name: digits, size: 8", 'data.size: unknown key "size", (valid: limit, name, resolution)'),
+    (
+        "name: digits",
+        "name: digits, size: 8",
+        'data.size: unknown key "size", (valid: limit, mirror, name, resolution)',
+    ),
     ("name: digits", "name: digit", 'data.name: found "digit", did you mean "digits"? (valid: digits, mnist, '),
     ("name: digits", "name: {choice: [digits, mnist]}", "data.name: found a distribution; valid: one value, trials"),
     ("images: 300000", "images: {int: [1, 9]}", "budget.images: found a distribution; valid: one value, trials"),
