@@ -228,12 +228,15 @@ DEFAULT_RULES: dict[str, dict[str, Any]] = {
         "patience": 4,
         "grace": 0.4,
     },
-    # The trained generator is far off while its average still looks well: the average follows.
+    # The trained generator is far off while its average still looks well: the average follows. Twice in three looks: a
+    # third of the digits' healthy runs are so far off once, and one in thirty twice.
     "raw_diverged": {
         "reason": "diverged",
         "signal": "raw_excess",
         "comparison": ">",
         "threshold": 3.0,
+        "patience": 2,
+        "within": 3,
         "action": "warn",
     },
     # At the end: what looked as dead half-way may have come to something. A run that still improves there was slow, or
