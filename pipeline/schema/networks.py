@@ -151,8 +151,9 @@ def check_network(side: str, network: Any, kind: str, resolution: int | None) ->
 
 
 def check_played(side: str, network: Any, game: str) -> None:
-    """ValueError where `network` is of another game. One of your own is played with any, but for a generator, which
-    is fed latents."""
+    """ValueError where `network` is of another game: one that has no networks of its own plays with those of the
+    adversarial game. One of your own is played with any, but for a generator, which is fed latents."""
+    game = game if any(each.game == game for each in FAMILIES.values()) else "adversarial"
     family, own = FAMILIES.get(network.network), side == "generator" and game != "adversarial"
     if (family is None and own) or (family is not None and family.game != game):
         others = ", ".join(name for name, each in FAMILIES.items() if each.game == game)
