@@ -19,12 +19,10 @@ from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.game import LATENT, SAMPLES, Game
 from pipeline.metrics.samples import MARKS, plotted, save_grid
-from pipeline.sampling.trained import Trained, own_code, trained
-from pipeline.schema.checkpoint import find
+from pipeline.sampling.trained import Trained, opened, own_code
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 from pipeline.training.making import condition_like, labels_like, sampled
-from pipeline.training.store import DamagedCheckpoint
 
 COUNT, OF_A_CLASS = 64, 8  # samples where none are named
 VALUES = 2**30  # at a time: 4 GiB
@@ -60,11 +58,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
     that the checkpoint names may be run."""
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
-    file = find(path)
-    try:
-        found = trained(file, trust=trust)
-    except DamagedCheckpoint as error:
-        raise InputError(str(error)) from None
+    file, found = opened(path, trust)
     game, spec = found.game, found.spec
     if SAMPLES not in game.references:
         makes = ", ".join(game.references)

@@ -15,8 +15,10 @@ from pipeline.errors import GansweepError, InputError, with_place
 from pipeline.games.game import Game, Progress
 from pipeline.record.home import home_of
 from pipeline.sampling.trust import check_code, code
+from pipeline.schema.checkpoint import find
 from pipeline.schema.trial import TrialSpec
 from pipeline.training import reading
+from pipeline.training.store import DamagedCheckpoint
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,16 @@ class Trained:
     def own_units(self, samples: Tensor) -> Tensor:
         """Samples of the game as the data is: a table's in float64."""
         return own_units(samples, self.centre, self.scale)
+
+
+def opened(path: Path, trust: bool) -> tuple[Path, Trained]:
+    """A checkpoint that a user named, or the best one of a run's folder, and what it has trained. Raises InputError,
+    where it is damaged too."""
+    file = find(path)
+    try:
+        return file, trained(file, trust=trust)
+    except DamagedCheckpoint as error:
+        raise InputError(str(error)) from None
 
 
 def trained(checkpoint: Path, *, trust: bool = False, home: Path | None = None) -> Trained:

@@ -13,11 +13,9 @@ from pipeline.data.batches import to_float
 from pipeline.errors import InputError
 from pipeline.games.translation import OTHER, to
 from pipeline.metrics.samples import save_image
-from pipeline.sampling.trained import Trained, own_code, trained
-from pipeline.schema.checkpoint import find
+from pipeline.sampling.trained import Trained, opened, own_code
 from pipeline.schema.game import TranslationSpec
 from pipeline.training.step import evaluating
-from pipeline.training.store import DamagedCheckpoint
 
 AT_A_TIME = 64
 
@@ -27,11 +25,7 @@ def translate(path: Path, source: Path, target: str | None, out: Path, *, trust:
     of the best one of a run's folder, into the folder `out` under its own name, as a PNG that says that it is
     synthetic; says what it wrote. Images are brought to the resolution as for the training. trust: code that the
     checkpoint names may be run."""
-    file = find(path)
-    try:
-        found = trained(file, trust=trust)
-    except DamagedCheckpoint as error:
-        raise InputError(str(error)) from None
+    file, found = opened(path, trust)
     game = found.game
     if not isinstance(found.spec.game, TranslationSpec):
         raise InputError(f"--translate: {file} is of the game {found.spec.game.name}; valid: one of translation")
