@@ -27,6 +27,12 @@ def to_uint8(images: Tensor) -> Tensor:
     return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def mirrored(images: Tensor, randomness: torch.Generator) -> Tensor:
+    """Images (N, C, H, W) turned from left to right, each with probability one half."""
+    turned = torch.rand(len(images), generator=randomness, device=images.device) < 0.5
+    return torch.where(turned[:, None, None, None], images.flip(3), images)
+
+
 @dataclass(frozen=True)
 class Domain:
     """The samples of one domain, uint8 (N, C, H, W) or float32 (N, D), and their labels, int64 (N,)."""
@@ -60,10 +66,8 @@ class Batches:
         for name, domain in self.domains.items():
             index = self._index(domain.samples, self._orders[name], generator)
             samples = self._take(domain.samples, index)
-            if self._mirrored:
-                turned = torch.rand(len(samples), 1, 1, 1, generator=generator, device=self.device) < 0.5
-                samples = torch.where(turned, samples.flip(3), samples)
-            batch[name] = self._laid_out(to_float(samples))
+            shown = mirrored(samples, generator) if self._mirrored else samples
+            batch[name] = self._laid_out(to_float(shown))
             if domain.labels is not None:
                 batch[label_of(name)] = self._take(domain.labels, index)
         return batch

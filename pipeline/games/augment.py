@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from pipeline.data.batches import mirrored
 from pipeline.schema.parts import AdaSpec, DiffAugmentSpec, Transform
 
 SHIFT, CUT = 1 / 8, 1 / 2  # of a side (Zhao et al. 2020b)
@@ -50,13 +51,8 @@ def cutout(x: Tensor, randomness: torch.Generator) -> Tensor:
     return x * ~(rows[:, None, :, None] & columns[:, None, None, :])
 
 
-def flip(x: Tensor, randomness: torch.Generator) -> Tensor:
-    """Mirrored from left to right, half the images."""
-    return torch.where(_each(_chance(x.shape[0], x, randomness) < 0.5), x.flip(3), x)
-
-
 TRANSFORMS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "flip": flip,
+    "flip": mirrored,
     "colour": colour,
     "translation": translation,
     "cutout": cutout,
