@@ -53,12 +53,12 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     """A flat row a trial, in the order of the ranking, unranked ones at the end; params under their dotted keys.
 
     versus_default: the tail's difference to the default configuration's (trial 0), where both were trained to
-    the full budget: at different budgets it would say nothing.
+    the full budget: at different budgets it would say nothing. versus_default_error: its standard error, tail_error
+    that of the tail, both over redraws of the samples.
     """
     metric = state.metric
-    default, of_default = state.default_tail, None
-    if state.default is not None:
-        of_default = state.default.summary(metric).errors.get(metric)
+    default = state.default_tail
+    of_default = state.default.summary(metric) if state.default else None
     ranked = state.ranking()
     rest = [trial for trial in state.trials.values() if trial not in ranked]
     rows = []
@@ -77,7 +77,7 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
                 "final": found.final.get(metric),
                 "tail_error": found.errors.get(metric),
                 "versus_default": tail - default if compared and tail is not None and default is not None else None,
-                "versus_default_error": _both(found.errors.get(metric), of_default) if compared else None,
+                "versus_default_error": error_of_difference(found, of_default, metric) if compared else None,
                 "images": found.images,
                 "seconds": found.seconds,
                 **trial.params,
@@ -86,14 +86,15 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     return rows
 
 
-def _both(error: float | None, other: float | None) -> float | None:
-    """The standard error of a difference."""
-    return None if error is None or other is None else math.hypot(error, other)
+def error_of_difference(one: Summary, other: Summary | None, metric: str) -> float | None:
+    """The standard error of the difference of two tails, over redraws of the samples of both."""
+    found = [each.errors.get(metric) for each in (one, other) if each]
+    known = [error for error in found if error is not None]
+    return math.hypot(*known) if len(known) == 2 else None
 
 
-def within_errors(row: dict[str, Any]) -> bool:
-    """Whether a row's difference to the default is one that the samples alone may explain."""
-    better, error = row["versus_default"], row["versus_default_error"]
+def within_errors(better: float | None, error: float | None) -> bool:
+    """Whether a difference is one that the samples alone may explain."""
     return better is not None and error is not None and abs(better) < 2 * error
 
 

@@ -8,7 +8,7 @@ from pipeline.record import front
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
 from pipeline.report.numbers import clock, floors, number, signed
-from pipeline.report.status import WITHIN, trial_rows, within_errors
+from pipeline.report.status import WITHIN, error_of_difference, within_errors
 
 
 def summary(state: SweepState) -> list[str]:
@@ -26,10 +26,12 @@ def summary(state: SweepState) -> list[str]:
     lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, {_seeds(best)}")
     default = state.default_tail
     if default is not None and tail is not None and best.number != 0:
-        row = next(each for each in trial_rows(state) if each["trial"] == best.number)
-        within = f", {WITHIN}" if within_errors(row) else ""
-        said = f"against the default configuration (trial 0, {number(default)}): {signed(tail - default)}{within}"
-        lines.append(said)
+        assert state.default is not None  # it has a tail
+        found, of_default = (each.summary(state.metric) for each in (best, state.default))
+        error = error_of_difference(found, of_default, state.metric)
+        better = signed(tail - default)
+        within = f", {WITHIN}" if within_errors(tail - default, error) else ""
+        lines.append(f"against the default configuration (trial 0, {number(default)}): {better}{within}")
     elif best.number == 0:
         lines.append("the default configuration (trial 0) was not beaten")
     lines += front.words(state)

@@ -101,7 +101,7 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
             short(state.trials[row["trial"]].params),
         ]
         table.add_row(*cells[: len(table.columns)])
-    if any(within_errors(row) for row in found[:rows]):
+    if any(_within(row) for row in found[:rows]):
         table.caption, table.caption_justify = f"~ {WITHIN}", "left"
     if len(found) > rows:
         table.add_row("…", f"{len(found) - rows} more")
@@ -110,7 +110,11 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
 
 def _versus(row: dict[str, Any]) -> str:
     """With ~ before what the samples alone may explain."""
-    return ("~" if within_errors(row) else "") + signed(row["versus_default"])
+    return ("~" if _within(row) else "") + signed(row["versus_default"])
+
+
+def _within(row: dict[str, Any]) -> bool:
+    return within_errors(row["versus_default"], row["versus_default_error"])
 
 
 def overview(sweeps: list[tuple[SweepState, str]]) -> Table:
