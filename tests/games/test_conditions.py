@@ -13,12 +13,11 @@ from pipeline.errors import InputError
 from pipeline.games.game import Draw, Facts
 from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import ConditionalBatchNorm
-from pipeline.schema.networks import FAMILIES
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.making import labels_like
+from tests.games.families import FAMILIES, FREE
 from tests.games.test_adversarial import IMAGES, generated, make, seeded, turn
 
-FREE = [family for family in FAMILIES if family != "r3gan"]  # those whose norms and initialisation can be chosen
 KINDS = ("concatenation", "projection", "auxiliary_classifier")
 
 

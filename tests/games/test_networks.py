@@ -10,16 +10,14 @@ from pipeline.games.game import Facts
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS, Maxout
 from pipeline.schema.layers import Activation, Init, Norm
-from pipeline.schema.networks import FAMILIES as ALL
 from pipeline.schema.networks import check_network
+from tests.games.families import FAMILIES, FREE
 
 RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
-FAMILIES = {name: family for name, family in ALL.items() if family.game == "adversarial"}  # fed latents
 # By family: the depths that are tried, and the resolutions that it can be built for.
 DEPTHS: dict[str, list[int | None]] = {"mlp": [2], "r3gan": [None], "infogan": [None]}
 SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | {"r3gan": {8, 16, 32, 64}}
-FREE = [family for family in FAMILIES if family != "r3gan"]  # those whose norms and initialisation can be chosen
 
 
 def small(family: str, **changes: object) -> Any:

@@ -9,8 +9,8 @@ import torch
 from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Draw
 from pipeline.schema.game import OBJECTIVES
-from pipeline.schema.networks import FAMILIES
 from pipeline.schema.parts import RegularisersSpec
+from tests.games.families import FAMILIES
 from tests.games.test_adversarial import IMAGES, POINTS, inputs_of, make, seeded, some, turn
 
 # What leaves no trace in a buffer, each on its own: (regularisers, other keys).

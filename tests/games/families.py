@@ -1,0 +1,6 @@
+"""The network families by what their game feeds them, for tests that try each."""
+
+from pipeline.schema.networks import FAMILIES as ALL
+
+FAMILIES = {name: family for name, family in ALL.items() if family.game == "adversarial"}  # fed latents
+FREE = [family for family in FAMILIES if family != "r3gan"]  # those whose norms and initialisation can be chosen
