@@ -67,7 +67,7 @@ def _sampled(sweep: Any) -> list[tuple[dict[str, Any], TrialSpec]]:
     from pipeline.search.sampler import Sampler
 
     file, cuda = sweep.file, sweep.launch.gpus_per_trial > 0
-    sampler = Sampler(file.space, file.sweep.search, file.metric.minimise, file.known_good, file.several)
+    sampler = Sampler.of(file)
     fixed = [file.space.fixed(sampler.ask(number)[0]) for number in range(SAMPLED)]
     return [(point, resolve(parse(TrialSpec, tree, file.source), cuda)) for point, tree in fixed]
 

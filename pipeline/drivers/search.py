@@ -23,8 +23,7 @@ class SearchDriver(Driver):
         """`trials`: how many the sweep is to have."""
         super().__init__(given)
         self._cuda, self._trials = cuda, trials
-        file, metric = given.file, given.file.metric
-        self._sampler = Sampler(file.space, file.sweep.search, metric.minimise, file.known_good, file.several)
+        self._sampler = Sampler.of(given.file)
         self._sampler.replay(given.lines)
         self._first_seed = run_seed(self.state.seed, 0)
         self._history: list[rungs.Point] = []

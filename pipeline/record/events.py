@@ -79,7 +79,7 @@ class TrialProposed(Event):
     trial: int
     point: dict[str, Any]  # the searched values by full name
     spec: dict[str, Any]  # resolved: schema/trial.TrialSpec
-    source: str  # known_good | sampler
+    source: str  # known_good | sampler | prior | incumbent
 
 
 @dataclass(frozen=True, kw_only=True)

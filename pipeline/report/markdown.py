@@ -42,11 +42,17 @@ def score(state: SweepState, value: float | None) -> str:
     return number(value) + (f" ({value / floor:.2f} floors)" if floor else "")
 
 
+PROPOSED = {
+    "known_good": "as a known good configuration",
+    "prior": "near a known good configuration",
+    "incumbent": "near one of the best so far",
+}
+
+
 def describe(state: SweepState, trial: Trial, runs: list[Run]) -> str:
     """A trial, or one further seed of it, in Markdown."""
     metric = state.metric
-    proposed = "Proposed as a known good configuration." if trial.source == "known_good" else "Proposed by the sampler."
-    lines = [f"T{trial.title[1:]}."] if trial.moved else [proposed]
+    lines = [f"T{trial.title[1:]}." if trial.moved else f"Proposed {PROPOSED.get(trial.source, 'by the sampler')}."]
     for run in runs:
         why = evidence_line(run.end_reason, run.evidence) if run.end_reason else run.state
         lines.append(f"\n**Seed {run.seed}: {why}** after {run.images:,} images, {run.seconds:.0f} s.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,11 +19,33 @@ class PromoteSpec(Strict):
     top: float = Field(0.25, gt=0, lt=1)
 
 
+class PriorSpec(Strict):
+    """Proposals around the known_good points, and around the best that were found, beside the sampler's own. width: how
+    far from a point, as a standard deviation in shares of a parameter's range, and how likely another option is;
+    weight: the share of the proposals that the points get as long as nothing is known, which what they come to
+    changes."""
+
+    width: float = Field(0.15, gt=0, le=1)
+    weight: float = Field(0.5, gt=0, lt=1)
+
+
+class LearnedSpec(Strict):
+    """What an earlier sweep came to, in the parameters of this space, as far as they meet: its best configurations, the
+    best first, and those that did not stay healthy. Names are parameters' full names."""
+
+    sweep: str
+    best: tuple[dict[str, Any], ...] = Field(min_length=1, strict=False)
+    failed: tuple[dict[str, Any], ...] = Field((), strict=False)
+
+
 class SearchSpec(Strict):
     """How the space is searched. concurrency None: as many runs as there are CPUs or GPU shares;
     max_time: seconds; startup: trials drawn at random before the model is used; seeds: runs of each trial, which is
     scored by their median, one that did not stay healthy counting as worse than any. audit: the share of the runs that
-    rules or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong."""
+    rules or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong.
+    prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`.
+    learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they
+    came to."""
 
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     trials: int = Field(20, ge=1)
@@ -34,6 +56,14 @@ class SearchSpec(Strict):
     seeds: int = Field(1, ge=1)
     promote: PromoteSpec | None = None
     audit: float = Field(0.0, ge=0, le=1)
+    prior: PriorSpec | None = PriorSpec()
+    learn_from: Literal["home"] | Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _random_is_random(cls, tree: Any) -> Any:
+        plain = isinstance(tree, dict) and tree.get("sampler") == "random"
+        return {"prior": None, **tree} if plain else tree
 
     @model_validator(mode="after")
     def _promotion_adds(self) -> SearchSpec:

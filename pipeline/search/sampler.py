@@ -14,10 +14,13 @@ import optuna
 from pipeline.record.events import Line
 from pipeline.record.state import SweepState
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
+from pipeline.search.feasibility import Feasibility
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
+from pipeline.search.prior import NOTHING, SAMPLER, Known, Mixture
 from pipeline.search.trials import Trials
 from pipeline.space.distributions import Choice, Distribution, Range, Steps
+from pipeline.space.load import SweepFile
 from pipeline.space.tree import Parameter, Point, Space
 
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
@@ -50,7 +53,7 @@ class Sampler:
         space: Space,
         spec: SearchSpec,
         minimise: bool,
-        known_good: Iterable[Point] = (),
+        known: Known = NOTHING,
         several: Sequence[tuple[ObjectiveSpec, bool]] = (),
     ) -> None:
         """`minimise`: of the one objective, or the first of `several`, which come with whether less is better."""
@@ -58,31 +61,47 @@ class Sampler:
         self._spec = spec
         self._objectives = [objective for objective, _ in several]
         self._minimise = [less for _, less in several] or [minimise]
-        self._known_good = [dict(point) for point in known_good]
+        self._first = known.first(space)
+        self._learned = known.learned
         self._proposed: set[frozenset[tuple[str, Any]]] = set()
+        self._points: list[Point] = []
+        self._sources: list[str] = []
+        self._told: dict[int, Outcome] = {}
+        self._mixture = None
+        if spec.prior is not None and self._first and not several:
+            self._mixture = Mixture(space, spec.prior, known, minimise)
         distributions = {p.name: optuna_distribution(p.distribution) for p in space.parameters()}
         self._trials = Trials(distributions, self._minimise)
 
+    @classmethod
+    def of(cls, file: SweepFile) -> Sampler:
+        """Of a sweep, before its first trial."""
+        known = Known(file.known_good, file.learned)
+        return cls(file.space, file.sweep.search, file.metric.minimise, known, file.several)
+
     def ask(self, number: int) -> tuple[Point, str]:
-        """The point for trial `number`, the next one, and who proposed it: "known_good" or "sampler"."""
-        if number < len(self._known_good):
-            point, source = dict(self._known_good[number]), "known_good"
+        """The point for trial `number`, the next one, and who proposed it: known_good, learned (first the best of an
+        earlier sweep, then what is near to such), prior (near a known good one), incumbent (near the best of this
+        sweep) or sampler."""
+        if number < len(self._first):
+            point, source = self._first[number]
         else:
-            point, source = self._propose(number), "sampler"
-        self._take(number, point)
+            point, source = self._propose(number)
+        self._take(number, point, source)
         return point, source
 
     def tell(self, number: int, outcome: Outcome) -> None:
         """What trial `number` came to; again where it was run on further seeds since."""
         self._trials.tell(number, outcome)
+        self._told[number] = outcome
 
     def replay(self, lines: Iterable[Line]) -> None:
         """Takes over what a record says was asked and told."""
         state = SweepState.fold(lines)
         for number, trial in state.trials.items():
-            self._take(number, dict(trial.point))
+            self._take(number, dict(trial.point), trial.source)
             if (told := trial_outcome(trial, state.metric, self._objectives)) is not None:
-                self._trials.tell(number, told)
+                self.tell(number, told)
 
     def study(self, storage: Any = None) -> optuna.Study:
         """The study as it stands, in memory or in `storage`; a trial that was not told is RUNNING in it."""
@@ -90,24 +109,50 @@ class Sampler:
         study.add_trials(self._trials.frozen())
         return study
 
-    def _take(self, number: int, point: Point) -> None:
+    def _take(self, number: int, point: Point, source: str) -> None:
         self._trials.ask(number, point)
         self._proposed.add(frozenset(point.items()))
+        self._points.append(point)
+        self._sources.append(source)
 
-    def _propose(self, number: int) -> Point:
-        """A draw that was not proposed before: runs are paired by their seeds, so that a configuration that is
-        tried twice gives the same run twice. Where the space seems exhausted, the last draw."""
+    def _propose(self, number: int) -> tuple[Point, str]:
+        """A draw that was not proposed before, and whose it is: runs are paired by their seeds, so that a configuration
+        that is tried twice gives the same run twice. Where the space seems exhausted, the last draw."""
+        random = np.random.default_rng(np.random.SeedSequence([self._spec.seed, number]))
+        source = SAMPLER if self._mixture is None else self._mixture.source(self._sources, self._told, random)
+        feasible = self._feasibility()
         for draw in range(REDRAWS):
-            kind = self._spec.sampler if draw < REDRAWS // 2 else "random"
-            seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
-            # what draws at random needs none of it
-            history = History([] if kind == "random" else self._trials.frozen(one_failure=kind == "gp"))
-            sampler = _optuna_sampler(kind, seed, self._spec.startup)
-            trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
-            point, _ = self._space.realise(functools.partial(_suggest, trial))
-            if frozenset(point.items()) not in self._proposed:
+            if draw == REDRAWS // 2:
+                source = SAMPLER
+            if self._mixture is None or source == SAMPLER:
+                point = self._sampled(number, draw)
+                modelled = self._spec.sampler != "random" and len(self._told) >= self._spec.startup
+            else:
+                point, modelled = self._mixture.near(source, self._points, self._told, random), False
+            if frozenset(point.items()) in self._proposed:
+                continue
+            if modelled or draw >= REDRAWS // 2 or random.uniform() >= feasible.failure(point):
                 break
-        return point
+        return point, source
+
+    def _feasibility(self) -> Feasibility:
+        """By the trials of this sweep and of those that it learns from. What draws at random learns nothing."""
+        if self._spec.sampler == "random" and self._mixture is None:
+            return Feasibility(self._space, [], [])
+        failed = [self._points[number] for number, told in self._told.items() if told.failure]
+        healthy = [self._points[number] for number, told in self._told.items() if told.result is not None]
+        for each in self._learned:
+            failed, healthy = [*failed, *each.failed], [*healthy, *each.best]
+        return Feasibility(self._space, healthy, failed)
+
+    def _sampled(self, number: int, draw: int) -> Point:
+        kind = self._spec.sampler if draw < REDRAWS // 2 else "random"
+        seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
+        # what draws at random needs none of it
+        history = History([] if kind == "random" else self._trials.frozen(one_failure=kind == "gp"))
+        sampler = _optuna_sampler(kind, seed, self._spec.startup)
+        trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
+        return self._space.realise(functools.partial(_suggest, trial))[0]
 
     @property
     def _directions(self) -> list[optuna.study.StudyDirection]:

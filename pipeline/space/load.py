@@ -13,11 +13,11 @@ from pipeline.errors import InputError, one_of, show
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import flatten, parse
 from pipeline.schema.datasets import FOLDERS, lookup
-from pipeline.schema.health import DEFAULT_RULES
+from pipeline.schema.health import DEFAULT_RULES, recorded_rules
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS, Metric, On, own_metrics
 from pipeline.schema.metrics import known as known_metric
-from pipeline.schema.sweep import ObjectiveSpec, SearchSpec, SweepSpec
+from pipeline.schema.sweep import LearnedSpec, ObjectiveSpec, SearchSpec, SweepSpec
 from pipeline.schema.trial import TrialSpec
 from pipeline.space import yaml
 from pipeline.space.check import check
@@ -30,6 +30,7 @@ from pipeline.space.tree import Point, Space, is_distribution
 TRIAL_KEYS = tuple(TrialSpec.model_fields)
 SWEEP_KEYS = tuple(SweepSpec.model_fields)
 OTHER_KEYS = ("about", "known_good")
+LEARNED = "learned"  # of the resolved tree alone: search.learn_from is what a user writes
 PLACES = ("imagefolder:", FOLDERS)
 NOT_TRIED = "; this point is not tried"
 
@@ -47,6 +48,7 @@ class SweepFile:
     known_good: tuple[Point, ...]
     notices: tuple[str, ...]
     tree: dict[str, Any]
+    learned: tuple[LearnedSpec, ...] = ()  # from the sweeps of search.learn_from, which the record keeps
 
     @property
     def metric(self) -> Metric:
@@ -94,7 +96,6 @@ def load(space: str, overrides: Sequence[str] = (), **search: Any) -> SweepFile:
 
 def from_tree(tree: Mapping[str, Any], source: str, name: str | None = None) -> SweepFile:
     """The sweep whose SweepFile.tree this is."""
-    _check_keys(tree, source)
     return _build(dict(tree), source, name or Path(source.removeprefix("preset ")).stem, None)
 
 
@@ -166,7 +167,7 @@ def _trial_part(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _build(tree: dict[str, Any], source: str, name: str, original: Space | None) -> SweepFile:
     """`original`: the space before overrides, by which the known_good points were written."""
-    _check_keys(tree, source)
+    _check_keys({key: value for key, value in tree.items() if key != LEARNED}, source)
     about = tree.get("about", "")
     if not isinstance(about, str):
         raise InputError(f"{source}: about: found {show(about)}; valid: a line of text")
@@ -185,13 +186,40 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
         for metric in wanted:
             On(data, known.kind, known.mixture, known.labelled, known.domains).check(metric, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
+    learned = tuple(parse(LearnedSpec, each, f"{source}: learned") for each in tree.get(LEARNED) or ())
+    sweep = _guided(sweep, bool(points or learned), "prior" in (tree.get("search") or {}), source)
     resolved = {
         "about": about,
         **_sweep_tree(sweep),
         **copy.deepcopy(space.tree),
         "known_good": [dict(p) for p in points],
+        **({LEARNED: [each.model_dump(mode="json") for each in learned]} if learned else {}),
     }
-    return SweepFile(name, about, source, sweep, space, tuple(points), (*warnings, *notices), resolved)
+    return SweepFile(name, about, source, sweep, space, tuple(points), (*warnings, *notices), resolved, learned)
+
+
+def _guided(sweep: SweepSpec, known: bool, asked: bool, source: str) -> SweepSpec:
+    """With a prior only where there is something to be near to, and one score to be good by."""
+    if sweep.search.learn_from and (sweep.search.prior is None or sweep.objectives):
+        why = "several objectives" if sweep.objectives else "no prior"
+        raise InputError(f"{source}: search.learn_from: found with {why}; valid: one objective, and a prior")
+    if sweep.search.prior is None or ((known or sweep.search.learn_from) and not sweep.objectives):
+        return sweep
+    if asked:
+        why = (
+            "with several objectives; valid: null"
+            if known
+            else "without known_good points; valid: null, or such points"
+        )
+        raise InputError(f"{source}: search.prior: found {why}")
+    return sweep.model_copy(update={"search": sweep.search.model_copy(update={"prior": None})})
+
+
+def as_begun(tree: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree by which a sweep that is there goes on as it was begun, whatever the defaults are by now: `tree` and
+    `spec` as its record has them."""
+    health = recorded_rules(spec["health"])
+    return {**tree, "health": health, "search": {"prior": None, **tree.get("search", {})}}
 
 
 def _sweep_tree(sweep: SweepSpec) -> dict[str, Any]:

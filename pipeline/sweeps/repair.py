@@ -132,7 +132,7 @@ def proposed_again(lines: list[Line], number: int) -> tuple[list[Line], Line]:
     from pipeline.schema.base import parse
     from pipeline.schema.trial import TrialSpec, resolve
     from pipeline.search.sampler import Sampler
-    from pipeline.space.load import from_tree
+    from pipeline.space.load import as_begun, from_tree
 
     later = [at for at, line in enumerate(lines) if line["event"] in ("trial", *OF_A_TRIAL) and line["trial"] >= number]
     numbers = {line["n"] for line in lines}
@@ -142,8 +142,8 @@ def proposed_again(lines: list[Line], number: int) -> tuple[list[Line], Line]:
     # of several that are free the last one: what was told before it was asked is known then
     place = next((n for n in range(end - 1, from_here, -1) if n not in numbers), end)
     before = [line for line in lines if line["n"] < place]
-    file = from_tree(lines[0]["space"], lines[0]["source"])
-    sampler = Sampler(file.space, file.sweep.search, file.metric.minimise, file.known_good, file.several)
+    file = from_tree(as_begun(lines[0]["space"], lines[0]["spec"]), lines[0]["source"])
+    sampler = Sampler.of(file)
     sampler.replay(before)
     point, source = sampler.ask(number)
     cuda = any(line.get("launch", {}).get("gpus_per_trial") for line in before if line["event"] == "driver")

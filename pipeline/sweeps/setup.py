@@ -24,10 +24,10 @@ from pipeline.record.home import (
 )
 from pipeline.record.log import read
 from pipeline.schema.base import parse
-from pipeline.schema.health import recorded_rules
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
-from pipeline.space.load import SweepFile, from_tree, load
+from pipeline.space.load import SweepFile, as_begun, from_tree, load
+from pipeline.sweeps.learning import learning
 from pipeline.tracking.mlflow.credentials import public
 from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
 
@@ -76,6 +76,8 @@ class Setup:
         folder = folder_of(name_of(file.name) if name is None else name, storage or home)
         if name is None and folder.name != file.name:
             file = replace(file, notices=(*file.notices, f"the sweep is named {folder.name} (another: --name)"))
+        if file.sweep.search.learn_from:
+            file = learning(file, folder)
         share(folder.parent)
         if launch.get("data_root"):
             launch["data_root"] = _absolute(launch["data_root"])
@@ -108,8 +110,7 @@ class Setup:
         return cls(
             folder,
             from_tree(
-                places.placed(_as_measured(first.space, lines), elsewhere)
-                | {"health": recorded_rules(first.spec["health"])},
+                as_begun(places.placed(_as_measured(first.space, lines), elsewhere), first.spec),
                 first.source,
             ),
             replace(launched, **{**of_this_session, **changed, "moved": elsewhere}),

@@ -39,7 +39,9 @@ SETS: dict[str, list[str]] = {  # by preset, what is shortened
         *("generator.width=24", "discriminator.width=24"),
     ],
 }
-NEAR = ["optimiser.lr_g={log: [5e-5, 2e-3]}", "optimiser.lr_d={log: [5e-5, 2e-3]}"]
+RATE = "optimiser.lr_g={log: [5e-5, 2e-3]}"
+NEAR = {data: [RATE, "optimiser.lr_ratio={log: [0.2, 5]}"] for data in SETS}
+NEAR["digits"] = [RATE, "optimiser.lr_d={log: [5e-5, 2e-3]}"]  # which searches no ratio
 SEED = 20261128
 
 
@@ -64,9 +66,9 @@ def main() -> None:
 
 def run(data: str, source: str, number: int, root: Path | None) -> dict[str, Any]:
     """One configuration, to its end."""
-    file = load(data, [*SETS[data], *(NEAR if source == "near" else [])])
+    file = load(data, [*SETS[data], *(NEAR[data] if source == "near" else [])])
     search = file.sweep.search.model_copy(update={"sampler": "random", "seed": SEED + number})
-    point, _ = Sampler(file.space, search, file.metric.minimise, ()).ask(0)
+    point, _ = Sampler(file.space, search, file.metric.minimise).ask(0)
     spec = resolve(parse(TrialSpec, file.space.fixed(point)[1], data), cuda=False)
     began, measurements, error = time.monotonic(), [], None
     with tempfile.TemporaryDirectory() as folder:

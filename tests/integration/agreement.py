@@ -35,7 +35,7 @@ def disagreements(home: Path, name: str, uri_of_memory: str | None = None) -> li
 
 def _study(state: SweepState, lines: list[Any]) -> list[str]:
     file = from_tree(state.space, state.source)
-    sampler = Sampler(file.space, file.sweep.search, minimise=True, known_good=file.known_good)
+    sampler = Sampler.of(file)
     sampler.replay(lines)
     trials = sampler.study().trials
     wrong = []

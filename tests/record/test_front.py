@@ -100,7 +100,7 @@ def test_a_resumed_sweep_of_several_objectives_proposes_the_same(tmp_path: Path)
     lines, _ = read(tune.record.path)
     for at, line in enumerate(lines):
         if line["event"] == "trial":
-            resumed = Sampler(tune.file.space, tune.file.sweep.search, True, tune.file.known_good, tune.file.several)
+            resumed = Sampler.of(tune.file)
             resumed.replay(lines[:at])
             assert resumed.ask(line["trial"])[0] == state.trials[line["trial"]].point
 

@@ -11,6 +11,7 @@ from pipeline.record.log import Record, read
 from pipeline.record.runs import END_REASONS
 from pipeline.record.state import SweepState
 from pipeline.schema.sweep import SearchSpec
+from pipeline.search.prior import Known
 from pipeline.search.sampler import Sampler, outcome
 from pipeline.space.tree import Space
 
@@ -63,7 +64,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def new_sampler(space: Space, kind: str) -> Callable[..., Sampler]:
     def make(seed: int = 0, minimise: bool = True, startup: int = 4) -> Sampler:
         spec = SearchSpec(sampler=kind, seed=seed, startup=startup)
-        return Sampler(space, spec, minimise, [space.fixed(KNOWN_GOOD)[0]])
+        return Sampler(space, spec, minimise, Known([space.fixed(KNOWN_GOOD)[0]]))
 
     return make
 

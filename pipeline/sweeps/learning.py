@@ -1,0 +1,90 @@
+"""What a new sweep takes over from earlier ones: their best and their failed configurations, in its own parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.record.home import EVENTS, existing, names
+from pipeline.record.log import read
+from pipeline.record.runs import HEALTH_REASONS
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial
+from pipeline.schema.base import flatten
+from pipeline.schema.sweep import LearnedSpec
+from pipeline.space.load import LEARNED, SweepFile
+from pipeline.space.tree import Space
+
+BEST, FAILED = 3, 60  # configurations of each sweep
+
+
+def learning(file: SweepFile, folder: Path) -> SweepFile:
+    """The file with what the sweeps of its `search.learn_from` came to, which the record of the sweep in `folder` then
+    keeps, and a notice for each. Raises InputError for one that is not there, has no healthy trial, or shares no
+    parameter; of `home` such a one is passed over."""
+    asked, home = file.sweep.search.learn_from, folder.parent
+    found, notices = list[LearnedSpec](), list[str]()
+    for name in reversed(names(home)) if asked == "home" else asked:
+        if name == folder.name:
+            continue
+        try:
+            state = SweepState.fold(read(existing(name, home) / EVENTS)[0])
+            each = _learned(name, state, file.space)
+        except InputError as error:
+            if asked == "home":
+                continue
+            raise InputError(f"{file.source}: search.learn_from: {error}") from None
+        found.append(each)
+        notices.append(_said(each, state, file.space))
+    if asked == "home" and not found:
+        notices.append("search.learn_from: no sweep in the home has a healthy trial and a parameter of this space")
+    tree = {**file.tree, LEARNED: [each.model_dump(mode="json") for each in found]} if found else file.tree
+    return replace(file, learned=tuple(found), notices=(*file.notices, *notices), tree=tree)
+
+
+def _learned(name: str, state: SweepState, space: Space) -> LearnedSpec:
+    healthy = [trial for trial in state.ranking() if trial.healthy]
+    if not healthy:
+        raise InputError(f"found {name}, of which no trial stayed healthy; valid: a sweep with one")
+    best = [met(space, trial) for trial in healthy[:BEST]]
+    if not best[0]:
+        raise InputError(f"found {name}, which shares no parameter with this space; valid: a sweep of some of them")
+    failed = [trial for trial in state.trials.values() if trial.end_reason in HEALTH_REASONS]
+    return LearnedSpec(sweep=name, best=tuple(best), failed=tuple(met(space, trial) for trial in failed[:FAILED]))
+
+
+def met(space: Space, trial: Trial) -> dict[str, Any]:
+    """A trial of another space by the full names of this one's parameters: those that it searched too, and those
+    whose values there can be drawn here."""
+    there = flatten(trial.spec)
+    found = {}
+    for parameter in space.parameters():
+        key = parameter.key.partition(".with.")[2] or parameter.key  # what comes with an option is its own section
+        value = trial.point[parameter.name] if parameter.name in trial.point else _value(there, key)
+        if value is not None and parameter.distribution.contains(value):
+            found[parameter.name] = parameter.distribution.take(value)
+    return found
+
+
+def _value(spec: Mapping[str, Any], key: str) -> Any:
+    """The discriminator's rate may be written as a ratio, and is the generator's where it is not written."""
+    if key in ("optimiser.lr_d", "optimiser.lr_ratio"):
+        lr_g = spec["optimiser.lr_g"]
+        lr_d = spec.get("optimiser.lr_d") or lr_g * (spec.get("optimiser.lr_ratio") or 1)
+        return lr_d if key == "optimiser.lr_d" else lr_d / lr_g
+    return spec.get(key)
+
+
+def _said(each: LearnedSpec, state: SweepState, space: Space) -> str:
+    there = dict.fromkeys(parameter.key for parameter in space.parameters())
+    shared = dict.fromkeys(parameter.key for parameter in space.parameters() if parameter.name in each.best[0])
+    missing = [key for key in there if key not in shared]
+    failures = f" and {len(each.failed)} that failed" if each.failed else ""
+    less = f", not {', '.join(missing[:4])}{' ...' if len(missing) > 4 else ''}" if missing else ""
+    return (
+        f"search.learn_from: {each.sweep}: the {len(each.best)} best{failures} of {len(state.trials)} trials; "
+        f"{len(shared)} of {len(there)} parameters are known from there{less}"
+    )

@@ -1,0 +1,171 @@
+"""What a search finds for its images, replayed through the real driver on recorded runs (health_corpus.py): seconds for
+what would take hours.
+
+    python -m tests.benchmarks.search_on_landscape FILE.jsonl [--data digits] [--seeds 20] [--trials 20]
+
+A configuration is worth what a random forest says that was fitted to the recorded runs' last tails (their logarithm,
+failures as ten times a good one), and its run is the recorded curve that ended nearest to that, with the forest's error
+of a seed added: so curves, noise, health rules and rungs are real, and only which configuration has which curve is not.
+confirmed: what the forest says of the winner, without the noise that made it one. images: those that were trained.
+The plain script beside it is TPE without a prior whose rungs compare last values as they are, and no health rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+
+from pipeline.drivers.driver import Assignment, Attempt
+from pipeline.drivers.search import SearchDriver
+from pipeline.record.log import Record
+from pipeline.record.measurement import Measurement
+from pipeline.seeds import derive
+from pipeline.space.load import SweepFile, load
+from tests.benchmarks.health_corpus import SETS
+from tests.benchmarks.health_score import FLOORS, _numbers
+
+WORKERS = 2
+VARIANTS: dict[str, list[str]] = {
+    "plain script": ["search.prior=null", "rungs.errors=0", "health={}"],
+    "random, rungs": ["search.sampler=random"],
+    "tpe": ["search.prior=null"],
+    "tpe, prior": [],
+}
+
+
+@dataclass
+class Landscape:
+    """The recorded runs of one data set, and what a configuration would be worth."""
+
+    curves: list[list[Measurement]]
+    tails: np.ndarray  # logarithms of the last ones
+    names: list[str]
+    forest: RandomForestRegressor
+    noise: float  # standard deviation of a seed, of the logarithm
+
+    @classmethod
+    def of(cls, runs: list[dict[str, Any]], objective: str, seed: int) -> Landscape:
+        curves = [[Measurement.from_dict(_numbers(m)) for m in run["measurements"]] for run in runs]
+        ends = [[m.metrics[objective] for m in curve if objective in m.metrics][-5:] for curve in curves]
+        whole = [
+            len(end) == 5 and run["measurements"][-1]["images"] >= run["budget"]
+            for run, end in zip(runs, ends, strict=True)
+        ]
+        worst = 10 * max(statistics.median(end) for end, there in zip(ends, whole, strict=True) if there)
+        tails = np.log([statistics.median(end) if there else worst for end, there in zip(ends, whole, strict=True)])
+        points = [features(run["point"]) for run in runs]
+        names = sorted({name for point in points for name in point})
+        forest = RandomForestRegressor(300, min_samples_leaf=2, oob_score=True, random_state=seed, n_jobs=1)
+        forest.fit(rows(points, names), tails)
+        left = np.abs(forest.oob_prediction_ - tails)
+        return cls(curves, tails, names, forest, float(np.median(left[tails < np.median(tails)])) / 2)
+
+    def worth(self, point: dict[str, Any]) -> float:
+        return float(self.forest.predict(rows([features(point)], self.names))[0])
+
+    def curve(self, point: dict[str, Any], seed: int) -> list[Measurement]:
+        """A recorded one, of those that ended nearest to what a seed of the configuration would come to."""
+        random = np.random.default_rng(derive(seed, json.dumps(sorted(map(str, point.items())))))
+        wanted = self.worth(point) + random.normal(0, self.noise)
+        nearest = np.argsort(np.abs(self.tails - wanted))[:2]
+        return self.curves[int(random.choice(nearest))]
+
+
+def features(point: dict[str, Any]) -> dict[str, float]:
+    """Rates and weights by their logarithms, the discriminator's rate as a ratio, an option as a name of its own."""
+    found = dict(point)
+    if "optimiser.lr_d" in found:
+        found["optimiser.lr_ratio"] = found.pop("optimiser.lr_d") / found["optimiser.lr_g"]
+    said: dict[str, float] = {}
+    for name, value in found.items():
+        if isinstance(value, str) or value is None or isinstance(value, bool):
+            said[f"{name}={value}"] = 1.0
+        else:
+            said[name] = math.log(value) if value > 0 and name.split(".")[-1] not in ("beta1", "beta2") else value
+    return said
+
+
+def rows(points: list[dict[str, float]], names: list[str]) -> np.ndarray:
+    return np.array([[point.get(name, 0.0) for name in names] for point in points])
+
+
+def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, float]) -> tuple[int, float, float]:
+    """(images, what the forest says of the winner, the best that it says of any trial) of one."""
+    seed = file.sweep.search.seed
+    record = Record(folder / "events.jsonl")
+    spec = file.sweep.model_dump(mode="json")
+    lines = [
+        record.append("sweep", name="s", source="s", space=file.tree, spec=spec, seed=seed, versions={}),
+        record.append("driver", session="s", state="started"),
+        record.append(
+            "prepared",
+            data={"name": "d", "fingerprint": "x"},
+            floor={file.sweep.objective: floor[0]},
+            floor_spread={file.sweep.objective: floor[1]},
+        ),
+    ]
+    driver = SearchDriver(Assignment(folder, record, lines, file, WORKERS), file.sweep.search.trials, cuda=False)
+    live: list[tuple[Attempt, list[Measurement]]] = []
+    while True:
+        while (job := driver.next_job()) is not None:
+            (run,) = job.runs
+            driver.started(run)
+            live.append((run, list(land.curve(driver.state.trials[run.trial].point, run.seed))))
+        if not live:
+            break
+        run, ahead = live.pop(0)
+        if not ahead:
+            driver.ended(run, "completed", {})
+        elif driver.measured(run, ahead[0]):
+            live.append((run, ahead[1:]))
+    state = driver.state
+    record.close()
+    spent = sum(run.images for run in state.runs)
+    worth = {trial.number: math.exp(land.worth(trial.point)) for trial in state.trials.values()}
+    best = state.ranking()
+    winner = worth[best[0].number] if best else max(worth.values())
+    return spent, winner, min(worth.values())
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("file", type=Path)
+    arguments.add_argument("--data", nargs="+", default=["digits", "ring8", "fashion_mnist"])
+    arguments.add_argument("--seeds", type=int, default=20)
+    arguments.add_argument("--trials", type=int, nargs="+", default=[10, 20, 40])
+    arguments.add_argument("--set", nargs="*", default=[], help="of every variant, as of gansweep run")
+    given = arguments.parse_args()
+    runs = [json.loads(line.replace("NaN", "null")) for line in given.file.read_text().splitlines()]
+    print("| data | trials | search | images (k) | confirmed, median | quartiles | best tried |")
+    print("|---|---|---|---|---|---|---|")
+    for data in given.data:
+        mine = [run for run in runs if run["data"] == data and run["measurements"]]
+        land = Landscape.of(mine, mine[0]["objective"], 0)
+        for trials in given.trials:
+            for name, changes in VARIANTS.items():
+                found = []
+                for seed in range(given.seeds):
+                    told = [*SETS[data], *changes, *given.set, f"search.trials={trials}", f"search.seed={seed}"]
+                    file = load(data, [each for each in told if each != "health={}"])
+                    with tempfile.TemporaryDirectory() as folder:
+                        found.append(sweep(land, file, Path(folder), FLOORS[data]))
+                images, winners, best = (list(column) for column in zip(*found, strict=True))
+                low, _, high = statistics.quantiles(winners, n=4)
+                print(
+                    f"| {data} | {trials} | {name} | {statistics.fmean(images) / 1000:.0f} "
+                    f"| {statistics.median(winners):.3g} | {low:.3g} to {high:.3g} | {statistics.median(best):.3g} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
