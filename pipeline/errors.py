@@ -25,6 +25,13 @@ class InputError(GansweepError):
     exit_code = 2
 
 
+class Busy(InputError):
+    """Another driver is at the sweep. exit_code: LATER for one who said that it may have been begun before."""
+
+
+LATER = 75  # EX_TEMPFAIL of sysexits.h: the same command may succeed later
+
+
 class Unreachable(GansweepError):
     """Something the sweep needs (cluster, tracker, storage) cannot be reached."""
 

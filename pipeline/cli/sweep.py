@@ -44,30 +44,43 @@ def run(
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
     gpus_per_trial: Annotated[float, typer.Option(min=0, help="A share such as 0.5 puts two runs on a GPU.")] = 0.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a sweep of this name has begun.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be searched and what it costs.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Launch a sweep."""
+    """Launch a sweep. With --resume one command for whoever starts it again (Slurm, Kubernetes): it ends with 75 where
+    another driver is at the sweep, to be tried later."""
+    from pipeline.errors import LATER, Busy
+    from pipeline.record.home import begun, folder_of, name_of
     from pipeline.sweeps.sweep import Sweep
 
+    launch: dict[str, Any] = {
+        "data_root": str(data_root) if data_root else None,
+        "tracking_uri": tracking_uri,
+        "address": address,
+        "concurrency": concurrency,
+        "max_time": seconds(max_time),
+        "gpu_hours": gpu_hours,
+    }
+    launch |= {"gpus_per_trial": gpus_per_trial} if gpus_per_trial else {}
+    if resume and not dry_run and begun(there := folder_of(name or name_of(Path(space).stem), storage or home)):
+        typer.echo(f"note: {there.name} has begun, and goes on as it was begun", err=True)
+        try:
+            drive(Sweep.open(there.name, home=there.parent, trials=trials, **launch), as_json)
+        except Busy as error:
+            error.exit_code = LATER
+            raise
+        return
     changes = [f"data.name={data}"] if data else []
-    sweep = Sweep.from_file(
-        space,
-        [*(overrides or []), *changes],
-        name=name,
-        home=home,
-        storage=storage,
-        trials=trials,
-        seed=seed,
-        data_root=str(data_root) if data_root else None,
-        tracking_uri=tracking_uri,
-        address=address,
-        gpus_per_trial=gpus_per_trial,
-        concurrency=concurrency,
-        max_time=seconds(max_time),
-        gpu_hours=gpu_hours,
-        looking=dry_run,
-    )
+    told: dict[str, Any] = {
+        "name": name,
+        "home": home,
+        "storage": storage,
+        "trials": trials,
+        "seed": seed,
+        "looking": dry_run,
+    }
+    sweep = Sweep.from_file(space, [*(overrides or []), *changes], **told, **launch)
     if sweep.launch.tracking_uri and not tracking_uri:
         typer.echo(f"tracking: {sweep.tracking_uri} (MLFLOW_TRACKING_URI)", err=True)
     for notice in sweep.file.notices:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import filelock
 import psutil
 
-from pipeline.errors import InputError, Superseded, Unreachable
+from pipeline.errors import Busy, Superseded, Unreachable
 from pipeline.faults import is_disk_full
 
 NAME = "driver.lock"
@@ -115,7 +115,7 @@ class Lock:
         self._released = threading.Event()
 
     def acquire(self) -> None:
-        """Raises InputError, naming the holder, where another driver is alive. A stale lock is taken over: one whose
+        """Raises Busy, naming the holder, where another driver is alive. A stale lock is taken over: one whose
         process is gone, and one of another host that was seen not to beat for its time, by our own steady clock."""
         for _ in range(TRIES):
             try:
@@ -141,7 +141,7 @@ class Lock:
             self.path.unlink(missing_ok=True)
 
     def _judged(self) -> Seen | None:
-        """The lock that is there and dead, None where there is none; InputError where it is alive."""
+        """The lock that is there and dead, None where there is none; Busy where it is alive."""
         first = _look(self.path)
         if first is None:
             return None
@@ -151,7 +151,7 @@ class Lock:
         if not alive:
             return first
         name = self.path.parent.name
-        raise InputError(f"{name}: driven by {_named(first.holder)}; wait for it, or end it with: gansweep stop {name}")
+        raise Busy(f"{name}: driven by {_named(first.holder)}; wait for it, or end it with: gansweep stop {name}")
 
     def _beats(self, first: Seen) -> bool:
         """Whether a lock changes within the time in which it must. Clocks of two hosts are not compared."""

@@ -9,7 +9,9 @@ import pytest
 import typer
 
 from pipeline.cli.main import app, guarded
+from pipeline.record.lock import Lock
 from pipeline.space.load import load
+from tests.drivers.fake_tune import FakeTune
 
 SPACE = {
     "data": "{name: digits}",
@@ -26,7 +28,7 @@ SPACE = {
 # What each verb takes.
 VERBS = {
     "run": "--name --trials --concurrency --max-time --gpu-hours --data --data-root --set --seed --home "
-    "--storage --tracking-uri --address --gpus-per-trial --dry-run --json",
+    "--storage --tracking-uri --address --gpus-per-trial --resume --dry-run --json",
     "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
     "--address --json",
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
@@ -375,3 +377,26 @@ def test_samples_of_what_is_no_checkpoint(call: Call, tmp_path: Path) -> None:
     assert "no checkpoint" in call("generate", tmp_path / "missing").line()
     assert "some.pt" in call("generate", tmp_path / "some.pt").line()
     assert ".npz" in call("generate", tmp_path / "some.pt", "-o", "samples.gif").line()
+
+
+def test_a_sweep_that_another_driver_is_at_is_to_be_tried_later(
+    call: Call, space: Callable[..., Path], tmp_path: Path
+) -> None:
+    """75 for who said that the sweep may have begun, as whatever starts a command again does."""
+    folder = tmp_path / "home" / "mine"
+    folder.mkdir(parents=True)
+    FakeTune(folder).go()
+    held = Lock(folder)
+    held.acquire()
+    try:
+        later = call("run", space(), "--name", "mine", "--resume")
+        now = call("resume", "mine")
+    finally:
+        held.release()
+    assert (later.code, now.code) == (75, 2)
+    assert "note: mine has begun, and goes on as it was begun" in later.err
+    for said in (later, now):
+        assert "gansweep: mine: driven by" in said.err
+    again = call("run", space(), "--name", "mine")
+    assert again.code == 2
+    assert "the name mine is taken" in again.err

@@ -83,7 +83,7 @@ def test_killed_at_random_moments(home: Path, whole: Finished) -> None:
     moments, name = random.Random(AT), "random"
     for _ in range(RANDOM):
         before = len(events(home, name))
-        arguments = ("resume", name) if before else ("run", *SWEEP, "--name", name)
+        arguments = ("run", *SWEEP, "--name", name, "--resume")  # one command, begun or not
         running = Running(home, *arguments)
         running.until(name, lambda lines, before=before: len(lines) > before)
         time.sleep(moments.uniform(0, 8))
