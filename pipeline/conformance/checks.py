@@ -230,7 +230,7 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
         return {"discriminator": of_d, "generator": game.generator_loss(generator, discriminator, made).total()}
 
     plain = losses(game.generator, game.discriminator)
-    expected = {
+    expected: dict[str, tuple[Tensor | None, ...]] = {
         side: torch.autograd.grad(plain[side], _parameters(getattr(game, side)), allow_unused=True) for side in copies
     }
     with torch.no_grad():  # who goes by the game's own networks is now far off
