@@ -125,6 +125,7 @@ class AdversarialGame(Plain):
         measured = (
             {"ada_probability": turn.auxiliary["discriminator"]["ada"]["p"]} if self._spec.augmentation.ada else {}
         )
+        measured |= self._growth.measured(turn.progress, real.device)
         return Losses(terms, {SAMPLES: (real_scores, fake_scores)}, measured)
 
     def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses:

@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from pipeline.errors import InputError
 from pipeline.games.game import Facts, Progress, Side
-from pipeline.schema.growing import GrowthSpec
+from pipeline.schema.growing import GROWTH_LEVEL, GrowthSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.layers import stages
 
@@ -35,6 +35,10 @@ class Growth:
     def told(self, side: Side, progress: Progress) -> tuple[float, ...]:
         """What a side's network is given behind all else."""
         return (self._level(progress),) if side in self._sides else ()
+
+    def measured(self, progress: Progress, device: torch.device) -> dict[str, Tensor]:
+        """For Losses.measurements: evaluations at different levels are not to be compared."""
+        return {GROWTH_LEVEL: torch.full((), self._level(progress), device=device)} if self._sides else {}
 
     def shown(self, real: Tensor, progress: Progress) -> Tensor:
         """Reals (batch, C, side, side) as the discriminator is to see them."""

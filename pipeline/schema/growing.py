@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from pipeline.schema.base import Strict
 from pipeline.schema.layers import JudgeSpec, Minibatch, stages
 
+GROWTH_LEVEL = "growth_level"  # what such a game measures: its level, the mean over the steps between two evaluations
+LEVEL = f"game.{GROWTH_LEVEL}"  # the same as a signal of the record
 GROWN = (8, 16, 32, 64, 128, 256)  # pixels that the networks can grow to from 4 x 4
 
 

@@ -308,7 +308,8 @@ def test_both_sides_and_the_reals_are_at_the_level_of_the_training(condition: st
 
     at = turn(game, real, fake, inputs=inputs)
     at = type(at)(**(vars(at) | {"progress": progress}))
-    game.discriminator_loss(judging, at)
+    losses = game.discriminator_loss(judging, at)
+    assert float(losses.measurements["growth_level"]) == 0.5
     game.generator_loss(game.generator, judging, at)
     assert {level for _, level in told} == {0.5}
     assert torch.equal(told[0][0], faded(real, 0.5, 2))
