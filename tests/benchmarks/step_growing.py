@@ -6,7 +6,7 @@ python -m tests.benchmarks.step_growing --memory 64 128 256
 The hand-written loop trains the same networks, from the same weights, on the same batches: WGAN-GP with drift, reals
 faded, an average. The two take turns as in tests/benchmarks/step.py, and their weights have to agree afterwards. At
 each level: 8 x 8 pixels, 32 x 32 half faded in, and 32 x 32. --memory: two steps at the full resolution of published
-widths (64 channels at 256 pixels, 512 at most, batch 16), with the most memory that the process had.
+widths (64 channels at 256 pixels, 512 at most), with the most memory that the process had.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def compare(name: str, share: float, rounds: int) -> str:
     )
 
 
-def memory(resolution: int) -> str:
-    spec = spec_of(64 * 256 // resolution if resolution < 256 else 64, 512)
+def memory(resolution: int, batch: int) -> str:
+    spec = spec_of(64 * 256 // resolution, 512, batch)
     spec = spec.model_copy(update={"data": spec.data.model_copy(update={"resolution": resolution})})
     state = state_of(spec, torch.randint(0, 256, (64, 3, resolution, resolution), dtype=torch.uint8))
     state.images = round(0.6 * BUDGET)
@@ -162,17 +162,18 @@ def memory(resolution: int) -> str:
     sides = (state.game.generator, state.game.discriminator)
     counts = [sum(p.numel() for p in side.parameters()) / 1e6 for side in sides]
     spent = (time.process_time() - began) / steps
-    return f"| {resolution} | {counts[0]:.1f}, {counts[1]:.1f} | {spent:.1f} | {most:.1f} |"
+    return f"| {resolution} | {batch} | {counts[0]:.1f}, {counts[1]:.1f} | {spent:.1f} | {most:.1f} |"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--memory", type=int, nargs="+", default=[])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     for size in arguments.memory:
-        print(memory(size), flush=True)
+        print(memory(size, arguments.batch), flush=True)
     if not arguments.memory:
         print("| level | step(), ms | by hand, ms | ratio of sums | median ratio of processor time (range) |")
         print("|---|---|---|---|---|")
