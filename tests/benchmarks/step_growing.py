@@ -5,8 +5,8 @@ python -m tests.benchmarks.step_growing --memory 64 128 256
 
 The hand-written loop trains the same networks, from the same weights, on the same batches: WGAN-GP with drift, reals
 faded, an average. The two take turns as in tests/benchmarks/step.py, and their weights have to agree afterwards. At
-each level: 8 x 8 pixels, 32 x 32 half faded in, and 32 x 32. --memory: two steps at the full resolution of published
-widths (64 channels at 256 pixels, 512 at most), with the most memory that the process had.
+each level: 8 x 8 pixels, 32 x 32 half faded in, and 32 x 32. --memory: two steps at the full resolution of narrow
+networks (16 channels there, 128 at most), with the most memory that the process had.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def compare(name: str, share: float, rounds: int) -> str:
 
 
 def memory(resolution: int, batch: int) -> str:
-    spec = spec_of(64 * 256 // resolution, 512, batch)
+    spec = spec_of(16, 128, batch)
     spec = spec.model_copy(update={"data": spec.data.model_copy(update={"resolution": resolution})})
     state = state_of(spec, torch.randint(0, 256, (64, 3, resolution, resolution), dtype=torch.uint8))
     state.images = round(0.6 * BUDGET)

@@ -31,7 +31,7 @@ from pipeline.training.store import Store
 from tests.conformance.test_training import copied, difference
 from tests.games.test_adversarial import seeded, turn
 
-BUDGET = 1600
+BUDGET = 480
 TREE: dict[str, Any] = {
     "data": {"name": "fashion_mnist", "resolution": 16},  # two doublings: 8 fades in from 1/8 of the budget to 1/4
     "budget": {"images": BUDGET},
@@ -209,7 +209,7 @@ def test_a_schedule_may_jump_begin_higher_or_not_grow() -> None:
 def test_layers_start_as_hes_and_step_at_one_rate(multiplier: float) -> None:
     """He et al. 2015 at the start, whatever the multiplier; a step of Adam changes the weights that are used by the
     rate times that scale (and the multiplier): relatively alike in layers of any size."""
-    x = torch.randn(4000, 400, generator=seeded())
+    x = torch.randn(1000, 400, generator=seeded())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         wide = EqualisedLinear(400, 300, lr_multiplier=multiplier)
@@ -271,15 +271,15 @@ def test_a_run_resumes_to_the_bit_in_the_middle_of_a_fade(tmp_path: Path) -> Non
             assert all(bool(value.isfinite()) for value in measured.values())
 
     state = state_of()
-    train(state, 304)  # of 200 to 400, in which 8 x 8 fades in
+    train(state, 88)  # of 60 to 120, in which 8 x 8 fades in
     Store(tmp_path).save(state.images, {"state": state.tensors()})
     middle = copied(state.game.generator.state_dict())
-    train(state, 720)  # past its end, and into the next fade
+    train(state, 200)  # past its end, and into the next fade
     found = Store(tmp_path).newest()
     assert found is not None
     resumed = state_of(seed=2)
     resumed.restore(found[1]["state"])
-    train(resumed, 720)
+    train(resumed, 200)
     assert difference(state.tensors(), resumed.tensors()) == []
     for name in ("stages.2.1.weight", "to_image.2.0.weight"):  # began after the checkpoint
         assert not torch.equal(middle[name], state.game.generator.state_dict()[name])
@@ -294,7 +294,7 @@ def game_of(**changes: Any) -> AdversarialGame:
 @pytest.mark.parametrize("condition", [None, "concatenation", "projection", "auxiliary_classifier"])
 def test_both_sides_and_the_reals_are_at_the_level_of_the_training(condition: str | None) -> None:
     game = game_of(game={"condition": {"kind": condition}} if condition else {})
-    progress = Progress(images=300, budget=BUDGET)  # 8 x 8, half faded in
+    progress = Progress(images=BUDGET * 3 // 16, budget=BUDGET)  # 8 x 8, half faded in
     inputs: Any = game.inputs(4, seeded(), {"label": torch.arange(4) % 2})
     fake = game.generate(game.generator, inputs, Draw(seeded(), progress))
     assert isinstance(fake, Tensor)
@@ -318,7 +318,7 @@ def test_both_sides_and_the_reals_are_at_the_level_of_the_training(condition: st
 def test_samples_are_of_the_full_resolution_and_of_the_level_that_was_reached() -> None:
     game = game_of()
     inputs = game.inputs(4, seeded(), {})
-    for images, side in ((0, 4), (400, 8), (800, 16), (BUDGET, 16)):
+    for images, side in ((0, 4), (BUDGET // 4, 8), (BUDGET // 2, 16), (BUDGET, 16)):
         made = sampled(game, game.generator, inputs, spec_of(), Progress(images=images, budget=BUDGET))["samples"]
         assert made.shape == (4, 1, 16, 16)
         torch.testing.assert_close(made, faded(made, math.log2(side) - 2, 2))
