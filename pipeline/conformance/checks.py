@@ -17,7 +17,7 @@ from pipeline.conformance.protocol import SEED, first_turn, reach, reaches, seed
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError, with_place
-from pipeline.games.game import Game, Turn
+from pipeline.games.game import Game, Side, Turn
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import TrainingState, initial
@@ -25,6 +25,7 @@ from pipeline.training.step import step
 from pipeline.training.store import Store
 
 STEPS, COMPARED = 4, 200
+LOOKS = 32  # over the budget, where some parameters have no gradient at first
 # What a game is checked on unless its space is named: 8x8 digits and small networks.
 TOY: dict[str, Any] = {
     "data": {"name": "digits"},
@@ -112,17 +113,30 @@ def _gradients(state: TrainingState, dataset: Dataset, folder: Path) -> str | No
     for name, term in losses.terms.items():
         if name.startswith("own.") and not reaches(term, game.discriminator):
             return f"regularisers.{name} gives the discriminator no gradient in its first step: it changes nothing"
-    of_d = losses.total()
-    of_g = game.generator_loss(game.generator, game.discriminator, first_turn(state, "generator")).total()
-    for name, loss, network in (("discriminator", of_d, game.discriminator), ("generator", of_g, game.generator)):
-        names = [key for key, parameter in network.named_parameters() if parameter.requires_grad]
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, _parameters(network), allow_unused=True)
-        for key, gradient in zip(names, found, strict=True):
+    return _reached(state, "discriminator") or _reached(state, "generator")
+
+
+def _reached(state: TrainingState, side: Side) -> str | None:
+    """What is wrong with the gradient of a side's parameters. Those of a network that grows have their turns: each is
+    to have one somewhere in the budget."""
+    game, budget = state.game, state.spec.budget.images
+    waiting = {key: weight for key, weight in getattr(game, side).named_parameters() if weight.requires_grad}
+    for look in range(LOOKS):
+        turn = first_turn(state, side, images=budget * look // LOOKS)
+        if side == "discriminator":
+            loss = game.discriminator_loss(game.discriminator, turn).total()
+        else:
+            loss = game.generator_loss(game.generator, game.discriminator, turn).total()
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, list(waiting.values()), allow_unused=True)
+        for key, gradient in zip(list(waiting), found, strict=True):
             if gradient is None:
-                return f"{name}_loss() gives no gradient to {key}: leave out parameters that are not used"
+                continue
             if not bool(gradient.isfinite().all()):
-                return f"{name}_loss() gives {key} a gradient that is not finite"
-    return None
+                return f"{side}_loss() gives {key} a gradient that is not finite"
+            del waiting[key]
+        if not waiting:
+            return None
+    return f"{side}_loss() gives no gradient to {next(iter(waiting))}: leave out parameters that are not used"
 
 
 def _no_hidden_state(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
@@ -216,7 +230,9 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
         return {"discriminator": of_d, "generator": game.generator_loss(generator, discriminator, made).total()}
 
     plain = losses(game.generator, game.discriminator)
-    expected = {side: torch.autograd.grad(plain[side], _parameters(getattr(game, side))) for side in copies}
+    expected: dict[str, tuple[Tensor | None, ...]] = {
+        side: torch.autograd.grad(plain[side], _parameters(getattr(game, side)), allow_unused=True) for side in copies
+    }
     with torch.no_grad():  # who goes by the game's own networks is now far off
         for weight in (*_parameters(game.generator), *_parameters(game.discriminator)):
             weight.add_(1)
@@ -224,7 +240,9 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
     for side, weights in copies.items():
         found: tuple[Tensor | None, ...] = torch.autograd.grad(given[side], list(weights.values()), allow_unused=True)
         for name, ours, theirs in zip(weights, expected[side], found, strict=True):
-            if theirs is None or not torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6):
+            if ours is None and theirs is None:  # of a network that grows, not its turn yet
+                continue
+            if ours is None or theirs is None or not torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6):
                 return f"is stackable, but its loss of the {side} does not go by the networks it is given ({name})"
     return None
 

@@ -141,13 +141,13 @@ def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(SEED)
 
 
-def first_turn(state: TrainingState, side: Side = "discriminator") -> Turn:
-    """A side's turn of the first batch, with every lazy term due."""
-    randomness = seeded()
+def first_turn(state: TrainingState, side: Side = "discriminator", images: int = 0) -> Turn:
+    """A side's turn of the first batch, with every lazy term due, as it were after so many images."""
+    randomness, progress = seeded(), replace(state.progress, images=images)
     batch = state.batches.next(randomness)
     inputs = state.game.inputs(rows(batch), randomness, batch)
-    fake = state.game.generate(state.game.generator, inputs, Draw(randomness, state.progress))
-    return turned(state.game, side, Turn(batch, inputs, fake, randomness, progress=state.progress))
+    fake = state.game.generate(state.game.generator, inputs, Draw(randomness, progress))
+    return turned(state.game, side, Turn(batch, inputs, fake, randomness, progress=progress))
 
 
 def turned(game: Game, side: Side, turn: Turn) -> Turn:

@@ -14,6 +14,7 @@ from pipeline.data.trees import Tree
 from pipeline.errors import InputError
 from pipeline.games import augment, latent, objectives
 from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
+from pipeline.games.growing import Growth
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.regularisers import Regulariser, Seen, mode_seeking, own_term, scalars_of
 from pipeline.schema.base import OWN
@@ -57,6 +58,7 @@ class AdversarialGame(Plain):
         self.discriminator = build_discriminator(
             spec.discriminator, packed, derive(seed, "discriminator"), kind, len(self.classes)
         )
+        self._growth = Growth(game.growth, data, {"generator": self.generator, "discriminator": self.discriminator})
         # A buffer that changes in a forward pass cannot be shared by a stacked one.
         sides = ((spec.generator, self.generator), (spec.discriminator, self.discriminator))
         self.stackable = not any(
@@ -86,7 +88,7 @@ class AdversarialGame(Plain):
         assert not isinstance(inputs, Tensor)
         condition = self._condition(inputs)
         fed = inputs[LATENT] if condition is None else torch.cat([inputs[LATENT], condition], 1)
-        fakes: Tensor = generator(fed)
+        fakes: Tensor = generator(fed, *self._growth.told("generator", draw.progress))
         return fakes
 
     def _condition(self, inputs: Tree) -> Tensor | None:
@@ -99,7 +101,7 @@ class AdversarialGame(Plain):
 
     def discriminator_loss(self, discriminator: Network, turn: Turn) -> Losses:
         judge = self._judge(discriminator, turn)
-        real, fake = self._packs(turn.real), self._packs(turn.fakes.detach())
+        real, fake = self._reals(turn), self._packs(turn.fakes.detach())
         (real_scores, real_classes), (fake_scores, fake_classes) = judge(real), judge(fake)
         terms = {"adversarial": self._objective.discriminator(real_scores, fake_scores, *self._smoothing)}
         if real_classes is not None and fake_classes is not None:
@@ -123,12 +125,13 @@ class AdversarialGame(Plain):
         measured = (
             {"ada_probability": turn.auxiliary["discriminator"]["ada"]["p"]} if self._spec.augmentation.ada else {}
         )
+        measured |= self._growth.measured(turn.progress, real.device)
         return Losses(terms, {SAMPLES: (real_scores, fake_scores)}, measured)
 
     def generator_loss(self, generator: Network, discriminator: Network, turn: Turn) -> Losses:
         judge = self._judge(discriminator, turn)
         fake_scores, fake_classes = judge(self._packs(turn.fakes))
-        real_scores = judge(self._packs(turn.real))[0] if self._objective.paired else fake_scores
+        real_scores = judge(self._reals(turn))[0] if self._objective.paired else fake_scores
         terms = {"adversarial": self._objective.generator(real_scores, fake_scores)}
         if fake_classes is not None:
             terms["classifier"] = self._classifier_loss(fake_classes, turn)
@@ -177,14 +180,14 @@ class AdversarialGame(Plain):
 
     def _judge(self, discriminator: Network, turn: Turn) -> Judge:
         """From samples, or packs of them, to scores and (of an auxiliary classifier) the classes' logits."""
-        condition = self._condition(turn.inputs)
+        condition, told = self._condition(turn.inputs), self._growth.told("discriminator", turn.progress)
 
         def judge(x: Tensor) -> tuple[Tensor, Tensor | None]:
             packing = self._spec.game.packing
             x = self._transformed(x.flatten(0, 1), turn) if packing > 1 else self._transformed(x, turn)
             if packing > 1:
                 x = x.unflatten(0, (-1, packing)).flatten(1, 2)
-            said = discriminator(x, condition, turn.randomness)
+            said = discriminator(x, condition, turn.randomness, *told)
             if isinstance(said, tuple):
                 return said[0].float(), said[1].float()
             return said.float(), None
@@ -208,6 +211,10 @@ class AdversarialGame(Plain):
             if left > 0:
                 x = augment.instance_noise(x, noise.sigma * left, turn.randomness)
         return x
+
+    def _reals(self, turn: Turn) -> Tensor:
+        """What one score is of, as _packs() gives it, at the resolution that the networks have grown to."""
+        return self._packs(self._growth.shown(turn.real, turn.progress))
 
     def _packs(self, x: Tensor) -> Tensor:
         """(batch / packing, packing, ...): what one score is of; x itself without packing."""

@@ -19,6 +19,7 @@ from pipeline.schema.base import Strict, scalar_keys
 from pipeline.schema.parts import (
     ConsistencySpec,
     DraganSpec,
+    DriftSpec,
     LecamSpec,
     ModeSeekingSpec,
     OwnTermSpec,
@@ -93,6 +94,11 @@ def dragan(seen: Seen, spec: DraganSpec) -> Tensor:
     noise = torch.rand(real.shape, generator=seen.randomness, device=real.device, dtype=real.dtype)
     near = real + _share(seen) * 0.5 * real.std() * noise
     return seen.scalars["weight"] * _off_one(input_gradient(seen.discriminator, near))
+
+
+def drift(seen: Seen, spec: DriftSpec) -> Tensor:
+    """weight * D(real)^2 (Karras et al. 2018, app. A.1)."""
+    return seen.scalars["weight"] * seen.real_scores.square()
 
 
 def lecam(seen: Seen, spec: LecamSpec) -> Tensor:
@@ -197,5 +203,6 @@ def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
 
 # By the rows of schema/parts.RegularisersSpec.
 R1, R2, WGAN_GP, DRAGAN = Regulariser(r1), Regulariser(r2), Regulariser(wgan_gp), Regulariser(dragan)
+DRIFT = Regulariser(drift)
 LECAM = Regulariser(lecam, ("real", "fake"), advance_lecam, counted="generator")
 CONSISTENCY = Regulariser(consistency)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.record.measurement import Measurement
+from pipeline.schema.growing import LEVEL
 from pipeline.schema.health import SIGNALS
 
 NOISE_SHARE = 0.5  # of its best: digits move by a factor of 2 between evaluations of a healthy run
@@ -37,11 +38,16 @@ def curve(signal: str, measurements: Sequence[Measurement], context: Context) ->
 def value(signal: str, measurements: Sequence[Measurement], context: Context) -> float | None:
     """The signal at the last of `measurements`; None where that one does not have it.
 
-    NaN where what it is made of is NaN. KeyError for a name that is not in SIGNALS.
+    NaN where what it is made of is NaN. KeyError for a name that is not in SIGNALS. Of networks that grow an evaluation
+    is compared with earlier ones of the same level alone: while the next resolution fades in its layers are new, and
+    samples are worse for a while; before, they are of another resolution.
     """
     SIGNALS[signal]
     derive = _DERIVED.get(signal)
-    return derive(measurements, context) if derive else measurements[-1].signals.get(signal)
+    if derive is None:
+        return measurements[-1].signals.get(signal)
+    level = measurements[-1].signals.get(LEVEL)
+    return derive([each for each in measurements if each.signals.get(LEVEL) == level], context)
 
 
 def _finite(measurements: Sequence[Measurement], context: Context) -> float:

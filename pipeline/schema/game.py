@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from pipeline.schema.base import Options, Strict, scalar
+from pipeline.schema.growing import GrowthSpec
 from pipeline.schema.names import known_or_own
 
 
@@ -62,13 +63,15 @@ class AdversarialSpec(Strict):
     with (in a YAML): sections that come with this game alone, such as {regularisers: {r1: {}}}; so a choice of
     games has each its own regularisers, norms and rates. They are put where they belong when it is read.
     label_smoothing: the reals' target is 1 - label_smoothing (one-sided, Salimans et al. 2016).
-    packing: samples that the discriminator judges together (PacGAN, Lin et al. 2018)."""
+    packing: samples that the discriminator judges together (PacGAN, Lin et al. 2018).
+    growth: the schedule of networks that grow (None: its defaults, where one does)."""
 
     name: str = "adversarial"
     objective: str = "non_saturating"
     label_smoothing: float = scalar(0.0, ge=0, lt=0.5)
     packing: int = Field(1, ge=1, le=16)
     condition: ConditionSpec | None = None
+    growth: GrowthSpec | None = None
     options: Options = {}
 
     @field_validator("name", "objective")
@@ -109,6 +112,7 @@ class TranslationSpec(Strict):
     directions: Literal["both", "a_to_b"] = "both"
     packing: ClassVar[int] = 1
     condition: ClassVar[ConditionSpec | None] = None
+    growth: ClassVar[GrowthSpec | None] = None
 
     @field_validator("objective")
     @classmethod

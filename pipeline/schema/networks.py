@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import OWN, Options, Strict
+from pipeline.schema.growing import ProgressiveDiscriminatorSpec, ProgressiveSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.layers import (
     Activation,
@@ -109,6 +110,9 @@ FAMILIES: dict[str, Family] = {
     "r3gan": Family(R3ganSpec, R3ganDiscriminatorSpec, "pipeline.games.networks.r3gan", pixels=True, half=True),
     "sndcgan": Family(SndcganSpec, SndcganDiscriminatorSpec, "pipeline.games.networks.sndcgan", pixels=True, half=True),
     "infogan": Family(InfoganSpec, InfoganDiscriminatorSpec, "pipeline.games.networks.infogan", pixels=True, half=True),
+    "progressive": Family(
+        *(ProgressiveSpec, ProgressiveDiscriminatorSpec, "pipeline.games.networks.progressive"), pixels=True, half=True
+    ),
     "cyclegan": Family(
         *(TranslatorSpec, PatchSpec, "pipeline.games.networks.translators"), pixels=True, half=True, game="translation"
     ),
@@ -116,7 +120,15 @@ FAMILIES: dict[str, Family] = {
 
 if TYPE_CHECKING:
     GeneratorSpec = (
-        MlpSpec | DcganSpec | ResnetSpec | R3ganSpec | SndcganSpec | InfoganSpec | TranslatorSpec | OwnNetworkSpec
+        MlpSpec
+        | DcganSpec
+        | ResnetSpec
+        | R3ganSpec
+        | SndcganSpec
+        | InfoganSpec
+        | ProgressiveSpec
+        | TranslatorSpec
+        | OwnNetworkSpec
     )
     DiscriminatorSpec = (
         MlpDiscriminatorSpec
@@ -125,6 +137,7 @@ if TYPE_CHECKING:
         | R3ganDiscriminatorSpec
         | SndcganDiscriminatorSpec
         | InfoganDiscriminatorSpec
+        | ProgressiveDiscriminatorSpec
         | PatchSpec
         | OwnNetworkSpec
     )

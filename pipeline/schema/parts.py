@@ -35,6 +35,12 @@ class DraganSpec(GradientPenalty):
     """weight * E(|grad D(real + noise)| - 1)^2 (Kodali et al. 2017, sec. 2.3)."""
 
 
+class DriftSpec(Strict):
+    """weight * E[D(real)^2], which keeps a Wasserstein critic's scores near 0 (Karras et al. 2018, app. A.1)."""
+
+    weight: float = scalar(0.001, gt=0)
+
+
 class LecamSpec(Strict):
     """Holds the scores near their running averages of the other side (Tseng et al. 2021, eq. 5), once the generator
     has made more than `start` steps (as in the authors' code); `decay` of the averages."""
@@ -102,6 +108,7 @@ class RegularisersSpec(Strict):
     r2: R2Spec | None = term("pipeline.games.regularisers:R2")
     wgan_gp: WganGpSpec | None = term("pipeline.games.regularisers:WGAN_GP")
     dragan: DraganSpec | None = term("pipeline.games.regularisers:DRAGAN")
+    drift: DriftSpec | None = term("pipeline.games.regularisers:DRIFT")
     lecam: LecamSpec | None = term("pipeline.games.regularisers:LECAM")
     consistency: ConsistencySpec | None = term("pipeline.games.regularisers:CONSISTENCY", pixels=True)
     mode_seeking: ModeSeekingSpec | None = None

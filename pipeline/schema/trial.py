@@ -177,6 +177,8 @@ class TrialSpec(Strict):
                 raise ValueError(f"{key}: found it; {self.data.name} is {KINDS[kind].words}, valid: without it")
         for side in ("generator", "discriminator"):
             check_network(side, getattr(self, side), kind, resolution)
+        if self.game.growth and resolution is not None:
+            self.game.growth.check(resolution)
 
     def _is_played(self) -> None:
         """ValueError where data or parts are not of the game."""

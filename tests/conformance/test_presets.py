@@ -33,11 +33,11 @@ def toy(tree: dict[str, Any]) -> TrialSpec:
     return resolve(parse(TrialSpec, tree | small, "toy"), cuda=False)
 
 
-def dataset(name: str) -> Dataset:
-    """The data set, or noise of its shape for those that are downloaded."""
+def dataset(name: str, resolution: int | None) -> Dataset:
+    """The data set, or noise of its shape for those that are downloaded; resolution None: its own."""
     if name not in SHAPES:
         return data(name)
-    channels, side = SHAPES[name]
+    channels, side = SHAPES[name][0], resolution or SHAPES[name][1]
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (64, channels, side, side), dtype=torch.uint8, generator=draw)
     labels = torch.arange(64) % 10
@@ -58,7 +58,7 @@ def test_every_preset_trains_at_toy_size(name: str) -> None:
     trees += [file.space.realise(drawn)[1] for _ in range(DRAWN)]
     for number, tree in enumerate(trees):
         spec = toy(tree)
-        state = initial(spec, dataset(spec.data.name), seed=number)
+        state = initial(spec, dataset(spec.data.name, spec.data.resolution), seed=number)
         before = copied(state.tensors())
         for _ in range(STEPS * spec.optimiser.discriminator_steps):
             measured = step(state, state.batches.next(state.randomness), state.randomness)
@@ -100,7 +100,18 @@ def test_no_preset_has_a_wasserstein_critic_without_a_bound() -> None:
     """Its loss has no least value then (Arjovsky et al. 2017, sec. 3)."""
     critics = {name: [spec for spec in sampled(name) if spec.game.objective == "wasserstein"] for name in presets()}
     assert {name for name, found in critics.items() if found} == {
-        *("digits", "ring8", "grid25", "kurach", "broad", "lucic_wide", "lucic_narrow", "wgan", "wgan_gp")
+        *(
+            "digits",
+            "ring8",
+            "grid25",
+            "kurach",
+            "broad",
+            "lucic_wide",
+            "lucic_narrow",
+            "wgan",
+            "wgan_gp",
+            "progressive",
+        )
     }
     for found in critics.values():
         for spec in found:
@@ -157,6 +168,19 @@ def test_r3gans_rate_ends_at_a_quarter_by_a_cosine() -> None:
     assert spec.ema.half_life == spec.budget.images / 4
 
 
+def test_progressive_growing_starts_from_the_published_settings() -> None:
+    """tkarras/progressive_growing_of_gans, config.py of both versions, and Karras et al. 2018, app. A.1."""
+    (spec,) = known_good("progressive")
+    parts, optimiser = spec.regularisers, spec.optimiser
+    assert parts.wgan_gp is not None
+    assert parts.drift is not None
+    assert (parts.wgan_gp.weight, parts.drift.weight, spec.game.objective) == (10, 0.001, "wasserstein")
+    assert (optimiser.rates, optimiser.beta1, optimiser.beta2) == ((1e-3, 1e-3), 0, 0.99)
+    assert (spec.batch_size, optimiser.discriminator_steps, spec.discriminator.minibatch) == (16, 1, "stddev")
+    assert spec.game.growth is not None
+    assert (spec.game.growth.fade, spec.game.growth.start) == (0.5, None)
+
+
 def test_two_rates_are_searched_as_one_and_their_ratio() -> None:
     """BigGAN's two rates in `conditional`: 1e-4 and 4e-4."""
     assert known_good("conditional")[1].optimiser.rates == (1e-4, 4e-4)
@@ -170,7 +194,7 @@ def test_two_rates_are_searched_as_one_and_their_ratio() -> None:
 
 
 def test_the_presets_for_the_published_searches_are_there() -> None:
-    published = {"lucic_wide", "lucic_narrow", "kurach", "dcgan", "wgan", "wgan_gp", "r3gan"}
+    published = {"lucic_wide", "lucic_narrow", "kurach", "dcgan", "wgan", "wgan_gp", "r3gan", "progressive"}
     assert (
         published | {"conditional", "augmentation", "stacked_mnist", "broad", "ring8", "grid25", "digits"}
         <= presets().keys()

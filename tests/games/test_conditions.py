@@ -15,7 +15,7 @@ from pipeline.games.networks.head import Head
 from pipeline.games.networks.layers import ConditionalBatchNorm
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.making import labels_like
-from tests.games.families import FAMILIES, FREE
+from tests.games.families import CHOSEN, FAMILIES, FREE
 from tests.games.test_adversarial import IMAGES, generated, make, seeded, turn
 
 KINDS = ("concatenation", "projection", "auxiliary_classifier")
@@ -40,7 +40,8 @@ def test_classes_are_drawn_as_often_as_the_training_data_has_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "norm"), [*itertools.product(FREE, ("none", "conditional_batch")), ("r3gan", None)]
+    ("network", "norm"),
+    [*itertools.product(FREE, ("none", "conditional_batch")), *((family, None) for family in CHOSEN)],
 )
 def test_the_class_changes_the_sample(network: str, norm: str | None) -> None:
     generator = {"network": network, "width": 8} | ({"norm": norm, "init": "kaiming"} if norm else {})

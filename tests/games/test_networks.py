@@ -9,15 +9,15 @@ from torch import nn
 from pipeline.games.game import Facts
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.networks.layers import ACTIVATIONS, Maxout
-from pipeline.schema.layers import Activation, Init, Norm
+from pipeline.schema.layers import Activation, Init, Norm, stages
 from pipeline.schema.networks import check_network
-from tests.games.families import FAMILIES, FREE
+from tests.games.families import CHOSEN, FAMILIES, FREE
 
 RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
 # By family: the depths that are tried, and the resolutions that it can be built for.
-DEPTHS: dict[str, list[int | None]] = {"mlp": [2], "r3gan": [None], "infogan": [None]}
-SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | {"r3gan": {8, 16, 32, 64}}
+DEPTHS: dict[str, list[int | None]] = {"mlp": [2], "r3gan": [None], "infogan": [None], "progressive": [None]}
+SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | {family: {8, 16, 32, 64} for family in CHOSEN}
 
 
 def small(family: str, **changes: object) -> Any:
@@ -67,12 +67,15 @@ def test_shapes_and_gradients(family: str, norm: str, resolution: int, depth: in
         build_generator(of_generator(family, **chosen), 5, Facts("image", shape), seed=1),
         build_discriminator(small(family, **chosen), shape, seed=2),
     )
-    fakes = generator(torch.randn(2, 5, generator=torch.Generator().manual_seed(0)))
-    scores = discriminator(fakes)
-    assert fakes.shape == (2, *shape)
-    assert scores.shape == (2,)
-    assert fakes.abs().max() <= 1
-    scores.square().sum().backward()
+    # What grows uses its weights by turns: each is used in the middle of some fade.
+    levels: list[Any] = [(at + 0.5,) for at in range(stages(resolution))] if hasattr(generator, "grows") else [()]
+    for level in levels:
+        fakes = generator(torch.randn(2, 5, generator=torch.Generator().manual_seed(0)), *level)
+        scores = discriminator(fakes, None, None, *level)
+        assert fakes.shape == (2, *shape)
+        assert scores.shape == (2,)
+        assert fakes.abs().max() <= 1
+        scores.square().sum().backward()
     for side in (generator, discriminator):
         assert all(p.grad is not None and p.grad.isfinite().all() for p in side.parameters())
 

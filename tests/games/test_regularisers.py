@@ -134,6 +134,13 @@ def test_r1_and_r2_together_are_the_papers_sum() -> None:
     assert float(losses.total().detach()) == pytest.approx(sum(float(t.detach().mean()) for t in losses.terms.values()))
 
 
+def test_drift_is_the_squares_of_the_reals_scores() -> None:
+    """tkarras/progressive_growing_of_gans, loss.py: wgan_epsilon * square(real_scores)."""
+    real = normal(6, 4)
+    values = penalty("drift", lambda x: 3 * x[:, 0], real, real + 7, weight=0.5)
+    torch.testing.assert_close(values, 0.5 * (3 * real[:, 0]).square(), rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize("name", ["wgan_gp", "dragan"])
 def test_one_centred_penalties_of_a_linear_discriminator(name: str) -> None:
     w, real = normal(4, seed=3), normal(6, 4)

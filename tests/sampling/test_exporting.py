@@ -63,7 +63,8 @@ def both(path: Path, folder: Path, count: int) -> tuple[np.ndarray[Any, Any], np
     given = {"latent": latents.numpy(), "label": labels.numpy()} if conditional else latents.numpy()
     fed: Any = {"latent": latents} | ({"label": labels} if conditional else {})
     fed = fed if spec.game.name == "adversarial" else latents
-    own = sampled(game, game.generator, fed, spec, Progress())["samples"]
+    progress = Progress(content["state"]["step"], content["state"]["images"], spec.budget.images)
+    own = sampled(game, game.generator, fed, spec, progress)["samples"]
     return Generator(folder).predict(given), own.numpy()
 
 
@@ -80,6 +81,7 @@ OF_FAMILIES: dict[str, dict[str, Any]] = {
     "r3gan": {},
     "sndcgan": {},
     "infogan": {"units": 8},
+    "progressive": {},
 }
 
 

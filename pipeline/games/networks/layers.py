@@ -176,7 +176,10 @@ def norm_1d(name: str, width: int, classes: int = 0) -> list[nn.Module]:
 def initialise(network: nn.Module, name: str, randomness: torch.Generator) -> None:
     """Weights of linear and convolutional layers by `name`, biases 0. normal: N(0, 0.02) (Radford et al. 2016).
     kaiming goes by a layer's inputs, but of one that is fed a class, one-hot, by its outputs: one input is not 0.
-    fixup: N(0, gain / sqrt(inputs)), with the gain that the layer was built with (Huang et al. 2024)."""
+    fixup: N(0, gain / sqrt(inputs)), with the gain that the layer was built with (Huang et al. 2024).
+    equalised: as such layers draw themselves (games/networks/equalised.py)."""
+    if name == "equalised":
+        return
     for layer in network.modules():
         if not isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             continue

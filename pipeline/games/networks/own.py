@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pipeline import plugin
 from pipeline.errors import InputError, one_line
+from pipeline.schema.layers import stages
 from pipeline.schema.networks import OwnNetworkSpec
 
 LOOK = 2  # samples
@@ -20,8 +21,9 @@ def own_network(side: str, spec: OwnNetworkSpec, arguments: tuple[Any, ...], see
     A generator is given (latent size, classes, shape) and makes of (batch, latent size + classes) samples
     (batch, *shape), images in [-1, 1]. A discriminator is given (shape, condition's kind or None, classes) and makes
     of samples, the condition (batch, classes) or None, and randomness scores (batch,), or, of an auxiliary classifier,
-    the pair of them and logits (batch, classes). One with blocks() can be frozen from below. Raises InputError for
-    one that cannot be built or gives something else.
+    the pair of them and logits (batch, classes). One with blocks() can be frozen from below. One with `grows = True`
+    is given a level behind all that, see games/growing.Growth; how many there are is schema/layers.stages(resolution).
+    Raises InputError for one that cannot be built or gives something else.
     """
     where = f'{side}.network: "{spec.network}"'
     made = plugin.resolve(spec.network)
@@ -42,16 +44,17 @@ def own_network(side: str, spec: OwnNetworkSpec, arguments: tuple[Any, ...], see
 @torch.no_grad()
 def _look(where: str, network: nn.Module, side: str, arguments: tuple[Any, ...]) -> None:
     """One pass of two samples, in evaluation mode so that no buffer changes."""
-    trained = network.training
+    trained, shape = network.training, arguments[2] if side == "generator" else arguments[0]
+    told = (float(stages(shape[-1])),) if getattr(network, "grows", False) else ()
     network.eval()
     try:
         if side == "generator":
             latent_size, classes, shape = arguments
-            found, valid = network(torch.randn(LOOK, latent_size + classes)), [(LOOK, *shape)]
+            found, valid = network(torch.randn(LOOK, latent_size + classes), *told), [(LOOK, *shape)]
         else:
             shape, kind, classes = arguments
             condition = torch.eye(classes)[torch.arange(LOOK) % classes] if classes else None
-            found = network(torch.randn(LOOK, *shape), condition, torch.Generator().manual_seed(0))
+            found = network(torch.randn(LOOK, *shape), condition, torch.Generator().manual_seed(0), *told)
             valid = [(LOOK,), (LOOK, classes)] if kind == "auxiliary_classifier" else [(LOOK,)]
     except Exception as error:
         raise InputError(f"{where}: forward() failed: {one_line(error, -1)}") from error
