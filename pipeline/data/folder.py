@@ -30,6 +30,7 @@ PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "
 SAID = ("class_names", "notes", "found", "origin", "left_out")  # what is told of the images
 FOREIGN = (".heic", ".heif", ".jxl", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".svg")
 NAMED = 3  # unreadable files
+PAIRS = "valid: two folders with the same names of files"
 HIDDEN = "hidden"
 
 
@@ -106,6 +107,38 @@ def read(path: Path, resolution: int) -> Images:
         left_out=listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()]),
         files=tuple(file.relative_to(path) for file, _ in listing.files),
     )
+
+
+def check_pairs(one: Path, other: Path) -> None:
+    """InputError, with the first one that has none, where a file of one folder has no partner of its name, whatever
+    its ending, in the other, or one of another size."""
+    files = [[file for file, _ in _listing(path).files] for path in (one, other)]
+    names = [
+        [file.relative_to(path).with_suffix("") for file in found]
+        for path, found in zip((one, other), files, strict=True)
+    ]
+    for path, mine, theirs in ((one, *names), (other, *reversed(names))):
+        alone = next((name for name in mine if name not in set(theirs)), None) if mine != theirs else None
+        if alone is not None:
+            raise InputError(f"data.paired: {path / alone} has no partner in {other if path == one else one}; {PAIRS}")
+    if names[0] != names[1]:
+        raise InputError(f"data.paired: the names of {one} and {other} differ in their endings alone; {PAIRS}")
+    for pair in zip(*files, strict=True):
+        sizes = [pictures.size(file) for file in pair]
+        if sizes[0] != sizes[1]:
+            shown = " and ".join(f"{width} x {height}" for width, height in sizes)
+            raise InputError(f"data.paired: {pair[0]} and {pair[1]} are {shown}; valid: pairs of one size")
+
+
+def check_large(path: Path, least: int) -> None:
+    """InputError, with the first one, where an image is smaller than what it is to show the detail of."""
+    for file, _ in _listing(path).files:
+        width, height = pictures.size(file)
+        if min(width, height) < least:
+            raise InputError(
+                f"data.low: {file} is {width} x {height}; valid: {least} or more a side (data.resolution), enlarged "
+                "ones have no detail to learn"
+            )
 
 
 def _coloured(pixels: pictures.Pixels) -> pictures.Pixels:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from pipeline.errors import InputError
+
 Pixels = np.ndarray[Any, Any]
 
 # What Pillow opens and is not a picture of its own: programs and stubs that want another program, and films.
@@ -79,6 +81,15 @@ def read(file: Path, resolution: int) -> Picture:
         raise Unreadable(text or type(error).__name__) from None
     found.turned = turned
     return found
+
+
+def size(file: Path) -> tuple[int, int]:
+    """(width, height) as the file says them, read from its head alone. Raises InputError for what is no picture."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=formats()) as opened:
+            return opened.size
+    except Exception as error:  # as in read()
+        raise InputError(f"{file}: cannot be read ({(str(error).splitlines() or [''])[0]}); remove or replace it") from None
 
 
 def levelled(pictures: Sequence[Picture]) -> list[str]:

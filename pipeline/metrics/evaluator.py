@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from pipeline.metrics.evaluation import Evaluation, worst_of
 from pipeline.metrics.measure import Labelled, Measure, Real
 from pipeline.metrics.modes import reverse_kl_noise_floor
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.metrics.partners import bicubic, psnr, ssim
 from pipeline.schema.features import AUTO
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS, On
@@ -42,6 +43,7 @@ class Reference:
     mean_distance: float  # of as many samples as are generated
     variance: float  # of as many
     of_kind: Any  # what the kind's measure compares with
+    plain: Mapping[str, float] = field(default_factory=dict)  # what the plain way of enlarging has for metrics
     modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
@@ -121,7 +123,9 @@ class Evaluator:
         measure: Measure = known[0] if known else at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
         mine: dict[str, OwnMetric] = {
             name: at(METRICS[name].made or "")
-            for name in On(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1).metrics()
+            for name in On(
+                *(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1), paired=dataset.has_partners
+            ).metrics()
             if METRICS[name].made
         }
         mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
@@ -200,7 +204,7 @@ class Evaluator:
         signals |= self._measure.signals(reference.of_kind, metrics)
         if "modes" in metrics:
             signals["modes_share"] = metrics["modes"] / reference.modes
-        return Evaluation(metrics | self._own_metrics(fakes, features, part), signals, errors)
+        return Evaluation(metrics | self._own_metrics(fakes, features, part) | reference.plain, signals, errors)
 
     def reference(self, part: Part) -> Reference:
         if part not in self._references:
@@ -213,8 +217,20 @@ class Evaluator:
             found = self._measure.modes(some).get("modes", 0.0)
             labels = self.dataset.validation_labels if part == "validation" else self.dataset.test_labels
             of_kind = self._measure.reference(Real(Labelled(features, labels), self._training, self.samples))
-            self._references[part] = Reference(*shared, of_kind, found)
+            self._references[part] = Reference(*shared, of_kind, self._plain(part, of_kind), found)
         return self._references[part]
+
+    def _plain(self, part: Part, of_kind: Any) -> dict[str, float]:
+        """The metrics of bicubic enlarging, of data that is enlarged; nothing of other data."""
+        low = self.dataset.low
+        if low is None:
+            return {}
+        real = to_float(self.dataset.part(part)[: self.samples])
+        made = bicubic(real, low)
+        features = self._measure.features(made)
+        seen = Evaluated(made, real, features, self._real_features(part)[: self.samples])
+        found = self._measure.distance(of_kind, features) | {"psnr": psnr(seen), "ssim": ssim(seen)}
+        return {f"bicubic_{name}": value for name, value in found.items()}
 
     def summary(self) -> dict[str, Any]:
         """What prepare() returns."""
@@ -245,6 +261,7 @@ class Evaluator:
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
         facts["mixture"] = data.modes > 0
+        facts |= {"paired": data.has_partners, "low": data.low is not None}
         if data.domains:
             facts["domains"] = list(data.domains)
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
