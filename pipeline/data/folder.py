@@ -80,17 +80,7 @@ def read(path: Path, resolution: int) -> Images:
 
     Raises InputError that names the folder without images, or counts the files that cannot be read.
     """
-    listing = _listing(path)
-    found, unreadable = [], []
-    for file, _ in listing.files:
-        try:
-            found.append(pictures.read(file, resolution))
-        except pictures.Unreadable as error:
-            unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
-    if unreadable:
-        count = f"{len(unreadable):,} of {len(listing.files):,} files"
-        raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
-    notes = pictures.levelled(found)
+    listing, found, notes = _opened(path, resolution)
     grey = all(picture.pixels.ndim == 2 for picture in found)
     stacked = np.stack([picture.pixels if grey else _coloured(picture.pixels) for picture in found])
     images = torch.from_numpy(stacked)
@@ -109,20 +99,44 @@ def read(path: Path, resolution: int) -> Images:
     )
 
 
+def read_each(path: Path) -> tuple[list[Tensor], tuple[Path, ...]]:
+    """All pictures as large as they are, each uint8 (C, H, W) with C 1 where it is grey and else 3, and where each is
+    in the folder. Raises InputError as read() does."""
+    listing, found, _ = _opened(path, None)
+    images = [torch.from_numpy(picture.pixels.copy()) for picture in found]
+    each = [image[None] if image.dim() == 2 else image.permute(2, 0, 1).contiguous() for image in images]
+    return each, tuple(file.relative_to(path) for file, _ in listing.files)
+
+
+def _opened(path: Path, resolution: int | None) -> tuple[Listing, list[pictures.Picture], list[str]]:
+    """The pictures of a folder, and notes on what was done to their values."""
+    listing = _listing(path)
+    found, unreadable = [], []
+    for file, _ in listing.files:
+        try:
+            found.append(pictures.read(file, resolution))
+        except pictures.Unreadable as error:
+            unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
+    if unreadable:
+        count = f"{len(unreadable):,} of {len(listing.files):,} files"
+        raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
+    notes = pictures.levelled(found)
+    return listing, found, notes
+
+
 def check_pairs(one: Path, other: Path) -> None:
     """InputError, with the first one that has none, where a file of one folder has no partner of its name, whatever
     its ending, in the other, or one of another size."""
     files = [[file for file, _ in _listing(path).files] for path in (one, other)]
-    names = [
+    mine, theirs = (
         [file.relative_to(path).with_suffix("") for file in found]
         for path, found in zip((one, other), files, strict=True)
-    ]
-    for path, mine, theirs in ((one, *names), (other, *reversed(names))):
-        alone = next((name for name in mine if name not in set(theirs)), None) if mine != theirs else None
-        if alone is not None:
-            raise InputError(f"data.paired: {path / alone} has no partner in {other if path == one else one}; {PAIRS}")
-    if names[0] != names[1]:
-        raise InputError(f"data.paired: the names of {one} and {other} differ in their endings alone; {PAIRS}")
+    )
+    for path, alone, there in ((one, sorted({*mine} - {*theirs}), other), (other, sorted({*theirs} - {*mine}), one)):
+        if alone:
+            raise InputError(f"data.paired: {path / alone[0]} has no partner in {there}; {PAIRS}")
+    if mine != theirs:
+        raise InputError(f"data.paired: {one} or {other} has names that differ in their endings alone; {PAIRS}")
     for pair in zip(*files, strict=True):
         sizes = [pictures.size(file) for file in pair]
         if sizes[0] != sizes[1]:

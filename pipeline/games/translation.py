@@ -38,8 +38,8 @@ def to(domain: str) -> str:
 
 
 class TranslationGame(Plain):
-    """A discriminator for each domain that is judged, and a generator to it; with the cycle always to both. Learned from
-    pairs the discriminator is fed the source and the target or its translation as one image. See TranslationSpec."""
+    """A discriminator for each domain that is judged, and a generator to it; with the cycle to both of them. With pairs
+    the discriminator is fed the source and the target, or its translation, as one image. See TranslationSpec."""
 
     def __init__(self, spec: TrialSpec, data: Facts, seed: int) -> None:
         """Networks start on the CPU."""
@@ -79,7 +79,9 @@ class TranslationGame(Plain):
     def generate(self, generator: Network, inputs: Tree, draw: Draw) -> Tree:
         """Of each domain that is judged, the translations of the other one's images."""
         assert not isinstance(inputs, Tensor)
-        return {to(domain): generator(to(domain), inputs[OTHER[domain]], draw.randomness) for domain in self._game.targets}
+        return {
+            to(domain): generator(to(domain), inputs[OTHER[domain]], draw.randomness) for domain in self._game.targets
+        }
 
     def discriminator_loss(self, discriminator: Network, turn: Turn) -> Losses:
         constant, terms, judged = turn.constant, {}, {}

@@ -43,7 +43,7 @@ class Reference:
     mean_distance: float  # of as many samples as are generated
     variance: float  # of as many
     of_kind: Any  # what the kind's measure compares with
-    plain: Mapping[str, float] = field(default_factory=dict)  # what the plain way of enlarging has for metrics
+    plain: dict[str, float] = field(default_factory=dict)  # what the plain way of enlarging has for metrics
     modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 

@@ -29,7 +29,6 @@ from pipeline.schema.optimiser import EmaSpec, OptimiserSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
 
-
 SMALL = 4  # pixels a side that a small image has at least
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
@@ -63,17 +61,18 @@ def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor],
         path = store.samples / f"images-{state.images:012d}{beside}.png"
         store.guard()
         if of.has_partners:
-            _beside_partners(state, dataset, (name, each), path)
+            rows = _beside_partners(state, dataset, each, state.game.references[name])
+            save_grid(torch.cat(list(rows.values())), path, grid, rows=tuple(rows))
         else:
             save_grid(_shown(of, each, grid), path, grid, of.means, _reals(of))
         names.append(str(path.relative_to(store.folder)))
     return names[0]
 
 
-def _beside_partners(state: TrainingState, dataset: Dataset, made: tuple[str, Tensor], path: Path) -> None:
-    """What each was made of, itself, and what it should be, one under the other; of small images the plain way of
-    enlarging them too."""
-    (name, samples), columns, of = made, state.spec.evaluation.grid, state.game.references[made[0]]
+def _beside_partners(state: TrainingState, dataset: Dataset, samples: Tensor, of: str) -> dict[str, Tensor]:
+    """What each of the first samples was made of, itself, and what it should be (`of` a domain); of small images the
+    plain way of enlarging them too."""
+    columns = state.spec.evaluation.grid
     held_out = {each: to_float(it.samples) for each, it in domains_of(dataset, columns, "validation").items()}
     rows = {"made": samples[:columns], "wanted": held_out[of]}
     if dataset.low:
@@ -83,7 +82,7 @@ def _beside_partners(state: TrainingState, dataset: Dataset, made: tuple[str, Te
         rows = {"low": pixels, "bicubic": enlarged(small, factor), **rows}
     else:
         rows = {"from": next(each for domain, each in held_out.items() if domain != of), **rows}
-    save_grid(torch.cat(list(rows.values())), path, columns, rows=tuple(rows))
+    return rows
 
 
 def beside_nearest(state: TrainingState, evaluator: Evaluator, samples: dict[str, Tensor], store: Store) -> None:

@@ -31,7 +31,9 @@ class Generator(nn.Module):
             before = [activation("leaky_relu", "discriminator")] if stage else []
             down.append(
                 nn.Sequential(
-                    *before, nn.Conv2d(widths[stage - 1] if stage else channels, width, 4, 2, 1), *norm_2d(normed, width)
+                    *before,
+                    nn.Conv2d(widths[stage - 1] if stage else channels, width, 4, 2, 1),
+                    *norm_2d(normed, width),
                 )
             )
         for stage in reversed(range(depth)):
