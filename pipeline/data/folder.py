@@ -132,9 +132,9 @@ def check_pairs(one: Path, other: Path) -> None:
         [file.relative_to(path).with_suffix("") for file in found]
         for path, found in zip((one, other), files, strict=True)
     )
-    for path, alone, there in ((one, sorted({*mine} - {*theirs}), other), (other, sorted({*theirs} - {*mine}), one)):
-        if alone:
-            raise InputError(f"data.paired: {path / alone[0]} has no partner in {there}; {PAIRS}")
+    for path, here, there in ((one, mine, theirs), (other, theirs, mine)):
+        if alone := sorted({*here} - {*there}):
+            raise InputError(f"data.paired: {path / alone[0]} has no partner in the other folder; {PAIRS}")
     if mine != theirs:
         raise InputError(f"data.paired: {one} or {other} has names that differ in their endings alone; {PAIRS}")
     for pair in zip(*files, strict=True):
