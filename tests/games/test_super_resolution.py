@@ -60,7 +60,10 @@ def whole(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> tup
     "changes",
     [
         {"game": {"content_only": 0.0}},
-        {"game": {"content": "l1", "objective": "relativistic", "content_only": 0.0}, "discriminator": {"norm": "none"}},
+        {
+            "game": {"content": "l1", "objective": "relativistic", "content_only": 0.0},
+            "discriminator": {"norm": "none"},
+        },
         {"data": {"factor": 4, "filter": "area"}, "generator": {"norm": "none", "residual_scale": 0.1}},
     ],
 )
@@ -132,7 +135,9 @@ def test_metrics_beside_the_original_at_known_distances() -> None:
     assert psnr(seen) == pytest.approx(20.0, abs=1e-3)  # 10 log10(2^2 / 0.2^2)
     assert l1(seen) == pytest.approx(0.2, abs=1e-6)
     assert ssim(dataclasses.replace(seen, samples=real)) == pytest.approx(1.0, abs=1e-5)
-    assert ssim(dataclasses.replace(seen, samples=-real)) < 0
+    one, other = torch.full_like(real, 0.4), torch.full_like(real, 0.2)
+    flat = dataclasses.replace(seen, samples=one, real=other)
+    assert ssim(flat) == pytest.approx((2 * 0.08 + 4e-4) / (0.2 + 4e-4), abs=1e-4)  # Wang et al. 2004, eq. 6, C1 4e-4
 
 
 def test_what_is_made_is_measured_beside_bicubic(evaluator: Evaluator, whole: tuple[Path, list[Measurement]]) -> None:
@@ -174,13 +179,19 @@ def test_a_run_that_is_cut_goes_on_to_the_bit(
         ({"data": {"name": "digits", "low": {"factor": 3}}}, "data.low.factor: "),
         ({"data": {"name": "digits"}}, r"data.low: missing; game.name super_resolution needs it, valid: \{factor: 2"),
         ({"game": {}, "generator": {"network": "dcgan"}}, "data.low: found it with game.name adversarial"),
-        ({"data": {"name": "digit_styles", "low": {}}}, "data.name: found digit_styles, of two domains, with game.name"),
-        ({"data": {"name": "ring8", "low": {}}}, "data.low.factor: found 4 on points"),
+        (
+            {"data": {"name": "digit_styles", "low": {}}},
+            "data.name: found digit_styles, of two domains, with game.name",
+        ),
+        (
+            {"data": {"name": "ring8", "low": {}}, "evaluation": {"every": 80}},
+            "data.low.factor: found 4 on points",
+        ),
         ({"generator": {"network": "dcgan"}}, "generator.network: found dcgan with game.name super_resolution"),
         ({"discriminator": {"network": "cyclegan"}}, "discriminator.network: found cyclegan .*; valid: mlp, dcgan"),
         ({"regularisers": {"r1": {}}}, "regularisers.r1: found it with game.name super_resolution"),
-        ({"game": {"name": "super_resolution", "condition": {"kind": "projection"}}}, 'game.condition: unknown key'),
-        ({"game": {"name": "super_resolution", "content": "vgg"}}, "game.content: found \"vgg\""),
+        ({"game": {"name": "super_resolution", "condition": {"kind": "projection"}}}, "game.condition: unknown key"),
+        ({"game": {"name": "super_resolution", "content": "vgg"}}, 'game.content: found "vgg"'),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(tree: dict[str, Any], line: str) -> None:

@@ -60,13 +60,13 @@ def test_each_image_is_enlarged_as_it_is_under_its_own_name(tmp_path: Path, imag
 
 def test_what_cannot_be_enlarged(tmp_path: Path, images: Path) -> None:
     path, out = enlarger(tmp_path / "run"), tmp_path / "out"
-    with pytest.raises(InputError, match="--enlarge: .* is of the game adversarial; valid: one of super_resolution"):
+    with pytest.raises(InputError, match=r"--enlarge: .* is of the game adversarial; valid: one of super_resolution"):
         enlarge(checkpoint(tmp_path / "digits", False), images, out)
-    with pytest.raises(InputError, match="--translate: .* is of the game super_resolution; valid: one of translation"):
+    with pytest.raises(InputError, match=r"--translate: .* is of the game super_resolution; valid: one of translation"):
         translate(path, images, "b", out)
     with pytest.raises(InputError, match="the folder that is read"):
         enlarge(path, images, images)
-    with pytest.raises(InputError, match="super_resolution makes samples of images; valid: --enlarge FOLDER"):
+    with pytest.raises(InputError, match=r"super_resolution makes samples of images; valid: --enlarge FOLDER"):
         generate(path, Wanted(), 0, tmp_path / "x.png")
     with pytest.raises(InputError, match="only samples of latents and labels"):
         export(path, tmp_path / "exported")
