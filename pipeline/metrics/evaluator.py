@@ -21,11 +21,11 @@ from pipeline.metrics.diversity import diversity_ratio, variance
 from pipeline.metrics.evaluation import Evaluation, worst_of
 from pipeline.metrics.measure import Labelled, Measure, Real
 from pipeline.metrics.modes import reverse_kl_noise_floor
-from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
-from pipeline.metrics.partners import bicubic, psnr, ssim
+from pipeline.metrics.own import Evaluated, OwnMetric, own_metric, provided
+from pipeline.metrics.partners import bicubic, of_bicubic
 from pipeline.schema.features import AUTO
 from pipeline.schema.kinds import KINDS
-from pipeline.schema.metrics import METRICS, On
+from pipeline.schema.metrics import On
 from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
@@ -121,13 +121,8 @@ class Evaluator:
         # The whole of several domains is the first one's data: to learn features of it again would take minutes.
         known = [domain._measure for domain in domains.values()]
         measure: Measure = known[0] if known else at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
-        mine: dict[str, OwnMetric] = {
-            name: at(METRICS[name].made or "")
-            for name in On(
-                *(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1), paired=dataset.has_partners
-            ).metrics()
-            if METRICS[name].made
-        }
+        facts = dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1
+        mine = provided(On(*facts, paired=dataset.has_partners))
         mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
         return cls(dataset, samples, measure, cache, mine, domains)
 
@@ -163,8 +158,7 @@ class Evaluator:
         return together._replace(signals=together.signals | worst)
 
     def nearest(self, fakes: Tensor) -> Tensor | None:
-        """The training samples that are nearest to fakes (N, ...), as these are; None where they are no pictures, or
-        one of the fakes is not finite."""
+        """The training samples nearest to fakes (N, ...), as these are; None of no pictures, or where one is not finite."""
         if not bool(fakes.isfinite().all()):
             return None
         found = self._measure.nearest(self.reference("validation").of_kind, self._measure.features(fakes.detach()))
@@ -222,15 +216,11 @@ class Evaluator:
 
     def _plain(self, part: Part, of_kind: Any) -> dict[str, float]:
         """The metrics of bicubic enlarging, of data that is enlarged; nothing of other data."""
-        low = self.dataset.low
-        if low is None:
+        if self.dataset.low is None:
             return {}
-        real = to_float(self.dataset.part(part)[: self.samples])
-        made = bicubic(real, low)
-        features = self._measure.features(made)
-        seen = Evaluated(made, real, features, self._real_features(part)[: self.samples])
-        found = self._measure.distance(of_kind, features) | {"psnr": psnr(seen), "ssim": ssim(seen)}
-        return {f"bicubic_{name}": value for name, value in found.items()}
+        made = bicubic(to_float(self.dataset.part(part)[: self.samples]), self.dataset.low)
+        seen = self._seen(made, self._measure.features(made), part)
+        return of_bicubic(seen, self._measure.distance(of_kind, seen.features))
 
     def summary(self) -> dict[str, Any]:
         """What prepare() returns."""
@@ -260,8 +250,7 @@ class Evaluator:
         facts = {
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
-        facts["mixture"] = data.modes > 0
-        facts |= {"paired": data.has_partners, "low": data.low is not None}
+        facts |= {"mixture": data.modes > 0, "paired": data.has_partners, "low": data.low is not None}
         if data.domains:
             facts["domains"] = list(data.domains)
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
@@ -284,10 +273,13 @@ class Evaluator:
     def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
         if not self._own:
             return {}
+        seen = self._seen(fakes, features, part)
+        return {label: measure(seen) for label, measure in self._own.items()}
+
+    def _seen(self, fakes: Tensor, features: Tensor, part: Part) -> Evaluated:
         real = to_float(self.dataset.part(part)[: self.samples])
         shown, real = (self.dataset.own_units(rows).float() for rows in (fakes.cpu(), real))
-        seen = Evaluated(shown, real, features, self._real_features(part)[: self.samples])
-        return {label: measure(seen) for label, measure in self._own.items()}
+        return Evaluated(shown, real, features, self._real_features(part)[: self.samples])
 
     def _floor(self) -> dict[str, dict[str, float]]:
         name = f"{self.features}-{self.dataset.fingerprint}-{self.samples}-v{FORMAT}.safetensors"

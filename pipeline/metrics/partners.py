@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
@@ -36,3 +38,9 @@ def ssim(seen: Evaluated) -> float:
 def bicubic(real: Tensor, low: LowSpec) -> Tensor:
     """What bicubic interpolation makes of the small images of these (N, C, H, W), float in [-1, 1]."""
     return torch.cat([enlarged(reduced(part, low), low.factor) for part in real.split(CHUNK)])
+
+
+def of_bicubic(seen: Evaluated, distance: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of what bicubic() made, under names of their own. distance: the one that has a floor."""
+    found = {**distance, "psnr": psnr(seen), "ssim": ssim(seen)}
+    return {f"bicubic_{name}": value for name, value in found.items()}
