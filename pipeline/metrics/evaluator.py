@@ -158,7 +158,7 @@ class Evaluator:
         return together._replace(signals=together.signals | worst)
 
     def nearest(self, fakes: Tensor) -> Tensor | None:
-        """The training samples nearest to fakes (N, ...), as these are; None of no pictures, or where one is not finite."""
+        """The training samples nearest to fakes (N, ...); None of no pictures, or where a fake is not finite."""
         if not bool(fakes.isfinite().all()):
             return None
         found = self._measure.nearest(self.reference("validation").of_kind, self._measure.features(fakes.detach()))
