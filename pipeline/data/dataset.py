@@ -76,6 +76,11 @@ class Dataset:
         """Whether what is made of its samples, in their order, can be compared with an image that it should be."""
         return self.paired or self.low is not None
 
+    @property
+    def partners(self) -> dict[str, bool]:
+        """has_partners, and whether they are the originals of small images, for a record: what is so alone."""
+        return {name: True for name, so in (("paired", self.has_partners), ("low", self.low is not None)) if so}
+
     def own_units(self, rows: Tensor) -> Tensor:
         """Samples as they came: a table's in float64, all else as it is."""
         return columns.own_units(rows, self.centre, self.scale)

@@ -250,7 +250,7 @@ class Evaluator:
         facts = {
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
-        facts |= {"mixture": data.modes > 0, "paired": data.has_partners, "low": data.low is not None}
+        facts |= {"mixture": data.modes > 0, **data.partners}
         if data.domains:
             facts["domains"] = list(data.domains)
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
