@@ -53,28 +53,39 @@ def generate(
         bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
     ] = False,
     translate: Annotated[Path | None, typer.Option(help="A folder of images, of a translation's checkpoint.")] = None,
+    enlarge: Annotated[
+        Path | None, typer.Option(help="A folder of images, of a checkpoint of super-resolution.")
+    ] = None,
     to: Annotated[str | None, typer.Option(help="The domain that they are translated into: a or b.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="samples.png for a grid, .npz for the arrays; a folder with --translate."),
+        typer.Option(
+            "-o", "--out", help="samples.png for a grid, .npz for the arrays; a folder of --translate, --enlarge."
+        ),
     ] = None,
 ) -> None:
-    """Samples from a checkpoint, or a folder of images translated by one."""
+    """Samples from a checkpoint, or a folder of images translated or enlarged by one."""
     from pipeline.errors import InputError
+    from pipeline.sampling.enlarging import enlarge as enlarge_with
     from pipeline.sampling.generating import Wanted
     from pipeline.sampling.generating import generate as generate_from
     from pipeline.sampling.translating import translate as translate_with
 
     wanted = Wanted(count, columns, label, truncation, interpolate)
+    if (translate or enlarge) and wanted != Wanted():
+        option, valid = ("--translate", "--to") if translate else ("--enlarge", "alone")
+        raise InputError(f"{option}: found with -n, --columns, --class, --truncation or --interpolate; valid: {valid}")
+    if translate and enlarge:
+        raise InputError("--enlarge: found with --translate; valid: one of them")
     if translate is not None:
-        if wanted != Wanted():
-            raise InputError(
-                "--translate: found with -n, --columns, --class, --truncation or --interpolate; valid: --to"
-            )
-        typer.echo(translate_with(path, translate, to, out or Path("translated"), trust=trust_code), err=True)
+        where = out or Path("translated")
+        typer.echo(translate_with(path, translate, to, where, seed=seed, trust=trust_code), err=True)
         return
     if to is not None:
         raise InputError(f"--to: found {to} without --translate; valid: with a folder to translate")
+    if enlarge is not None:
+        typer.echo(enlarge_with(path, enlarge, out or Path("enlarged"), trust=trust_code), err=True)
+        return
     said = generate_from(path, wanted, seed, out or Path("samples.png"), trust=trust_code)
     typer.echo(said, err=label != "list")
 

@@ -29,7 +29,14 @@ def to_uint8(images: Tensor) -> Tensor:
 
 def mirrored(images: Tensor, randomness: torch.Generator) -> Tensor:
     """Images (N, C, H, W) turned from left to right, each with probability one half."""
-    turned = torch.rand(len(images), generator=randomness, device=images.device) < 0.5
+    return _mirrored(images, _turned(len(images), randomness))
+
+
+def _turned(count: int, randomness: torch.Generator) -> Tensor:
+    return torch.rand(count, generator=randomness, device=randomness.device) < 0.5
+
+
+def _mirrored(images: Tensor, turned: Tensor) -> Tensor:
     return torch.where(turned[:, None, None, None], images.flip(3), images)
 
 
@@ -52,21 +59,26 @@ class Batches:
         batch_size: int,
         laid_out: Callable[[Tensor], Tensor] = lambda samples: samples,
         mirrored: bool = False,
+        paired: bool = False,
     ) -> None:
         """Kept on the device where all domains fit, else in pinned memory. One domain is called REAL. laid_out: how a
-        batch of float samples lies in memory. mirrored: every image is shown mirrored half of the time."""
+        batch of float samples lies in memory. mirrored: every image is shown mirrored half of the time.
+        paired: all domains follow the order of the first one, and are mirrored together."""
         self.device, self.batch_size, self._laid_out, self._mirrored = device, batch_size, laid_out, mirrored
+        self._paired = paired
         self.resident = device.type == "cpu" or _fits(domains.values(), device)
         self.domains = {name: self._kept(domain) for name, domain in domains.items()}
         self._orders = {name: _Order() for name in domains}
 
     def next(self, generator: torch.Generator) -> Batch:
         """The next batch. An epoch's order is drawn from `generator` as it begins; the device is never waited for."""
-        batch = {}
+        batch, first = {}, next(iter(self.domains))
         for name, domain in self.domains.items():
-            index = self._index(domain.samples, self._orders[name], generator)
+            if not self._paired or name == first:
+                index = self._index(domain.samples, self._orders[name], generator)
+                turned = _turned(len(index), generator) if self._mirrored else None
             samples = self._take(domain.samples, index)
-            shown = mirrored(samples, generator) if self._mirrored else samples
+            shown = samples if turned is None else _mirrored(samples, turned)
             batch[name] = self._laid_out(to_float(shown))
             if domain.labels is not None:
                 batch[label_of(name)] = self._take(domain.labels, index)

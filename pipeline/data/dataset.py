@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.schema.datasets import lookup
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.rows import at
-from pipeline.schema.trial import DataSpec
+from pipeline.schema.trial import DataSpec, LowSpec
 
 SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's seed
 HELD_OUT = 10_000  # at most, for validation and for test each
@@ -61,6 +61,8 @@ class Dataset:
     centre: Tensor | None = None
     scale: Tensor | None = None
     unstandardised: str | None = None
+    paired: bool = False  # each sample of a domain has its partner in the other one, at the same place of the same part
+    low: LowSpec | None = None  # how the small images are made that it is to be enlarged from
     # Of data of several domains each as a data set of its own, by name; the fields above are then the first one's.
     domains: Mapping[str, Dataset] = field(default_factory=dict)
 
@@ -68,6 +70,16 @@ class Dataset:
         """The part called "train", "validation" or "test"."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return parts[name]
+
+    @property
+    def has_partners(self) -> bool:
+        """Whether what is made of its samples, in their order, can be compared with an image that it should be."""
+        return self.paired or self.low is not None
+
+    @property
+    def partners(self) -> dict[str, bool]:
+        """has_partners, and whether they are the originals of small images, for a record: what is so alone."""
+        return {name: True for name, so in (("paired", self.has_partners), ("low", self.low is not None)) if so}
 
     def own_units(self, rows: Tensor) -> Tensor:
         """Samples as they came: a table's in float64, all else as it is."""
@@ -80,6 +92,23 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     Image sets are kept, decoded and resized, in the cache, but for a user's function, which is called each time
     and must return the same each time. Raises InputError for data that is not there or cannot be read.
     """
+    found = _loaded(spec, root, cache)
+    if spec.paired:
+        found = _paired(found)
+    return replace(found, low=spec.low) if spec.low else found
+
+
+def _paired(found: Dataset) -> Dataset:
+    """The data set whose domains are pairs: of as many samples, which were split in one way."""
+    counts = {name: len(domain.train) for name, domain in found.domains.items()}
+    if len(set(counts.values())) != 1 or len(counts) < 2:
+        shown = ", ".join(f"{count:,} of {name}" for name, count in counts.items()) or "one domain"
+        raise InputError(f"data.paired: found {shown} in the training part of {found.name}; valid: as many of each")
+    domains = {name: replace(domain, paired=True) for name, domain in found.domains.items()}
+    return replace(found, paired=True, domains=domains)
+
+
+def _loaded(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     known = lookup(spec.name)
     if known is not None and known.drawn:
         drawn: Dataset = at(known.made)(spec, root, cache)

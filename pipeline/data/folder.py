@@ -30,6 +30,7 @@ PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "
 SAID = ("class_names", "notes", "found", "origin", "left_out")  # what is told of the images
 FOREIGN = (".heic", ".heif", ".jxl", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".svg")
 NAMED = 3  # unreadable files
+PAIRS = "valid: two folders with the same names of files"
 HIDDEN = "hidden"
 
 
@@ -79,17 +80,7 @@ def read(path: Path, resolution: int) -> Images:
 
     Raises InputError that names the folder without images, or counts the files that cannot be read.
     """
-    listing = _listing(path)
-    found, unreadable = [], []
-    for file, _ in listing.files:
-        try:
-            found.append(pictures.read(file, resolution))
-        except pictures.Unreadable as error:
-            unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
-    if unreadable:
-        count = f"{len(unreadable):,} of {len(listing.files):,} files"
-        raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
-    notes = pictures.levelled(found)
+    listing, found, notes = _opened(path, resolution)
     grey = all(picture.pixels.ndim == 2 for picture in found)
     stacked = np.stack([picture.pixels if grey else _coloured(picture.pixels) for picture in found])
     images = torch.from_numpy(stacked)
@@ -106,6 +97,62 @@ def read(path: Path, resolution: int) -> Images:
         left_out=listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()]),
         files=tuple(file.relative_to(path) for file, _ in listing.files),
     )
+
+
+def read_each(path: Path) -> tuple[list[Tensor], tuple[Path, ...]]:
+    """All pictures as large as they are, each uint8 (C, H, W) with C 1 where it is grey and else 3, and where each is
+    in the folder. Raises InputError as read() does."""
+    listing, found, _ = _opened(path, None)
+    images = [torch.from_numpy(picture.pixels.copy()) for picture in found]
+    each = [image[None] if image.dim() == 2 else image.permute(2, 0, 1).contiguous() for image in images]
+    return each, tuple(file.relative_to(path) for file, _ in listing.files)
+
+
+def _opened(path: Path, resolution: int | None) -> tuple[Listing, list[pictures.Picture], list[str]]:
+    """The pictures of a folder, and notes on what was done to their values."""
+    listing = _listing(path)
+    found, unreadable = [], []
+    for file, _ in listing.files:
+        try:
+            found.append(pictures.read(file, resolution))
+        except pictures.Unreadable as error:
+            unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
+    if unreadable:
+        count = f"{len(unreadable):,} of {len(listing.files):,} files"
+        raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
+    notes = pictures.levelled(found)
+    return listing, found, notes
+
+
+def check_pairs(one: Path, other: Path) -> None:
+    """InputError, with the first one that has none, where a file of one folder has no partner of its name, whatever
+    its ending, in the other, or one of another size."""
+    files = [[file for file, _ in _listing(path).files] for path in (one, other)]
+    mine, theirs = (
+        [file.relative_to(path).with_suffix("") for file in found]
+        for path, found in zip((one, other), files, strict=True)
+    )
+    for path, here, there in ((one, mine, theirs), (other, theirs, mine)):
+        if alone := sorted({*here} - {*there}):
+            raise InputError(f"data.paired: {path / alone[0]} has no partner in the other folder; {PAIRS}")
+    if mine != theirs:
+        raise InputError(f"data.paired: {one} or {other} has names that differ in their endings alone; {PAIRS}")
+    for pair in zip(*files, strict=True):
+        sizes = [pictures.size(file) for file in pair]
+        if sizes[0] != sizes[1]:
+            shown = " and ".join(f"{width} x {height}" for width, height in sizes)
+            raise InputError(f"data.paired: {pair[0]} and {pair[1]} are {shown}; valid: pairs of one size")
+
+
+def check_large(path: Path, least: int) -> None:
+    """InputError, with the first one, where an image is smaller than what it is to show the detail of."""
+    for file, _ in _listing(path).files:
+        width, height = pictures.size(file)
+        if min(width, height) < least:
+            raise InputError(
+                f"data.low: {file} is {width} x {height}; valid: {least} or more a side (data.resolution), enlarged "
+                "ones have no detail to learn"
+            )
 
 
 def _coloured(pixels: pictures.Pixels) -> pictures.Pixels:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from pipeline.errors import InputError
+
 Pixels = np.ndarray[Any, Any]
 
 # What Pillow opens and is not a picture of its own: programs and stubs that want another program, and films.
@@ -58,8 +60,9 @@ def endings() -> frozenset[str]:
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in readable)
 
 
-def read(file: Path, resolution: int) -> Picture:
-    """The short side is resized to the resolution with antialias and the centre cropped. Raises Unreadable."""
+def read(file: Path, resolution: int | None) -> Picture:
+    """The short side is resized to the resolution with antialias and the centre cropped; None: as large as it is.
+    Raises Unreadable."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(file, formats=formats()) as opened:
             turned = _orientation(opened) > 1  # a TIFF is turned as it is loaded, and says no more that it was
@@ -79,6 +82,17 @@ def read(file: Path, resolution: int) -> Picture:
         raise Unreadable(text or type(error).__name__) from None
     found.turned = turned
     return found
+
+
+def size(file: Path) -> tuple[int, int]:
+    """(width, height) as the file says them, read from its head alone. Raises InputError for what is no picture."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=formats()) as opened:
+            return opened.size
+    except Exception as error:  # as in read()
+        raise InputError(
+            f"{file}: cannot be read ({(str(error).splitlines() or [''])[0]}); remove or replace it"
+        ) from None
 
 
 def levelled(pictures: Sequence[Picture]) -> list[str]:
@@ -123,7 +137,7 @@ def _orientation(image: Image.Image) -> int:
     return 1
 
 
-def _picture(image: Image.Image, opened: Image.Image, resolution: int) -> Picture:
+def _picture(image: Image.Image, opened: Image.Image, resolution: int | None) -> Picture:
     """opened: the file's own, which knows its format; `image` is its copy that was turned."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _deep(image, opened, resolution)
@@ -138,7 +152,7 @@ def _picture(image: Image.Image, opened: Image.Image, resolution: int) -> Pictur
     return Picture(np.asarray(_square(picture, resolution)), image.size)
 
 
-def _deep(image: Image.Image, opened: Image.Image, resolution: int) -> Picture:
+def _deep(image: Image.Image, opened: Image.Image, resolution: int | None) -> Picture:
     """Of more than 8 bits a pixel, always grey. What is 16-bit by its format is scaled at once."""
     values = np.asarray(image).astype(np.float32)
     if not np.isfinite(values).all():
@@ -155,7 +169,10 @@ def _deep(image: Image.Image, opened: Image.Image, resolution: int) -> Picture:
     return Picture(small, image.size, deep=FLOATS if image.mode == "F" else INTEGERS, low=low, high=high)
 
 
-def _square(picture: Image.Image, resolution: int) -> Image.Image:
+def _square(picture: Image.Image, resolution: int | None) -> Image.Image:
+    if resolution is None:
+        _check_length(picture.size, picture.size)
+        return picture
     scale = resolution / min(picture.size)
     size = tuple(max(resolution, round(side * scale)) for side in picture.size)
     _check_length(picture.size, size)

@@ -51,7 +51,8 @@ def cache_key(spec: DataSpec) -> str:
     if not spec.name.startswith("imagefolder:"):
         return f"{spec.name}{size}"
     path = folder.path_of(spec.name)
-    return f"folder-{slug(path.name)}{size}-{folder.signature(path)}"
+    # As originals images are looked at once more; what comes of them is the same.
+    return f"folder-{slug(path.name)}{size}{'-large' if spec.low else ''}-{folder.signature(path)}"
 
 
 def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
@@ -65,6 +66,8 @@ def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
 def images(spec: DataSpec, root: Path | None, cache: Path) -> Source:
     """A folder of images."""
     assert spec.resolution is not None  # the spec sees to it
+    if spec.low:
+        folder.check_large(folder.path_of(spec.name), spec.resolution)
     found = folder.read(folder.path_of(spec.name), spec.resolution)
     return Source(found.images, found.labels, **{name: getattr(found, name) for name in folder.SAID})
 

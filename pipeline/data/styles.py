@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from pipeline.data import dataset as datasets
+from pipeline.data import folder
 from pipeline.data.dataset import PARTS, SPLIT_SEED, Dataset
 from pipeline.data.kinds import images
 from pipeline.schema.datasets import DOMAINS, places
@@ -21,12 +22,25 @@ SIDE = 16  # of the digits in two styles, twice their own: translators halve the
 def folders(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     """Each folder as it is read alone, with the files of the cache that it has then. Where one is grey and the other
     in colour, the grey one has three equal channels."""
-    specs = [spec.model_copy(update={"name": place}) for place in places(spec.name)]
+    specs = [spec.model_copy(update={"name": place, "paired": False}) for place in places(spec.name)]
+    if spec.paired:
+        folder.check_pairs(*(folder.path_of(each.name) for each in specs))
     found = dict(zip(DOMAINS, (datasets.load(each, root, cache) for each in specs), strict=True))
     if len({domain.channels for domain in found.values()}) > 1:
         found = {name: _coloured(domain) for name, domain in found.items()}
     found = {name: replace(each, notes=tuple(f"{name}: {note}" for note in each.notes)) for name, each in found.items()}
     return replace(datasets.several(found), name=spec.name)
+
+
+def outlines(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
+    """The digits, light on dark, in b, and the outline of each in a: how much brighter its brightest neighbour is."""
+    digits = datasets.load(DataSpec(name="digits"), root, cache)
+    samples = torch.cat([digits.part(part) for part in PARTS])
+    labels = torch.cat([each for part in PARTS if (each := getattr(digits, f"{part}_labels")) is not None])
+    drawn = images.resized(samples, spec.resolution or SIDE)
+    around = torch.nn.functional.max_pool2d(drawn.float(), 3, 1, 1).to(torch.uint8)
+    made = {"a": around - drawn, "b": drawn}
+    return datasets.several({name: datasets.parted(spec, each, labels) for name, each in made.items()})
 
 
 def opened(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:

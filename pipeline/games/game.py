@@ -143,7 +143,8 @@ class Game(Protocol):
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Batch) -> Tree:
         """What the generator is fed for `count` samples: latents, drawn, and what the condition is, of `batch`. At an
-        evaluation the batch has no `real` but for data of several domains, and the labels (label) are drawn."""
+        evaluation the batch has no `real` but for data of several domains and for the games of the schema that are
+        made_from_images, and the labels (label) are drawn."""
         ...
 
     def generate(self, generator: Network, inputs: Tree, draw: Draw) -> Tree:

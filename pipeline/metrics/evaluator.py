@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +21,11 @@ from pipeline.metrics.diversity import diversity_ratio, variance
 from pipeline.metrics.evaluation import Evaluation, worst_of
 from pipeline.metrics.measure import Labelled, Measure, Real
 from pipeline.metrics.modes import reverse_kl_noise_floor
-from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
+from pipeline.metrics.own import Evaluated, OwnMetric, own_metric, provided
+from pipeline.metrics.partners import bicubic, of_bicubic
 from pipeline.schema.features import AUTO
 from pipeline.schema.kinds import KINDS
-from pipeline.schema.metrics import METRICS, On
+from pipeline.schema.metrics import On
 from pipeline.schema.rows import at
 from pipeline.schema.trial import DataSpec, OwnMetricSpec
 
@@ -42,6 +43,7 @@ class Reference:
     mean_distance: float  # of as many samples as are generated
     variance: float  # of as many
     of_kind: Any  # what the kind's measure compares with
+    plain: dict[str, float] = field(default_factory=dict)  # what the plain way of enlarging has for metrics
     modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
@@ -119,11 +121,8 @@ class Evaluator:
         # The whole of several domains is the first one's data: to learn features of it again would take minutes.
         known = [domain._measure for domain in domains.values()]
         measure: Measure = known[0] if known else at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
-        mine: dict[str, OwnMetric] = {
-            name: at(METRICS[name].made or "")
-            for name in On(dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1).metrics()
-            if METRICS[name].made
-        }
+        facts = dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1
+        mine = provided(On(*facts, paired=dataset.has_partners))
         mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
         return cls(dataset, samples, measure, cache, mine, domains)
 
@@ -159,8 +158,7 @@ class Evaluator:
         return together._replace(signals=together.signals | worst)
 
     def nearest(self, fakes: Tensor) -> Tensor | None:
-        """The training samples that are nearest to fakes (N, ...), as these are; None where they are no pictures, or
-        one of the fakes is not finite."""
+        """The training samples nearest to fakes (N, ...); None of no pictures, or where a fake is not finite."""
         if not bool(fakes.isfinite().all()):
             return None
         found = self._measure.nearest(self.reference("validation").of_kind, self._measure.features(fakes.detach()))
@@ -200,7 +198,7 @@ class Evaluator:
         signals |= self._measure.signals(reference.of_kind, metrics)
         if "modes" in metrics:
             signals["modes_share"] = metrics["modes"] / reference.modes
-        return Evaluation(metrics | self._own_metrics(fakes, features, part), signals, errors)
+        return Evaluation(metrics | self._own_metrics(fakes, features, part) | reference.plain, signals, errors)
 
     def reference(self, part: Part) -> Reference:
         if part not in self._references:
@@ -213,8 +211,16 @@ class Evaluator:
             found = self._measure.modes(some).get("modes", 0.0)
             labels = self.dataset.validation_labels if part == "validation" else self.dataset.test_labels
             of_kind = self._measure.reference(Real(Labelled(features, labels), self._training, self.samples))
-            self._references[part] = Reference(*shared, of_kind, found)
+            self._references[part] = Reference(*shared, of_kind, self._plain(part, of_kind), found)
         return self._references[part]
+
+    def _plain(self, part: Part, of_kind: Any) -> dict[str, float]:
+        """The metrics of bicubic enlarging, of data that is enlarged; nothing of other data."""
+        if self.dataset.low is None:
+            return {}
+        made = bicubic(to_float(self.dataset.part(part)[: self.samples]), self.dataset.low)
+        seen = self._seen(made, self._measure.features(made), part)
+        return of_bicubic(seen, self._measure.distance(of_kind, seen.features))
 
     def summary(self) -> dict[str, Any]:
         """What prepare() returns."""
@@ -244,7 +250,7 @@ class Evaluator:
         facts = {
             name: getattr(data, name) for name in ("name", "kind", "fingerprint", "classes", "channels", "resolution")
         }
-        facts["mixture"] = data.modes > 0
+        facts |= {"mixture": data.modes > 0, **data.partners}
         if data.domains:
             facts["domains"] = list(data.domains)
         facts |= {"read": data.read, "notes": list(data.notes), "class_names": list(data.class_names)}
@@ -267,10 +273,13 @@ class Evaluator:
     def _own_metrics(self, fakes: Tensor, features: Tensor, part: Part) -> dict[str, float]:
         if not self._own:
             return {}
+        seen = self._seen(fakes, features, part)
+        return {label: measure(seen) for label, measure in self._own.items()}
+
+    def _seen(self, fakes: Tensor, features: Tensor, part: Part) -> Evaluated:
         real = to_float(self.dataset.part(part)[: self.samples])
         shown, real = (self.dataset.own_units(rows).float() for rows in (fakes.cpu(), real))
-        seen = Evaluated(shown, real, features, self._real_features(part)[: self.samples])
-        return {label: measure(seen) for label, measure in self._own.items()}
+        return Evaluated(shown, real, features, self._real_features(part)[: self.samples])
 
     def _floor(self) -> dict[str, dict[str, float]]:
         name = f"{self.features}-{self.dataset.fingerprint}-{self.samples}-v{FORMAT}.safetensors"

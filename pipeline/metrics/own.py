@@ -12,6 +12,8 @@ from torch import Tensor
 
 from pipeline import plugin
 from pipeline.errors import InputError, one_line
+from pipeline.schema.metrics import METRICS, On
+from pipeline.schema.rows import at
 from pipeline.schema.trial import OwnMetricSpec
 
 
@@ -29,6 +31,11 @@ class Evaluated:
 
 
 OwnMetric = Callable[[Evaluated], float]
+
+
+def provided(on: On) -> dict[str, OwnMetric]:
+    """Those of gansweep's own that are such functions, by name."""
+    return {name: at(made) for name in on.metrics() if (made := METRICS[name].made)}
 
 
 def own_metric(label: str, spec: OwnMetricSpec) -> OwnMetric:

@@ -66,7 +66,7 @@ def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | 
 
 def _example(game: Game, spec: TrialSpec) -> dict[str, Tensor]:
     """A batch of inputs by name, a tensor alone as latents: of a conditional game one of each class in turn."""
-    if SAMPLES not in game.references:
+    if SAMPLES not in game.references or spec.game.made_from_images:
         makes = ", ".join(game.references)
         raise InputError(f"{spec.game.name}: makes {makes}; only samples of latents and labels can be exported")
     batch = {LABEL: torch.arange(EXAMPLES) % len(game.classes)} if game.classes else {}

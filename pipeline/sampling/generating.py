@@ -20,6 +20,7 @@ from pipeline.games import latent
 from pipeline.games.game import LATENT, SAMPLES, Game
 from pipeline.metrics.samples import MARKS, plotted, save_grid
 from pipeline.sampling.trained import Trained, opened, own_code
+from pipeline.schema.game import TRANSLATION
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 from pipeline.training.making import condition_like, labels_like, sampled
@@ -60,9 +61,11 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
     file, found = opened(path, trust)
     game, spec = found.game, found.spec
-    if SAMPLES not in game.references:
-        makes = ", ".join(game.references)
-        raise InputError(f"{file}: its game {spec.game.name} makes {makes} of images; valid: --translate FOLDER --to b")
+    if spec.game.made_from_images:
+        raise InputError(
+            f"{file}: its game {spec.game.name} makes {', '.join(game.references)} of images; valid: "
+            f"{'--translate FOLDER --to b' if spec.game.name == TRANSLATION else '--enlarge FOLDER'}"
+        )
     classes = _classes(game, found.class_names, wanted.label)
     if wanted.label == "list":
         return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,16 +16,17 @@ from pipeline.games.translation import OTHER, to
 from pipeline.metrics.samples import save_image
 from pipeline.sampling.trained import Trained, opened, own_code
 from pipeline.schema.game import TranslationSpec
+from pipeline.seeds import derive
 from pipeline.training.step import evaluating
 
 AT_A_TIME = 64
 
 
-def translate(path: Path, source: Path, target: str | None, out: Path, *, trust: bool = False) -> str:
+def translate(path: Path, source: Path, target: str | None, out: Path, *, seed: int = 0, trust: bool = False) -> str:
     """Writes each image of `source`, translated into the domain `target` by the averaged generator of a checkpoint or
     of the best one of a run's folder, into the folder `out` under its own name, as a PNG that says that it is
-    synthetic; says what it wrote. Images are brought to the resolution as for the training. trust: code that the
-    checkpoint names may be run."""
+    synthetic; says what it wrote. Images are brought to the resolution as for the training. seed: of the noise of a
+    network that has some. trust: code that the checkpoint names may be run."""
     file, found = opened(path, trust)
     game = found.game
     if not isinstance(found.spec.game, TranslationSpec):
@@ -33,29 +35,41 @@ def translate(path: Path, source: Path, target: str | None, out: Path, *, trust:
     if target not in domains:
         said = f"found {target}" if target else "missing"
         raise InputError(f"--to: {said}; valid of this checkpoint: {', '.join(domains)}")
-    if source.resolve() == out.resolve():
-        raise InputError(f"--out: found {out}, the folder that is translated; valid: another one")
+    elsewhere(source, out)
     read = folder.read(source.expanduser(), found.shape[-1])
-    images = _of_channels(read.images, found, source)
+    images = of_channels(read.images, found, f"--translate: {source}")
+    randomness = torch.Generator().manual_seed(derive(seed, "generate"))
     with own_code(file, found.spec), evaluating(game.generator), torch.inference_mode():
-        parts = [game.generator(to(target), to_float(chunk)) for chunk in images.split(AT_A_TIME)]
-    made = torch.cat(parts)
-    broken = int((~made.isfinite()).flatten(1).any(1).sum())
-    if broken:
-        raise InputError(f"{file}: {broken:,} of {len(made):,} translations have values that are not finite")
-    try:
-        for name, each in zip(_names(read.files), made, strict=True):
-            save_image(each, out / name)
-    except OSError as error:
-        raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
+        parts = [game.generator(to(target), to_float(chunk), randomness) for chunk in images.split(AT_A_TIME)]
+    made = list(torch.cat(parts))
+    written(made, read.files, out, file)
     return f"{len(made):,} images of {source} from {OTHER[target]} to {target} by {file.name} in {out}"
 
 
-def _of_channels(images: Tensor, found: Trained, source: Path) -> Tensor:
+def elsewhere(source: Path, out: Path) -> None:
+    """InputError where the images would be written among those that they are made of."""
+    if source.resolve() == out.resolve():
+        raise InputError(f"--out: found {out}, the folder that is read; valid: another one")
+
+
+def written(made: Sequence[Tensor], files: tuple[Path, ...], out: Path, checkpoint: Path) -> None:
+    """Each image (C, H, W) in the folder `out` under the name of the file that it was made of; none of them where one
+    is not finite."""
+    broken = sum(not bool(each.isfinite().all()) for each in made)
+    if broken:
+        raise InputError(f"{checkpoint}: {broken:,} of {len(made):,} images have values that are not finite")
+    try:
+        for name, each in zip(_names(files), made, strict=True):
+            save_image(each, out / name)
+    except OSError as error:
+        raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
+
+
+def of_channels(images: Tensor, found: Trained, where: str) -> Tensor:
     """Grey images in three equal channels where the training's are in colour."""
     channels = found.shape[0]
     if images.shape[1] > channels:
-        raise InputError(f"--translate: {source} has images in colour, and the checkpoint's are grey; valid: grey ones")
+        raise InputError(f"{where} has images in colour, and the checkpoint's are grey; valid: grey ones")
     return images.expand(-1, channels, -1, -1)
 
 

@@ -12,7 +12,8 @@ from pipeline.errors import InputError, one_of
 class Known:
     """kind: "image" or "points"; made: where its function of (DataSpec, root, cache) is, which reads all of its samples
     (a data.sources.Source, to be split) or draws its parts each time anew (a data.dataset.Dataset: drawn).
-    domains: the names of its domains, where it has several.
+    domains: the names of its domains, where it has several; paired: whether each sample has its partner in the other
+    one (None: the files decide).
     resolution, channels and labelled are None where the files decide; mixture: its modes are known and can be counted.
     about, licence: for a reader of what was trained on them; licence None where its authors name none."""
 
@@ -25,6 +26,7 @@ class Known:
     mixture: bool = False
     drawn: bool = False
     domains: tuple[str, ...] = ()
+    paired: bool | None = False
     about: str = ""
     licence: str | None = None
 
@@ -79,6 +81,15 @@ KNOWN: dict[str, Known] = {
         about="the digits of scikit-learn in two styles: a light on dark, b other ones, dark on light",
         licence="CC BY 4.0 (UCI Machine Learning Repository)",
     ),
+    "digit_outlines": Known(
+        *("image", f"{_HERE}.styles:outlines", 16, 1),
+        labelled=True,
+        drawn=True,
+        domains=DOMAINS,
+        paired=True,
+        about="the digits of scikit-learn: a their outlines, b themselves, each beside its own",
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    ),
     "ring8": Known(*_DRAWN, mixture=True, drawn=True, about=f"8 modes on a circle, {_MIXTURE}", licence=_NOT_NEEDED),
     "grid25": Known(*_DRAWN, mixture=True, drawn=True, about=f"25 modes on a grid, {_MIXTURE}", licence=_NOT_NEEDED),
 }
@@ -96,7 +107,7 @@ def lookup(name: str) -> Known | None:
         return Known("image", f"{_HERE}.sources:images", labelled=None)
     if name.startswith(FOLDERS):
         folders(name)
-        return Known("image", f"{_HERE}.styles:folders", labelled=None, drawn=True, domains=DOMAINS)
+        return Known("image", f"{_HERE}.styles:folders", labelled=None, drawn=True, domains=DOMAINS, paired=None)
     if ".py:" in name:
         return None
     valid = [*KNOWN, "imagefolder:PATH", f"{FOLDERS}PATH_A,PATH_B", "file.py:function"]

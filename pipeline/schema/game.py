@@ -34,8 +34,10 @@ SMOOTHED = tuple(name for name, row in OBJECTIVES.items() if row.smoothed)
 GAMES: dict[str, str] = {  # where each is made
     "adversarial": "pipeline.games.adversarial:AdversarialGame",
     "translation": "pipeline.games.translation:TranslationGame",
+    "super_resolution": "pipeline.games.super_resolution:SuperResolutionGame",
 }
-TRANSLATION = "translation"
+TRANSLATION, SUPER_RESOLUTION = "translation", "super_resolution"
+CYCLE_WEIGHT, IDENTITY_SHARE, POOL, PAIR_WEIGHT = 10.0, 0.5, 50, 100.0  # of a translation that names none
 
 
 class ConditionSpec(Strict):
@@ -73,6 +75,7 @@ class AdversarialSpec(Strict):
     condition: ConditionSpec | None = None
     growth: GrowthSpec | None = None
     options: Options = {}
+    made_from_images: ClassVar[bool] = False  # whether a generator is fed images of the data
 
     @field_validator("name", "objective")
     @classmethod
@@ -95,43 +98,97 @@ class AdversarialSpec(Strict):
         return self
 
 
-class TranslationSpec(Strict):
-    """From images of domain a to ones of b and back, learned without pairs (CycleGAN, Zhu et al. 2017).
+class FedImages(Strict):
+    """A game whose generator is fed images of the data, and what the others have alone."""
 
-    cycle_weight: lambda of eq. 3, of the L1 distance to what comes back (eq. 2); identity_weight: of the L1 distance
-    between an image of the target and its translation (sec. 5.2), as a share of cycle_weight. pool: earlier fakes of
-    each domain, of which the discriminator sees one in place of a new one with probability one half (Shrivastava et
-    al. 2017, sec. 2.3); 0: none. directions: a_to_b judges that way alone, and the way back is learned from the
-    cycle (the ablation "GAN + forward cycle" of table 4)."""
-
-    name: Literal["translation"]
-    objective: str = "least_squares"
-    cycle_weight: float = scalar(10.0, ge=0)
-    identity_weight: float = scalar(0.5, ge=0)
-    pool: int = Field(50, ge=0, le=1000)
-    directions: Literal["both", "a_to_b"] = "both"
     packing: ClassVar[int] = 1
     condition: ClassVar[ConditionSpec | None] = None
     growth: ClassVar[GrowthSpec | None] = None
+    made_from_images: ClassVar[bool] = True
+
+
+class TranslationSpec(FedImages):
+    """From images of domain a to ones of b and back.
+
+    learned_from cycle: without pairs (CycleGAN, Zhu et al. 2017). cycle_weight (None: 10): lambda of eq. 3, of the L1
+    distance to what comes back (eq. 2); identity_weight (0.5): of the L1 distance between an image of the target and
+    its translation (sec. 5.2), as a share of cycle_weight. pool (50): earlier fakes of each domain, of which the
+    discriminator sees one in place of a new one with probability one half (Shrivastava et al. 2017, sec. 2.3); 0: none.
+
+    learned_from pairs: of data.paired (pix2pix, Isola et al. 2017). The discriminator sees an image beside its
+    translation; pair_weight (100): lambda of eq. 4, of the L1 distance to the partner (eq. 3).
+
+    directions: those that are judged. With the cycle the way back is learned from it (the ablation "GAN + forward
+    cycle" of Zhu et al., table 4); with pairs each is a network of its own."""
+
+    name: Literal["translation"]
+    learned_from: Literal["cycle", "pairs"] = "cycle"
+    objective: str = "least_squares"
+    cycle_weight: float | None = scalar(None, ge=0)
+    identity_weight: float | None = scalar(None, ge=0)
+    pair_weight: float | None = scalar(None, ge=0)
+    pool: int | None = Field(None, ge=0, le=1000)
+    directions: Literal["both", "a_to_b", "b_to_a"] = "both"
 
     @field_validator("objective")
     @classmethod
     def _known(cls, name: str) -> str:
         return known_or_own(name, OBJECTIVES)
 
+    @model_validator(mode="after")
+    def _of_what_it_learns_from(self) -> TranslationSpec:
+        unread = ("pair_weight",) if self.learned_from == "cycle" else ("cycle_weight", "identity_weight", "pool")
+        for key in unread:
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key}: found it with learned_from {self.learned_from}, which has none; valid: null")
+        return self
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Those of the cycle and of the identity."""
+        cycle = CYCLE_WEIGHT if self.cycle_weight is None else self.cycle_weight
+        return cycle, cycle * (IDENTITY_SHARE if self.identity_weight is None else self.identity_weight)
+
+    @property
+    def pooled(self) -> int:
+        """Earlier fakes that are kept of each domain."""
+        return 0 if self.learned_from == "pairs" else POOL if self.pool is None else self.pool
+
     @property
     def targets(self) -> tuple[str, ...]:
         """The domains that are translated into, and judged."""
-        return ("a", "b") if self.directions == "both" else ("b",)
+        return {"both": ("a", "b"), "a_to_b": ("b",), "b_to_a": ("a",)}[self.directions]
+
+
+class SuperResolutionSpec(FedImages):
+    """From the small images of data.low to large ones (SRGAN, Ledig et al. 2017).
+
+    content: how far an image is from the one it should be, l1 or l2 (their eq. 4) over its pixels; adversarial_weight:
+    of the other term (theirs: 1e-3, eq. 3). content_only: the share of the budget at whose beginning the generator has
+    the content alone, as their SRGAN begins with an SRResNet that was trained for it (sec. 3.2); the discriminator
+    learns all along here, so that it has something to say when it is asked."""
+
+    name: Literal["super_resolution"]
+    objective: str = "non_saturating"
+    content: Literal["l1", "l2"] = "l2"
+    adversarial_weight: float = scalar(1e-3, ge=0)
+    content_only: float = Field(0.0, ge=0, lt=1)
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_or_own(name, OBJECTIVES)
 
 
 def _game(value: Any) -> str:
     """The tag of a game's spec: a name that is none is refused by the first one's."""
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
-    return TRANSLATION if name == TRANSLATION else "adversarial"
+    return str(name) if name in (TRANSLATION, SUPER_RESOLUTION) else "adversarial"
 
 
 GameSpec = Annotated[
-    Annotated[AdversarialSpec, Tag("adversarial")] | Annotated[TranslationSpec, Tag(TRANSLATION)],
+    Annotated[AdversarialSpec, Tag("adversarial")]
+    | Annotated[TranslationSpec, Tag(TRANSLATION)]
+    | Annotated[SuperResolutionSpec, Tag(SUPER_RESOLUTION)],
     Discriminator(_game),
 ]

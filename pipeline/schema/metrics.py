@@ -19,6 +19,8 @@ class Metric:
     mixture: bool = False  # the data's modes must be known
     labels: bool = False  # the data must have labels, and modes that are not known beside them
     share: bool = False  # it is between 0 and 1
+    paired: bool = False  # what is made has a partner among the data, which is known
+    low: bool = False  # the data is enlarged: it is of the plain way of doing it, to compare with
     made: str | None = None  # "module:function" of metrics/own.Evaluated; None: it comes with its kind's measure
 
 
@@ -34,6 +36,12 @@ METRICS: dict[str, Metric] = {
     "worst_class_coverage": Metric("image", minimise=False, share=True, labels=True),
     "class_fid": Metric("image", minimise=True, labels=True),
     "inception_score": Metric("image", minimise=False, labels=True),
+    "l1": Metric("image", minimise=True, paired=True, made="pipeline.metrics.partners:l1"),
+    "psnr": Metric("image", minimise=False, paired=True, made="pipeline.metrics.partners:psnr"),
+    "ssim": Metric("image", minimise=False, paired=True, made="pipeline.metrics.partners:ssim"),
+    "bicubic_fid": Metric("image", minimise=True, low=True),
+    "bicubic_psnr": Metric("image", minimise=False, low=True),
+    "bicubic_ssim": Metric("image", minimise=False, low=True),
     "sliced_wasserstein": Metric("points", minimise=True, floored=True),
     "reverse_kl": Metric("any", minimise=True, mixture=True),
     "modes": Metric("any", minimise=False, mixture=True),
@@ -57,6 +65,8 @@ class On:
     mixture: bool  # its modes are known
     labelled: bool | None  # None: not known yet, the files decide
     domains: tuple[str, ...] = ()  # of several: each metric is measured of each, and has its name behind it
+    paired: bool = False  # what is made has a partner that is known
+    low: bool = False  # it is enlarged
 
     def names(self, own: Mapping[str, bool]) -> list[str]:
         """What an objective can be. own: the user's own metrics."""
@@ -73,6 +83,10 @@ class On:
             return "data of known modes"
         if metric.labels and (self.mixture or self.labelled is False):
             return "data with labels"
+        if metric.paired and not self.paired:
+            return "data of known partners (data.paired, data.low)"
+        if metric.low and not self.low:
+            return "data that is enlarged (data.low)"
         return None
 
     def check(self, objective: str, source: str, own: Mapping[str, bool]) -> None:
@@ -95,7 +109,8 @@ class On:
 
 def on(name: str, about: Mapping[str, Any]) -> On:
     """Of data that was opened: `about` is the `data` of what prepare() says."""
-    return On(name, about["kind"], about["mixture"], about["classes"] > 1, tuple(about.get("domains", ())))
+    facts = name, about["kind"], about["mixture"], about["classes"] > 1, tuple(about.get("domains", ()))
+    return On(*facts, paired=about.get("paired", False), low=about.get("low", False))
 
 
 def own_metrics(tree: Mapping[str, Any]) -> dict[str, bool]:

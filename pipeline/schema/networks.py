@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from pipeline.plugin import absolute, is_own
 from pipeline.schema.base import OWN, Options, Strict
+from pipeline.schema.enlargers import SrresnetSpec
 from pipeline.schema.growing import ProgressiveDiscriminatorSpec, ProgressiveSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.layers import (
@@ -23,7 +24,7 @@ from pipeline.schema.layers import (
 )
 from pipeline.schema.published import InfoganDiscriminatorSpec, InfoganSpec, SndcganDiscriminatorSpec, SndcganSpec
 from pipeline.schema.residual import R3ganDiscriminatorSpec, R3ganSpec, ResnetDiscriminatorSpec, ResnetSpec
-from pipeline.schema.translators import PatchSpec, TranslatorSpec
+from pipeline.schema.translators import PatchSpec, TranslatorSpec, UnetSpec
 
 
 class MlpSpec(Strict):
@@ -93,10 +94,11 @@ def _family(value: Any) -> str | None:
 
 @dataclass(frozen=True)
 class Family:
-    """A row: what both sides are specified by, and where their modules are made."""
+    """A row: what both sides are specified by, and where their modules are made. discriminator None: it is a generator
+    alone, which plays with the discriminators of other families."""
 
     generator: type[Strict]
-    discriminator: type[Strict]
+    discriminator: type[Strict] | None
     made: str  # the module of games/networks that has a Generator and a Discriminator
     pixels: bool  # whether it wants data with a resolution
     half: bool  # whether bfloat16 is worth it on a GPU
@@ -116,7 +118,12 @@ FAMILIES: dict[str, Family] = {
     "cyclegan": Family(
         *(TranslatorSpec, PatchSpec, "pipeline.games.networks.translators"), pixels=True, half=True, game="translation"
     ),
+    "unet": Family(UnetSpec, None, "pipeline.games.networks.unet", pixels=True, half=True, game="translation"),
+    "srresnet": Family(
+        *(SrresnetSpec, None, "pipeline.games.networks.srresnet"), pixels=True, half=True, game="super_resolution"
+    ),
 }
+JUDGED_AS = {"super_resolution": "adversarial"}  # the games whose discriminators are those of another one
 
 if TYPE_CHECKING:
     GeneratorSpec = (
@@ -128,6 +135,8 @@ if TYPE_CHECKING:
         | InfoganSpec
         | ProgressiveSpec
         | TranslatorSpec
+        | UnetSpec
+        | SrresnetSpec
         | OwnNetworkSpec
     )
     DiscriminatorSpec = (
@@ -143,7 +152,9 @@ if TYPE_CHECKING:
     )
 else:
     _generators = tuple(Annotated[each.generator, Tag(name)] for name, each in FAMILIES.items())
-    _discriminators = tuple(Annotated[each.discriminator, Tag(name)] for name, each in FAMILIES.items())
+    _discriminators = tuple(
+        Annotated[each.discriminator, Tag(name)] for name, each in FAMILIES.items() if each.discriminator
+    )
     _own = Annotated[OwnNetworkSpec, Tag(OWN)]
     GeneratorSpec = Annotated[Union[*_generators, _own], Discriminator(_family)]
     DiscriminatorSpec = Annotated[Union[*_discriminators, _own], Discriminator(_family)]
@@ -168,8 +179,10 @@ def check_played(side: str, network: Any, game: str) -> None:
     adversarial game. One of your own is played with any, but for a generator, which is fed latents."""
     game = game if any(each.game == game for each in FAMILIES.values()) else "adversarial"
     family, own = FAMILIES.get(network.network), side == "generator" and game != "adversarial"
-    if (family is None and own) or (family is not None and family.game != game):
-        others = ", ".join(name for name, each in FAMILIES.items() if each.game == game)
+    of = JUDGED_AS.get(game, game) if side == "discriminator" else game
+    if (family is None and own) or (family is not None and family.game != of):
+        rows = {name: each for name, each in FAMILIES.items() if each.game == of}
+        others = ", ".join(name for name, each in rows.items() if side == "generator" or each.discriminator)
         raise ValueError(f"{side}.network: found {network.network} with game.name {game}; valid: {others}")
 
 

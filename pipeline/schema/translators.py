@@ -1,4 +1,4 @@
-"""The networks of an unpaired translation, from an image to one of the other domain: what they can be built of."""
+"""The networks of a translation, from an image to one of the other domain: what they can be built of."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.schema.base import Strict
+from pipeline.schema.base import Strict, scalar
 
 TranslatorNorm = Literal["none", "instance", "layer"]
 PatchNorm = Literal["none", "instance", "layer", "spectral"]
+UnetNorm = Literal["none", "batch", "instance", "layer"]
 TranslatorInit = Literal["normal", "xavier", "orthogonal", "kaiming"]
 SMALLEST = 3  # pixels a side that D's strided layers leave: the layer behind them still has four to take a norm of
 
@@ -35,6 +36,36 @@ class TranslatorSpec(Strict):
                 f"{side}.depth: found {self.depth}; a resolution of {resolution} cannot be halved {self.depth} times "
                 f"down to 2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"
             )
+
+
+class UnetSpec(Strict):
+    """The U-Net of pix2pix (Isola et al. 2017, appendix 6.1.1): `depth` strided convolutions (None: down to 1 x 1 or
+    the odd size above it; theirs: 8 at 256 x 256) and as many transposed ones, each fed what its mirror image saw too;
+    `width` channels at the first, doubled up to 8 times. dropout: in the three upsamplings behind the innermost one,
+    while images are made as well: it is the only noise (sec. 3.2.2)."""
+
+    network: str
+    width: int = Field(64, ge=1, le=512)
+    depth: int | None = Field(None, ge=2, le=8)
+    norm: UnetNorm = "batch"
+    dropout: float = scalar(0.5, ge=0, lt=1)
+    init: TranslatorInit = "normal"
+
+    def check(self, side: str, resolution: int | None) -> None:
+        """ValueError where it cannot be built for this resolution."""
+        assert resolution is not None
+        most = halvings(resolution)
+        if most < 2 or (self.depth or 0) > most:
+            valid = ", ".join(map(str, range(2, min(most, 8) + 1))) or "none, choose a multiple of 4"
+            raise ValueError(
+                f"{side}.depth: found {self.depth}; a resolution of {resolution} can be halved {most} times, valid: "
+                f"{valid}"
+            )
+
+
+def halvings(resolution: int) -> int:
+    """How often 2 divides it."""
+    return (resolution & -resolution).bit_length() - 1
 
 
 class PatchSpec(Strict):

@@ -13,7 +13,7 @@ from pipeline.schema.base import OWN, Strict
 from pipeline.schema.brought import with_brought
 from pipeline.schema.datasets import TWO_DOMAINS, lookup
 from pipeline.schema.features import AUTO, FEATURES, problem
-from pipeline.schema.game import TRANSLATION, AdversarialSpec, GameSpec
+from pipeline.schema.game import SUPER_RESOLUTION, TRANSLATION, AdversarialSpec, GameSpec, TranslationSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.names import OwnName, known_or_own
@@ -29,16 +29,30 @@ from pipeline.schema.optimiser import EmaSpec, OptimiserSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.transfer import InitFromSpec
 
+SMALL = 4  # pixels a side that a small image has at least
+
+
+class LowSpec(Strict):
+    """The small images that super-resolution enlarges by `factor`, made from the data's own: by `filter`, with
+    antialias. bicubic is what papers make them by (Ledig et al. 2017, sec. 3.2), area the mean of each square."""
+
+    factor: Literal[2, 4] = 4
+    filter: Literal["bicubic", "area"] = "bicubic"
+
 
 class DataSpec(Strict):
     """The training data. resolution None: the data set's own; images are resized to it otherwise.
     limit: train on so many of the training samples, always the same ones; metrics still see all parts whole.
-    mirror: images are shown to the discriminator mirrored half of the time; metrics see them as they are."""
+    mirror: images are shown to the discriminator mirrored half of the time; metrics see them as they are.
+    paired: each image of one domain has its partner in the other one, of the same file name; what is made of it is
+    compared with that one, and a game may learn from it. low: the small images that super-resolution enlarges."""
 
     name: str
     resolution: int | None = Field(None, ge=8, le=64)
     limit: int | None = Field(None, ge=32)
     mirror: bool = False
+    paired: bool = False
+    low: LowSpec | None = None
 
     @field_validator("name")
     @classmethod
@@ -48,6 +62,14 @@ class DataSpec(Strict):
         except InputError as error:
             raise ValueError(str(error)) from None
         return absolute(name)
+
+    @model_validator(mode="after")
+    def _has_pairs(self) -> DataSpec:
+        known = lookup(self.name)
+        if self.paired and known is not None and known.paired is False:
+            valid = "imagefolders:PATH_A,PATH_B with the same names of files, or a data set of pairs"
+            raise ValueError(f"paired: found it with {self.name}, which has no pairs; valid: {valid}")
+        return self
 
 
 class BudgetSpec(Strict):
@@ -175,6 +197,12 @@ class TrialSpec(Strict):
         for key in of_pixels:
             if not KINDS[kind].pixels:
                 raise ValueError(f"{key}: found it; {self.data.name} is {KINDS[kind].words}, valid: without it")
+        low = self.data.low
+        if low and (resolution is None or resolution % low.factor or resolution // low.factor < SMALL):
+            found = KINDS[kind].words if resolution is None else f"images of {resolution} pixels a side"
+            raise ValueError(
+                f"data.low.factor: found {low.factor} on {found}; valid: one that divides them down to {SMALL} or more"
+            )
         for side in ("generator", "discriminator"):
             check_network(side, getattr(self, side), kind, resolution)
         if self.game.growth and resolution is not None:
@@ -191,7 +219,15 @@ class TrialSpec(Strict):
             several = "of two domains" if known.domains else "of one domain"
             valid = f"game.name {TRANSLATION}" if known.domains else TWO_DOMAINS
             raise ValueError(f"data.name: found {self.data.name}, {several}, with game.name {name}; valid: {valid}")
-        if name != TRANSLATION:
+        if (self.data.low is not None) != (name == SUPER_RESOLUTION):
+            raise ValueError(
+                f"data.low: found it with game.name {name}; valid: with {SUPER_RESOLUTION}"
+                if self.data.low
+                else f"data.low: missing; game.name {name} needs it, valid: {{factor: 2}}, {{factor: 4}}"
+            )
+        if isinstance(self.game, TranslationSpec) and self.game.learned_from == "pairs" and not self.data.paired:
+            raise ValueError("game.learned_from: found pairs with unpaired data; valid: with data.paired: true")
+        if not self.game.made_from_images:
             return
         unread = [f"regularisers.{key}" for key, part in self.regularisers if part and key != "gradient_clipping"]
         unread += [f"augmentation.{key}" for key, part in self.augmentation if part]

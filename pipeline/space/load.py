@@ -182,9 +182,11 @@ def _build(tree: dict[str, Any], source: str, name: str, original: Space | None)
         if metric.partition(".")[0] not in (*METRICS, *own):
             raise InputError(f'{source}: objective: found "{metric}", {one_of(metric, [*METRICS, *own])}')
     data = tree["data"]["name"]  # fixed and known: checked just now
+    low = tree["data"].get("low") is not None
+    paired = low or tree["data"].get("paired", False)
     if (known := lookup(data)) is not None:
         for metric in wanted:
-            On(data, known.kind, known.mixture, known.labelled, known.domains).check(metric, source, own)
+            On(data, known.kind, known.mixture, known.labelled, known.domains, paired, low).check(metric, source, own)
     points, notices = _known_good(tree.get("known_good"), space, original, source)
     learned = tuple(parse(LearnedSpec, each, f"{source}: learned") for each in tree.get(LEARNED) or ())
     sweep = _guided(sweep, bool(points or learned), "prior" in (tree.get("search") or {}), source)

@@ -13,7 +13,7 @@ from pipeline.record.measurement import Measurement
 from pipeline.record.runs import TAIL
 from pipeline.schema.metrics import known
 from pipeline.schema.trial import TrialSpec
-from pipeline.training.making import beside_nearest, evaluation_inputs, made, not_averaged, pictures
+from pipeline.training.making import beside_nearest, evaluation_inputs, fed_images, made, not_averaged, pictures
 from pipeline.training.overfitting import overfitting
 from pipeline.training.provenance import check_provenance, check_units, check_whole, restore
 from pipeline.training.state import TrainingState, initial
@@ -66,7 +66,7 @@ def training(
             metrics, signals, errors = evaluator.evaluate_all(samples, state.game.references)
             tested: dict[str, float] = {}
             if test and state.images > total - TAIL * every:
-                of_test = made(state, inputs["test"]) if evaluator.dataset.domains else samples
+                of_test = made(state, inputs["test"]) if fed_images(state, evaluator) else samples
                 tested = evaluator.evaluate_all(of_test, state.game.references, "test").metrics
             overfit = overfitting(state, evaluator.dataset, seed)
             raw = evaluator.raw(not_averaged(state, inputs["validation"]), state.game.references)

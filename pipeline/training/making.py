@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pipeline.data.batches import LABEL, to_float
 from pipeline.data.dataset import Dataset
+from pipeline.data.reducing import enlarged, reduced
 from pipeline.data.trees import Tree, chunks, joined, mapped, named
 from pipeline.games import latent
 from pipeline.games.game import SAMPLES, Draw, Game, Progress
@@ -26,13 +27,18 @@ REALS_SHOWN = 2_000  # behind the samples of a table
 
 def evaluation_inputs(state: TrainingState, evaluator: Evaluator, part: Part, seed: int) -> Tree:
     """What a run's generator is fed at each evaluation: the same all along, labels drawn as the training data has
-    them, and of data of several domains the first samples of a held-out part."""
+    them, and the first images of a held-out part for a generator that is fed images."""
     count, game = evaluator.samples, state.game
     randomness = torch.Generator().manual_seed(derive(seed, "evaluation"))
     batch = condition_like(game, state.spec, count, randomness)
-    if evaluator.dataset.domains:
+    if fed_images(state, evaluator):
         batch |= {name: to_float(each.samples) for name, each in domains_of(evaluator.dataset, count, part).items()}
     return game.inputs(count, randomness, batch)
+
+
+def fed_images(state: TrainingState, evaluator: Evaluator) -> bool:
+    """Whether what is made is another for another part of the data."""
+    return bool(evaluator.dataset.domains) or state.spec.game.made_from_images
 
 
 def made(state: TrainingState, inputs: Tree) -> dict[str, Tensor]:
@@ -54,9 +60,29 @@ def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor],
         beside = "" if name == SAMPLES else f"-{name}"
         path = store.samples / f"images-{state.images:012d}{beside}.png"
         store.guard()
-        save_grid(_shown(of, each, grid), path, grid, of.means, _reals(of))
+        if of.has_partners:
+            rows = _beside_partners(state, dataset, each, state.game.references[name])
+            save_grid(torch.cat(list(rows.values())), path, grid, rows=tuple(rows))
+        else:
+            save_grid(_shown(of, each, grid), path, grid, of.means, _reals(of))
         names.append(str(path.relative_to(store.folder)))
     return names[0]
+
+
+def _beside_partners(state: TrainingState, dataset: Dataset, samples: Tensor, of: str) -> dict[str, Tensor]:
+    """What each of the first samples was made of, itself, and what it should be (`of` a domain); of small images the
+    plain way of enlarging them too."""
+    columns = state.spec.evaluation.grid
+    held_out = {each: to_float(it.samples) for each, it in domains_of(dataset, columns, "validation").items()}
+    rows = {"made": samples[:columns], "wanted": held_out[of]}
+    if dataset.low:
+        small = reduced(held_out[of], dataset.low)
+        factor = dataset.low.factor
+        pixels = small.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+        rows = {"low": pixels, "bicubic": enlarged(small, factor), **rows}
+    else:
+        rows = {"from": next(each for domain, each in held_out.items() if domain != of), **rows}
+    return rows
 
 
 def beside_nearest(state: TrainingState, evaluator: Evaluator, samples: dict[str, Tensor], store: Store) -> None:

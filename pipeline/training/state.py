@@ -204,6 +204,7 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
             spec.batch_size,
             partial(kind.of.laid_out, memory_format=layout),
             spec.data.mirror,
+            getattr(spec.game, "learned_from", None) == "pairs",
         ),
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),

@@ -38,7 +38,8 @@ VERBS = {
     "sync": "--home --tracking-uri",
     "ui": "--home --tracking-uri",
     "train": "--seed --budget --set --data-root -o --out --home --json",
-    "generate": "-n --columns --class --truncation --trust-code --interpolate --translate --to --seed -o --out",
+    "generate": "-n --columns --class --truncation --trust-code --interpolate --translate --enlarge --to --seed -o "
+    "--out",
     "spaces": "",
     "conform": "--as --set",
     "doctor": "--home --data-root --repair --json",

@@ -53,7 +53,7 @@ def test_other_digits_dark_on_light_teach_to_invert_digits(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_the_preset_on_pictures_in_two_styles_at_toy_size(data_root: Path, tmp_path: Path) -> None:
     styles = [data_root / "emoji_domains" / "images" / name for name in ("twemoji72", "noto72")]
-    small = {"generator.width": 4, "generator.blocks": 1, "discriminator.width": 4, "budget.images": 16}
+    small = {"generator": "{network: cyclegan, width: 4, blocks: 1}", "discriminator.width": 4, "budget.images": 16}
     small |= {"evaluation.every": 8, "evaluation.samples": 64, "evaluation.features": "random"}
     settings = [f"data.name=imagefolders:{','.join(map(str, styles))}", "data.resolution=32"]
     spec, sweep, _ = load_trial("cyclegan", [*settings, *(f"{key}={value}" for key, value in small.items())])

@@ -70,7 +70,7 @@ def test_what_cannot_be_translated(tmp_path: Path, images: Path) -> None:
         translate(path, images, None, out)
     with pytest.raises(InputError, match="--to: found a; valid of this checkpoint: b"):
         translate(one_way, images, "a", out)
-    with pytest.raises(InputError, match="the folder that is translated"):
+    with pytest.raises(InputError, match="the folder that is read"):
         translate(path, images, "b", images)
     with pytest.raises(InputError, match="there is no such folder"):
         translate(path, tmp_path / "gone", "b", out)

@@ -20,7 +20,7 @@ CASES = [
     (
         "name: digits",
         "name: digits, size: 8",
-        'data.size: unknown key "size", (valid: limit, mirror, name, resolution)',
+        'data.size: unknown key "size", (valid: limit, low, mirror, name, paired, resolution)',
     ),
     ("name: digits", "name: digit", 'data.name: found "digit", did you mean "digits"? (valid: digits, mnist, '),
     ("name: digits", "name: {choice: [digits, mnist]}", "data.name: found a distribution; valid: one value, trials"),

@@ -29,17 +29,18 @@ class Told(nn.Module):
 
 
 class Dropout(Told):
-    """Sets a share of the values to 0 and scales the others up, in training alone; randomness is an argument."""
+    """Sets a share of the values to 0 and scales the others up, in training alone, or `always` where it is the noise
+    that a generator has; randomness is an argument."""
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, always: bool = False) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.always = share, always
 
     def forward(self, x: Tensor, randomness: torch.Generator | None) -> Tensor:
-        if not self.training:
+        if not (self.training or self.always):
             return x
         if randomness is None:
-            raise ValueError("dropout in training needs its randomness as an argument")
+            raise ValueError("dropout needs its randomness as an argument")
         kept = torch.rand(x.shape, generator=randomness, device=x.device) >= self.share
         return x * kept.to(x.dtype) / (1 - self.share)
 

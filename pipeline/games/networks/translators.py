@@ -45,7 +45,8 @@ class Generator(nn.Module):
             width //= 2
         self.layers = nn.Sequential(*layers, *_convolution(width, shape[0], 7, "none"), nn.Tanh())
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, randomness: torch.Generator | None = None) -> Tensor:
+        """It has no noise of its own."""
         out: Tensor = self.layers(x)
         return out
 
