@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -14,8 +13,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.data.batches import Batch
 from pipeline.data.trees import rows
-from pipeline.games.game import Draw, Losses, Side, Turn
+from pipeline.games.game import SIDES, Draw, Losses, Side, Turn
+from pipeline.schema.optimiser import OPTIMISERS
 from pipeline.schema.parts import GradientClippingSpec
+from pipeline.schema.schedule import value_at
 from pipeline.training.state import TrainingState
 
 
@@ -110,21 +111,17 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _schedule(state: TrainingState) -> None:
-    spec, budget = state.spec.optimiser, state.spec.budget.images
-    if spec.schedule == "constant" and not spec.warmup:
+    """Sets both optimisers' rates and betas to what they are at this point of the budget."""
+    spec, share = state.spec.optimiser, state.progress.share
+    if spec.constant:
         return
-    factor = 1.0
-    if spec.schedule != "constant":
-        left = min(max(1 - state.images / budget, 0.0) / (1 - spec.hold), 1.0)
-        if spec.schedule == "cosine":
-            left = (1 - math.cos(math.pi * left)) / 2
-        final = spec.final_rate or 0.0
-        factor = final + (1 - final) * left
+    factor, row = spec.factor(share), OPTIMISERS[spec.name]
     if state.images < spec.warmup:
         factor *= (state.images + state.spec.batch_size) / (spec.warmup + state.spec.batch_size)
-    for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), spec.rates, strict=True):
+    for side, optimiser in zip(SIDES, (state.optimiser_g, state.optimiser_d), strict=True):
+        lr, betas = spec.of(side, share)
         for group in optimiser.param_groups:
-            group["lr"] = lr * group["factor"] * factor
+            group.update(row.averages(*betas), lr=lr * group["factor"] * factor)
 
 
 @torch.no_grad()
@@ -132,10 +129,10 @@ def _average(state: TrainingState, batch_size: int) -> None:
     """The EMA update: parameters and batch norm's statistics averaged, the rest copied."""
     if state.averaging is None:
         return
-    half_life, ramp = state.spec.ema.half_life, state.spec.ema.ramp
+    half_life, ramp = value_at(state.spec.ema.half_life, state.progress.share), state.spec.ema.ramp
     if ramp is not None and state.spec.init_from is None:  # else it begins with an average that is worth keeping
         half_life = min(half_life, ramp * (state.images + batch_size))
-    decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life)
+    decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life) if half_life else 0.0
     get_ema_multi_avg_fn(decay)(state.averaging.ours, state.averaging.theirs, None)
     for ours, theirs in state.averaging.copied:
         ours.copy_(theirs)
