@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import pictures
+from pipeline.data import pictures, rows
 from pipeline.data.said import in_order, listed, plain
 from pipeline.errors import InputError
 
@@ -74,26 +74,35 @@ def signature(path: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def read(path: Path, resolution: int) -> Images:
+def read(path: Path, resolution: int, scratch: Path | None = None) -> Images:
     """All pictures; C is 1 where every one is grey, else 3. See pictures.read for how each becomes a square.
 
-    Raises InputError that names the folder without images, or counts the files that cannot be read.
+    scratch: the folder of the file that they are put into, mapped into memory, where they do not fit (None: they do).
+    Those of 32 bits a pixel stay in memory until the range of all is known. Raises InputError that names the folder
+    without images, or counts the files that cannot be read.
     """
     listing = _listing(path)
-    found, unreadable = [], []
-    for file, _ in listing.files:
+    pixels = rows.room((len(listing.files), resolution, resolution, 3), scratch)
+    found, unreadable, grey = [], [], True
+    for at, (file, _) in enumerate(listing.files):
         try:
-            found.append(pictures.read(file, resolution))
+            picture = pictures.read(file, resolution)
+            grey = grey and picture.pixels.ndim == 2
+            if picture.deep is None:
+                pixels[at] = _coloured(picture.pixels)
+                picture.pixels = pixels[at]
+            found.append(picture)
         except pictures.Unreadable as error:
             unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
     if unreadable:
         count = f"{len(unreadable):,} of {len(listing.files):,} files"
         raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
     notes = pictures.levelled(found)
-    grey = all(picture.pixels.ndim == 2 for picture in found)
-    stacked = np.stack([picture.pixels if grey else _coloured(picture.pixels) for picture in found])
-    images = torch.from_numpy(stacked)
-    images = images[:, None] if grey else images.permute(0, 3, 1, 2).contiguous()
+    for at, picture in enumerate(found):
+        if picture.deep is not None:
+            pixels[at] = _coloured(picture.pixels)
+    images = torch.from_numpy(pixels[..., :1] if grey else pixels).permute(0, 3, 1, 2)
+    images = images if isinstance(pixels, np.memmap) else images.contiguous()
     labels = [label for _, label in listing.files if label is not None]
     rest = sum(listing.left_out.values())
     return Images(
@@ -109,7 +118,8 @@ def read(path: Path, resolution: int) -> Images:
 
 
 def _coloured(pixels: pictures.Pixels) -> pictures.Pixels:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    """(R, R, C), C 1 or 3: to be broadcast."""
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
 def _origin(sizes: list[tuple[int, int]]) -> str:

@@ -65,7 +65,7 @@ def read(spec: DataSpec, root: Path | None, cache: Path) -> Source:
 def images(spec: DataSpec, root: Path | None, cache: Path) -> Source:
     """A folder of images."""
     assert spec.resolution is not None  # the spec sees to it
-    found = folder.read(folder.path_of(spec.name), spec.resolution)
+    found = folder.read(folder.path_of(spec.name), spec.resolution, cache)
     return Source(found.images, found.labels, **{name: getattr(found, name) for name in folder.SAID})
 
 
