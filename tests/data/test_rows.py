@@ -154,18 +154,18 @@ make(folder, 1000)  # whatever is set up once
 rows.CHUNK = 2**22
 for rows.SHARE in (0.0, 0.25):
     before = own()
-    most, total, _ = make(folder, 60_000)
+    most, total, _ = make(folder, 100_000)
     print(most - before, total, own() - before)
 """
 
 
 def test_preparing_and_reading_hold_no_more_than_a_chunk_in_memory(tmp_path: Path) -> None:
-    """60 MB are in the process's own memory, twice, where they fit, and some chunks of 4 where they do not; what is
+    """100 MB are in the process's own memory, twice, where they fit, and some chunks of 4 where they do not; what is
     read of the cache is mapped, not copied."""
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
     streamed, held = ([int(value) for value in line.split()] for line in done.stdout.splitlines())
-    assert streamed[1] == held[1] == 1000 * sum(range(60))
-    assert held[0] > 100
-    assert streamed[0] < 20
-    assert max(streamed[2], held[2]) < 20
+    assert streamed[1] == held[1] == 1000 * sum(range(100))
+    assert held[0] > 180
+    assert streamed[0] < 50  # what the allocator keeps of freed chunks among it
+    assert streamed[2] < 50
