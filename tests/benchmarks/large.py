@@ -2,20 +2,21 @@
 
 python -m tests.benchmarks.large batches [--images 40000] [--pairs 9]   batches of 64, in turns, held and mapped
 python -m tests.benchmarks.large prepare [--images 20000]               a folder made into a cache, either way
-python -m tests.benchmarks.large steps FAMILY RESOLUTION                 one process: seconds a step and its memory
+python -m tests.benchmarks.large steps FAMILY RESOLUTION [MICROBATCH]     two steps of 16 images: seconds and memory
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 
@@ -31,11 +32,10 @@ SIDE, BATCH, DRAWN = 64, 64, 100  # pixels; images of a batch; batches of a turn
 MEGABYTE = 2**20
 
 
-def own_memory() -> tuple[int, int]:
-    """Megabytes of this process's own, and of what it maps of files, of which the system can take each back."""
+def own_memory() -> int:
+    """Megabytes of this process's own, without the files that it maps, which the system can take back."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    found = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in lines if line.startswith("Rss")}
-    return found["RssAnon"], found["RssFile"]
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("RssAnon"))
 
 
 def batches(images: int, pairs: int) -> None:
@@ -66,7 +66,7 @@ def prepare(images: int) -> None:
             small.save(pictures / f"{number:06}.png")
         for name, share in (("streamed", 0.0), ("held", rows.SHARE)):
             rows.SHARE = share
-            before, start = own_memory()[0], time.process_time()
+            before, start = own_memory(), time.process_time()
             peak = _Peak()
             found = load(DataSpec(name=f"imagefolder:{pictures}", resolution=SIDE), None, Path(folder) / name)
             print(
@@ -79,15 +79,13 @@ class _Peak:
     """The most of this process's own memory, looked at every few milliseconds."""
 
     def __init__(self) -> None:
-        import threading
-
         self._most, self._on = 0, True
         self._thread = threading.Thread(target=self._look)
         self._thread.start()
 
     def _look(self) -> None:
         while self._on:
-            self._most = max(self._most, own_memory()[0])
+            self._most = max(self._most, own_memory())
             time.sleep(0.005)
 
     def stop(self) -> int:
@@ -96,33 +94,30 @@ class _Peak:
         return self._most
 
 
-def steps(family: str, resolution: int) -> None:
-    for microbatch in (None, 4):
-        network = {"network": family, "width": 64 if resolution <= 64 else 16}
-        tree: dict[str, Any] = {
-            "data": {"name": "imagefolder:none", "resolution": resolution},
-            "budget": {"images": 1000},
-            "evaluation": {"every": 1000},
-            "batch_size": 16,
-            "microbatch": microbatch,
-            "generator": network,
-            "discriminator": network,
-        }
-        spec = resolve(TrialSpec.model_validate(tree), cuda=False)
-        images = torch.randint(0, 256, (200, 3, resolution, resolution), dtype=torch.uint8)
-        state = initial(spec, parted(spec.data, images, torch.arange(200) % 2), 1)
-        before, peak, start = own_memory()[0], _Peak(), time.process_time()
-        for _ in range(3):
-            step(state, state.batches.next(state.randomness), state.randomness)
-        used, seconds = peak.stop() - before, (time.process_time() - start) / 3
-        weights = sum(
-            each.numel() for side in (state.game.generator, state.game.discriminator) for each in side.parameters()
-        )
-        print(
-            f"{family} {resolution}, width {network['width']}, microbatch {microbatch}: {seconds:.1f} s a step, "
-            f"{used} MB for steps of 16, {weights / 1e6:.1f} million weights, "
-            f"{psutil.Process().memory_info().rss // MEGABYTE} MB in all"
-        )
+def steps(family: str, resolution: int, microbatch: int | None) -> None:
+    network = {"network": family, "width": 64 if resolution <= 64 else 16}
+    tree: dict[str, Any] = {
+        "data": {"name": "imagefolder:none", "resolution": resolution},
+        "budget": {"images": 1000},
+        "evaluation": {"every": 1000},
+        "batch_size": 16,
+        "microbatch": microbatch,
+        "generator": network,
+        "discriminator": network,
+    }
+    spec = resolve(TrialSpec.model_validate(tree), cuda=False)
+    images = torch.randint(0, 256, (200, 3, resolution, resolution), dtype=torch.uint8)
+    state = initial(spec, parted(spec.data, images, torch.arange(200) % 2), 1)
+    before, peak, start = own_memory(), _Peak(), time.process_time()
+    for _ in range(2):
+        step(state, state.batches.next(state.randomness), state.randomness)
+    used, seconds = peak.stop() - before, (time.process_time() - start) / 2
+    sides = (state.game.generator, state.game.discriminator)
+    weights = sum(each.numel() for side in sides for each in side.parameters())
+    print(
+        f"| {family} {resolution}, width {network['width']}, {weights / 1e6:.1f} M | {microbatch or 16} | "
+        f"{seconds:.1f} | {used} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} |"
+    )
 
 
 def main() -> None:
@@ -138,7 +133,8 @@ def main() -> None:
     elif asked.what == "prepare":
         prepare(asked.images)
     else:
-        steps(asked.of[0], int(asked.of[1]))
+        family, resolution, *microbatch = asked.of
+        steps(family, int(resolution), int(microbatch[0]) if microbatch else None)
 
 
 if __name__ == "__main__":
