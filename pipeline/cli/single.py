@@ -115,7 +115,7 @@ def conform(
     else:
         spec = load_trial(part, overrides or [])[0]
     wrong = 0
-    for found in check(resolve(spec.model_copy(update={"batch_size": 16}), cuda=False)):
+    for found in check(resolve(spec.model_copy(update={"batch_size": 16, "microbatch": None}), cuda=False)):
         typer.echo(
             f"{'ok    ' if found.wrong is None else 'WRONG '} {found.name}"
             + (f": {found.wrong}" if found.wrong else "")

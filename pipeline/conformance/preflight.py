@@ -35,6 +35,7 @@ def preflight(specs: Sequence[TrialSpec], cache: Path, root: Path | None) -> Non
 
 def _build(spec: TrialSpec, dataset: Dataset) -> None:
     small: dict[str, Any] = {"device": "cpu", "precision": "fp32", "batch_size": PACKS * spec.game.packing}
+    small["microbatch"] = None
     try:
         state = initial(spec.model_copy(update=small), dataset, seed=0)
         wrong = shapes(state) or reach(state)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.data.rows import fits
+
 SHARE = 0.25  # of a GPU's free memory that the data may take
 REAL, LABEL = "real", "label"  # the names of samples and labels, of data of one domain
 
@@ -61,7 +63,8 @@ class Batches:
         mirrored: bool = False,
         paired: bool = False,
     ) -> None:
-        """Kept on the device where all domains fit, else in pinned memory. One domain is called REAL. laid_out: how a
+        """Kept on the device where all domains fit, else in pinned memory, and what does not fit there either in the
+        file that it is mapped from, of which each batch is pinned alone. One domain is called REAL. laid_out: how a
         batch of float samples lies in memory. mirrored: every image is shown mirrored half of the time.
         paired: all domains follow the order of the first one, and are mirrored together."""
         self.device, self.batch_size, self._laid_out, self._mirrored = device, batch_size, laid_out, mirrored
@@ -103,7 +106,8 @@ class Batches:
         def kept(tensor: Tensor) -> Tensor:
             if self.resident:
                 return tensor.to(self.device)
-            return tensor.pin_memory() if self.device.type == "cuda" else tensor
+            size = tensor.numel() * tensor.element_size()
+            return tensor.pin_memory() if self.device.type == "cuda" and fits(size) else tensor
 
         return Domain(kept(domain.samples), None if domain.labels is None else kept(domain.labels))
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from pipeline.data import columns, sources
 from pipeline.data.batches import REAL
 from pipeline.data.cache import Entry, cached
+from pipeline.data.rows import Kept, Rows, chunks, fits, whole
 from pipeline.data.said import read_line
 from pipeline.errors import InputError
 from pipeline.schema.datasets import lookup
@@ -26,6 +27,7 @@ SPLIT_SEED = 20260101  # fixed for ever: the parts do not depend on the sweep's 
 HELD_OUT = 10_000  # at most, for validation and for test each
 FORMAT = 2  # of the cache: one higher where samples are decoded, resized or split in another way
 PARTS = ("train", "validation", "test")
+Made = tuple[Mapping[str, Kept], dict[str, Any]]  # an Entry that may not be in memory yet
 SMALLEST = 100  # samples, under which a held-out fifth says nothing
 
 
@@ -115,7 +117,7 @@ def _loaded(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
         return drawn
     if known is None:
         split = {name: _split(spec.name, source) for name, source in sources.of_function(spec).items()}
-        return several({name: assembled(spec, entry) for name, entry in _finished(spec.name, split).items()})
+        return several({name: assembled(spec, _taken(made)) for name, made in _finished(spec.name, split).items()})
     key = sources.cache_key(spec)
     return assembled(spec, cached(cache / "data" / f"{key}-v{FORMAT}.safetensors", lambda: _parts(spec, root, cache)))
 
@@ -138,13 +140,18 @@ def several(domains: dict[str, Dataset]) -> Dataset:
     )
 
 
-def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Entry:
+def _parts(spec: DataSpec, root: Path | None, cache: Path) -> Made:
     (entry,) = _finished(spec.name, {REAL: _split(spec.name, sources.read(spec, root, cache))}).values()
     return entry
 
 
-def _split(name: str, source: sources.Source) -> Entry:
-    """Training, validation and test part, with what is to be said of them."""
+def _taken(made: Made) -> Entry:
+    return {name: whole(tensor) for name, tensor in made[0].items()}, made[1]
+
+
+def _split(name: str, source: sources.Source) -> Made:
+    """Training, validation and test part, with what is to be said of them. What does not fit into memory twice is
+    taken when it is written."""
     count = len(source.samples)
     if count < SMALLEST:
         raise InputError(f"{name}: found {count} samples; valid: at least {SMALLEST}")
@@ -154,7 +161,10 @@ def _split(name: str, source: sources.Source) -> Entry:
         index = {"validation": order[:HELD_OUT], "train": order[HELD_OUT:]}
     else:
         index = {"validation": order[:held], "test": order[held : 2 * held], "train": order[2 * held :]}
-    tensors = {part: source.samples[at] for part, at in index.items()}
+    later = not fits(source.samples.numel() * source.samples.element_size())
+    tensors: dict[str, Kept] = {
+        part: Rows(source.samples, at) if later else source.samples[at] for part, at in index.items()
+    }
     if source.labels is not None:
         tensors |= {f"{part}_labels": source.labels[at] for part, at in index.items()}
     if source.test is not None:
@@ -179,21 +189,21 @@ def _split(name: str, source: sources.Source) -> Entry:
 def parted(spec: DataSpec, samples: Tensor, labels: Tensor) -> Dataset:
     """Images at hand as a data set."""
     (entry,) = _finished(spec.name, {REAL: _split(spec.name, sources.Source(samples, labels))}).values()
-    return assembled(spec, entry)
+    return assembled(spec, _taken(entry))
 
 
-def _finished(name: str, domains: dict[str, Entry]) -> dict[str, Entry]:
+def _finished(name: str, domains: dict[str, Made]) -> dict[str, Made]:
     """Each domain with its fingerprint; tables, whose columns have units of their own, standardised by one measure of
     them all, so that they stay where they are to each other."""
     trains = [tensors["train"] for tensors, _ in domains.values()]
     tables = all(said["kind"] == "points" for _, said in domains.values())
     if not tables or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
         return {domain: (tensors, facts_of(tensors) | said) for domain, (tensors, said) in domains.items()}
-    found = columns.measure(torch.cat(trains))
-    return {domain: _standardised(name, *entry, found) for domain, entry in domains.items()}
+    found = columns.measure(torch.cat([whole(train) for train in trains]))
+    return {domain: _standardised(name, *_taken(entry), found) for domain, entry in domains.items()}
 
 
-def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], found: columns.Columns) -> Entry:
+def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], found: columns.Columns) -> Made:
     before = facts_of({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
     tensors |= {part: columns.standardised(tensors[part], found) for part in PARTS}
     return tensors, said | {
@@ -205,20 +215,21 @@ def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], f
     }
 
 
-def _counted(tensors: dict[str, Tensor]) -> tuple[int, tuple[int, ...], list[int]]:
+def _counted(tensors: Mapping[str, Kept]) -> tuple[int, tuple[int, ...], list[int]]:
     """Samples of all parts, the shape of one, and the samples of each class, none without labels."""
     samples = sum(len(tensors[part]) for part in PARTS)
-    labels = [tensors[f"{part}_labels"] for part in PARTS if f"{part}_labels" in tensors]
+    labels = [whole(tensors[f"{part}_labels"]) for part in PARTS if f"{part}_labels" in tensors]
     return samples, tuple(tensors["train"].shape[1:]), torch.bincount(torch.cat(labels)).tolist() if labels else []
 
 
-def facts_of(tensors: dict[str, Tensor]) -> dict[str, Any]:
+def facts_of(tensors: Mapping[str, Kept]) -> dict[str, Any]:
     """Their fingerprint."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
+        for chunk in chunks(tensor):
+            digest.update(chunk.numpy().data)
     return {"fingerprint": digest.hexdigest()[:16]}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import pictures
+from pipeline.data import pictures, rows
 from pipeline.data.said import in_order, listed, plain
 from pipeline.errors import InputError
 
@@ -75,16 +75,28 @@ def signature(path: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def read(path: Path, resolution: int) -> Images:
+def read(path: Path, resolution: int, scratch: Path | None = None) -> Images:
     """All pictures; C is 1 where every one is grey, else 3. See pictures.read for how each becomes a square.
 
-    Raises InputError that names the folder without images, or counts the files that cannot be read.
+    scratch: the folder of the file that they are put into, mapped into memory, where they do not fit (None: they do).
+    Those of 32 bits a pixel stay in memory until the range of all is known. Raises InputError that names the folder
+    without images, or counts the files that cannot be read.
     """
-    listing, found, notes = _opened(path, resolution)
-    grey = all(picture.pixels.ndim == 2 for picture in found)
-    stacked = np.stack([picture.pixels if grey else _coloured(picture.pixels) for picture in found])
-    images = torch.from_numpy(stacked)
-    images = images[:, None] if grey else images.permute(0, 3, 1, 2).contiguous()
+    listing = _listing(path)
+    pixels = rows.room((len(listing.files), resolution, resolution, 3), scratch)
+    found, grey = list[pictures.Picture](), True
+    for at, picture in enumerate(_pictures(path, listing, resolution)):
+        grey = grey and picture.pixels.ndim == 2
+        if picture.deep is None:
+            pixels[at] = _coloured(picture.pixels)
+            picture.pixels = pixels[at]
+        found.append(picture)
+    notes = pictures.levelled(found)
+    for at, picture in enumerate(found):
+        if picture.deep is not None:
+            pixels[at] = _coloured(picture.pixels)
+    images = torch.from_numpy(pixels[..., :1] if grey else pixels).permute(0, 3, 1, 2)
+    images = images if isinstance(pixels, np.memmap) else images.contiguous()
     labels = [label for _, label in listing.files if label is not None]
     rest = sum(listing.left_out.values())
     return Images(
@@ -102,26 +114,25 @@ def read(path: Path, resolution: int) -> Images:
 def read_each(path: Path) -> tuple[list[Tensor], tuple[Path, ...]]:
     """All pictures as large as they are, each uint8 (C, H, W) with C 1 where it is grey and else 3, and where each is
     in the folder. Raises InputError as read() does."""
-    listing, found, _ = _opened(path, None)
+    listing = _listing(path)
+    found = list(_pictures(path, listing, None))
+    pictures.levelled(found)
     images = [torch.from_numpy(picture.pixels.copy()) for picture in found]
     each = [image[None] if image.dim() == 2 else image.permute(2, 0, 1).contiguous() for image in images]
     return each, tuple(file.relative_to(path) for file, _ in listing.files)
 
 
-def _opened(path: Path, resolution: int | None) -> tuple[Listing, list[pictures.Picture], list[str]]:
-    """The pictures of a folder, and notes on what was done to their values."""
-    listing = _listing(path)
-    found, unreadable = [], []
+def _pictures(path: Path, listing: Listing, resolution: int | None) -> Iterator[pictures.Picture]:
+    """Those of a folder, one at a time; after the last one InputError where there were some that cannot be read."""
+    unreadable = []
     for file, _ in listing.files:
         try:
-            found.append(pictures.read(file, resolution))
+            yield pictures.read(file, resolution)
         except pictures.Unreadable as error:
             unreadable.append(plain(f"{file.relative_to(path)} ({error})"))
     if unreadable:
         count = f"{len(unreadable):,} of {len(listing.files):,} files"
         raise InputError(f"{path}: cannot read {count}: {listed(unreadable, NAMED)}; remove or replace them")
-    notes = pictures.levelled(found)
-    return listing, found, notes
 
 
 def check_pairs(one: Path, other: Path) -> None:
@@ -156,7 +167,8 @@ def check_large(path: Path, least: int) -> None:
 
 
 def _coloured(pixels: pictures.Pixels) -> pictures.Pixels:
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    """(R, R, C), C 1 or 3: to be broadcast."""
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
 def _origin(sizes: list[tuple[int, int]]) -> str:

@@ -68,7 +68,7 @@ def images(spec: DataSpec, root: Path | None, cache: Path) -> Source:
     assert spec.resolution is not None  # the spec sees to it
     if spec.low:
         folder.check_large(folder.path_of(spec.name), spec.resolution)
-    found = folder.read(folder.path_of(spec.name), spec.resolution)
+    found = folder.read(folder.path_of(spec.name), spec.resolution, cache)
     return Source(found.images, found.labels, **{name: getattr(found, name) for name in folder.SAID})
 
 

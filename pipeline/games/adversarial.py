@@ -16,10 +16,11 @@ from pipeline.games import augment, latent, objectives
 from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
 from pipeline.games.growing import Growth
 from pipeline.games.networks import build_discriminator, build_generator
-from pipeline.games.regularisers import Regulariser, Seen, mode_seeking, own_term, scalars_of
+from pipeline.games.regularisers import Regulariser, Seen, mode_seeking, own_term, scalars_of, scheduled
 from pipeline.schema.base import OWN
 from pipeline.schema.game import AdversarialSpec
 from pipeline.schema.rows import at
+from pipeline.schema.schedule import value_at
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 
@@ -73,7 +74,8 @@ class AdversarialGame(Plain):
         }
         for label, part in spec.regularisers.own.items():
             self._terms[f"own.{label}"] = own_term(label, part), part
-        self._scalars = {name: scalars_of(part) for name, (_, part) in self._terms.items()}
+        # Of those without a schedule, which are the same at every step.
+        self._scalars = {name: scalars_of(part) for name, (_, part) in self._terms.items() if not scheduled(part)}
 
     def intervals(self, side: Side) -> Mapping[str, int]:
         if side == "generator":
@@ -116,15 +118,14 @@ class AdversarialGame(Plain):
                 real_scores=real_scores,
                 fake_scores=fake_scores,
                 randomness=turn.randomness,
-                scalars=self._scalars[name],
+                scalars=self._scalars.get(name) or scalars_of(part, turn.progress.share),
                 auxiliary=state,
                 step=self._made(rule, turn),
                 sample_axes=len(self._shape),
             )
             terms[name] = factor * rule.penalty(seen, part)
-        measured = (
-            {"ada_probability": turn.auxiliary["discriminator"]["ada"]["p"]} if self._spec.augmentation.ada else {}
-        )
+        adapted = turn.auxiliary["discriminator"].get("ada")
+        measured = {"ada_probability": adapted["p"]} if adapted else {}
         measured |= self._growth.measured(turn.progress, real.device)
         return Losses(terms, {SAMPLES: (real_scores, fake_scores)}, measured)
 
@@ -143,7 +144,7 @@ class AdversarialGame(Plain):
         if side == "generator":
             return {}
         names = {name: rule.state for name, (rule, _) in self._terms.items() if rule.state}
-        if self._spec.augmentation.ada:
+        if self._spec.augmentation.ada and self._spec.augmentation.ada.probability is None:
             names["ada"] = ("p", "signs")
         return {name: {key: torch.zeros((), device=device) for key in keys} for name, keys in names.items()}
 
@@ -201,11 +202,13 @@ class AdversarialGame(Plain):
 
     def _transformed_float(self, x: Tensor, turn: Turn) -> Tensor:
         augmentation, noise = self._spec.augmentation, self._spec.regularisers.instance_noise
-        if augmentation.diffaugment:
-            x = augment.diffaugment(x, augmentation.diffaugment, turn.randomness)
-        if augmentation.ada:
-            p = turn.auxiliary["discriminator"]["ada"]["p"]
-            x = augment.ada(x, p, turn.randomness, augmentation.ada.flip)
+        share = turn.progress.share
+        if diffaugment := augmentation.diffaugment:
+            x = augment.diffaugment(x, diffaugment, turn.randomness, share)
+        if ada := augmentation.ada:
+            fixed = None if ada.probability is None else torch.tensor(value_at(ada.probability, share))
+            p = turn.auxiliary["discriminator"]["ada"]["p"] if fixed is None else fixed
+            x = augment.ada(x, p, turn.randomness, ada.flip)
         if noise:
             left = 1 - turn.progress.images / (noise.share * self._spec.budget.images)
             if left > 0:
@@ -238,4 +241,4 @@ class AdversarialGame(Plain):
         second = latent.draw(self._spec.latent, len(inputs[LATENT]), turn.randomness)
         other = self.generate(generator, {**inputs, LATENT: second}, turn.draw)
         assert isinstance(other, Tensor)
-        return mode_seeking((turn.fakes, other), (inputs[LATENT], second), spec)
+        return mode_seeking((turn.fakes, other), (inputs[LATENT], second), spec, turn.progress.share)

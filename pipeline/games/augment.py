@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 
 from pipeline.data.batches import mirrored
 from pipeline.schema.parts import AdaSpec, DiffAugmentSpec, Transform
+from pipeline.schema.schedule import value_at
 
 SHIFT, CUT = 1 / 8, 1 / 2  # of a side (Zhao et al. 2020b)
 
@@ -66,11 +67,18 @@ def transformed(x: Tensor, name: Transform, randomness: torch.Generator) -> Tens
     return x
 
 
-def diffaugment(x: Tensor, spec: DiffAugmentSpec, randomness: torch.Generator) -> Tensor:
-    """Zhao et al. 2020b: the transforms that are on, in the order flip, colour, translation, cutout."""
+def diffaugment(x: Tensor, spec: DiffAugmentSpec, randomness: torch.Generator, share: float = 0.0) -> Tensor:
+    """Zhao et al. 2020b: the transforms that are on, in the order flip, colour, translation, cutout, each on an image
+    with the probability that it has when `share` of the budget is spent."""
+    probability = value_at(spec.probability, share)
     for name, transform in TRANSFORMS.items():
         if getattr(spec, name):
-            x = transform(x, randomness)
+            moved = transform(x, randomness)
+            x = (
+                moved
+                if probability == 1
+                else torch.where(_each(_chance(len(x), x, randomness) < probability), moved, x)
+            )
     return x
 
 

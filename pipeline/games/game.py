@@ -66,6 +66,7 @@ class Turn:
     # The state of both sides' parts, as it was before the step.
     auxiliary: Mapping[Side, Auxiliary] = field(default_factory=lambda: {"generator": {}, "discriminator": {}})
     progress: Progress = Progress()
+    first: int = 0  # of a part of the batch (microbatch): the row of the batch that its first one is
 
     @property
     def real(self) -> Tensor:

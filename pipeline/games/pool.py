@@ -22,10 +22,10 @@ def empty(size: int, shape: tuple[int, ...], batch: int, device: torch.device) -
     }
 
 
-def shown(pool: Pool, fakes: Tensor) -> Tensor:
+def shown(pool: Pool, fakes: Tensor, first: int = 0) -> Tensor:
     """What the discriminator sees of these fakes (batch, ...): each as it is while the pool fills, and else with
-    probability one half an earlier one, drawn uniformly, in its place."""
-    index, swapped, _ = _drawn(pool, len(fakes))
+    probability one half an earlier one, drawn uniformly, in its place. first: the batch's row that they begin with."""
+    index, swapped = (each[first:] for each in _drawn(pool, first + len(fakes))[:2])
     earlier = pool["images"].index_select(0, index).to(fakes.dtype)
     count = len(index)
     return torch.cat([torch.where(_wide(swapped, fakes), earlier, fakes[:count]), fakes[count:]])

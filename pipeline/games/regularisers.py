@@ -27,6 +27,7 @@ from pipeline.schema.parts import (
     R2Spec,
     WganGpSpec,
 )
+from pipeline.schema.schedule import value_at
 
 Discriminator = Callable[[Tensor], Tensor]
 
@@ -133,10 +134,12 @@ def consistency(seen: Seen, spec: ConsistencySpec) -> Tensor:
     return seen.scalars["weight_real"] * of_real + seen.scalars["weight_fake"] * of_fake
 
 
-def mode_seeking(fakes: tuple[Tensor, Tensor], latents: tuple[Tensor, Tensor], spec: ModeSeekingSpec) -> Tensor:
+def mode_seeking(
+    fakes: tuple[Tensor, Tensor], latents: tuple[Tensor, Tensor], spec: ModeSeekingSpec, share: float = 0.0
+) -> Tensor:
     """weight / (mean|G(z1) - G(z2)| / mean|z1 - z2| + 1e-5) (Mao et al. 2019, eq. 4, as in their code)."""
     apart = (fakes[0].float() - fakes[1].float()).abs().mean() / (latents[0] - latents[1]).abs().mean()
-    return spec.weight / (apart + 1e-5)
+    return value_at(spec.weight, share) / (apart + 1e-5)
 
 
 def _share(seen: Seen) -> Tensor:
@@ -152,9 +155,15 @@ def _off_one(gradient: Tensor) -> Tensor:
     return (norm - 1).square()
 
 
-def scalars_of(part: Strict) -> dict[str, Tensor]:
-    """Seen.scalars of a term's spec."""
-    return {key: torch.tensor(float(getattr(part, key))) for key in sorted(scalar_keys(type(part)))}
+def scalars_of(part: Strict, share: float = 0.0) -> dict[str, Tensor]:
+    """Seen.scalars of a term's spec when `share` of the budget is spent."""
+    keys = sorted(scalar_keys(type(part)) & type(part).model_fields.keys())
+    return {key: torch.tensor(float(value_at(getattr(part, key), share))) for key in keys}
+
+
+def scheduled(part: Strict) -> bool:
+    """Whether some number of a term's spec has a schedule."""
+    return any(isinstance(value, Strict) for _, value in part)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class TranslationGame(Plain):
         for domain in self._game.targets:
             fakes, kept = constant[to(domain)], turn.auxiliary["discriminator"].get(to(domain))
             if kept is not None:
-                fakes = pool.shown(kept, fakes)
+                fakes = pool.shown(kept, fakes, turn.first)
             real = self._scores(discriminator, domain, turn.batch[domain], turn)
             fake = self._scores(discriminator, domain, fakes, turn)
             terms[f"adversarial_{domain}"] = _by_sample(self._objective.discriminator, real, fake)

@@ -61,7 +61,8 @@ def moves(state: SweepState, space: Space, winner: int, factor: float, choices: 
 def moved(key: str, value: float, factor: float) -> Iterator[tuple[Any, str | None]]:
     """Down and up, each as (value, None) or (None, why not). Numbers are divided and multiplied by the factor, of a
     decay (see DECAYS) its distance to 1; integers are rounded, halves up, and must come to another one."""
-    if key.rpartition(".")[2] in DECAYS:
+    name = key.removesuffix(".start").removesuffix(".end")  # of a schedule
+    if name.rpartition(".")[2] in DECAYS:
         ends = (1 - (1 - value) * factor, 1 - (1 - value) / factor)
     elif value == 0:
         yield None, "it is 0, which no factor moves"

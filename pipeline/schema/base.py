@@ -88,11 +88,11 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
     path = [str(part) for part in first["loc"]]
     parts: list[type[BaseModel]] = [model]
     key: list[str] = []
-    tags: dict[str, type[BaseModel]] = {}  # of the union that the step before led to
+    tags: dict[str, list[type[BaseModel]]] = {}  # of the union that the step before led to
     named = False  # the step before led to a mapping whose keys are names of the user's own
     for part in path:
         if part in tags:  # a step in the error's place, not in the key
-            parts, tags = [tags[part]], {}
+            parts, tags = tags[part], {}
             continue
         key.append(part)
         if named or part.isdigit():
@@ -130,12 +130,12 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
     return f"{name}: found {quoted(found)}; valid: {message}" if name else message
 
 
-def _tags_in(annotation: Any) -> dict[str, type[BaseModel]]:
-    """The members of a union by their tags."""
+def _tags_in(annotation: Any) -> dict[str, list[type[BaseModel]]]:
+    """The members of a union by their tags; one that is no spec has none."""
     inner = get_args(annotation)
     if get_origin(annotation) is typing.Annotated:
         tag = next((each.tag for each in inner[1:] if isinstance(each, pydantic.Tag)), None)
-        return _tags_in(inner[0]) if tag is None else {tag: models_in(inner[0])[0]}
+        return _tags_in(inner[0]) if tag is None else {tag: models_in(inner[0])}
     if get_origin(annotation) in (typing.Union, types.UnionType):
         return {tag: model for each in inner for tag, model in _tags_in(each).items()}
     return {}

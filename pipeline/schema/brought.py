@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 # What a game can bring `with` it: everything in which the trials of a sweep may differ.
-BROUGHT = ("latent", "generator", "discriminator", "regularisers", "augmentation", "optimiser", "ema", "batch_size")
+BROUGHT = (
+    "latent",
+    "generator",
+    "discriminator",
+    "regularisers",
+    "augmentation",
+    "optimiser",
+    "ema",
+    "batch_size",
+    "microbatch",
+)
 
 
 def with_brought(tree: Any) -> Any:

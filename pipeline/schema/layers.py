@@ -14,6 +14,8 @@ Activation = Literal["relu", "leaky_relu", "silu", "tanh", "elu"]
 MlpActivation = Literal["relu", "leaky_relu", "silu", "tanh", "elu", "maxout"]
 Init = Literal["normal", "xavier", "orthogonal", "kaiming"]
 Minibatch = Literal["none", "stddev", "discrimination"]
+SMALLEST, LARGEST = 8, 256  # pixels a side of images
+WIDEST = 16  # times the width nearest the image, at most (Brock et al. 2019, app. B)
 GROUP = 4  # samples whose standard deviation is taken together (Karras et al. 2018, and their code)
 
 
@@ -63,7 +65,7 @@ def check_halvings(network: str, where: tuple[str, int], depth: int | None) -> N
         if stages(resolution) == 0:
             raise ValueError(f"data.resolution: found {resolution}; {network} halves it, valid: an even number")
     elif resolution % 2**depth or resolution // 2**depth < 2:
-        valid = [d for d in range(1, 6) if resolution % 2**d == 0 and resolution // 2**d >= 2]
+        valid = [d for d in range(1, 7) if resolution % 2**d == 0 and resolution // 2**d >= 2]
         raise ValueError(
             f"{side}.depth: found {depth}; a resolution of {resolution} cannot be halved {depth} times down to "
             f"2 x 2 or more, valid: {', '.join(map(str, valid)) or 'none, choose an even resolution'}"

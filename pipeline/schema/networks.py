@@ -13,6 +13,7 @@ from pipeline.schema.enlargers import SrresnetSpec
 from pipeline.schema.growing import ProgressiveDiscriminatorSpec, ProgressiveSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.layers import (
+    WIDEST,
     Activation,
     GeneratorNorm,
     Init,
@@ -21,6 +22,7 @@ from pipeline.schema.layers import (
     Norm,
     check_halvings,
     group_size,
+    stages,
 )
 from pipeline.schema.published import InfoganDiscriminatorSpec, InfoganSpec, SndcganDiscriminatorSpec, SndcganSpec
 from pipeline.schema.residual import R3ganDiscriminatorSpec, R3ganSpec, ResnetDiscriminatorSpec, ResnetSpec
@@ -46,16 +48,20 @@ class MlpSpec(Strict):
 
 class DcganSpec(Strict):
     """Radford et al. 2016 with `depth` stages of stride 2 (None: down to 4 x 4 or the odd size above it);
-    `width` channels at the stage nearest the image, doubled at each stage away from it.
+    `width` channels at the stage nearest the image, doubled at each stage away from it, to 16 times at most.
     activation None: relu in the generator, leaky_relu (0.2) in the discriminator.
     norm conditional_batch: gain and bias of each class (Dumoulin et al. 2017), the generator of a condition."""
 
     network: str
     width: int = Field(64, ge=1, le=1024)
-    depth: int | None = Field(None, ge=1, le=5)
+    depth: int | None = Field(None, ge=1, le=6)
     norm: GeneratorNorm = "batch"
     activation: Activation | None = None
     init: Init = "normal"
+
+    def widths(self, resolution: int) -> list[int]:
+        """The channels of each stage, the one nearest the image first."""
+        return [self.width * min(2**stage, WIDEST) for stage in range(self.depth or stages(resolution))]
 
     def check(self, side: str, resolution: int | None) -> None:
         """ValueError where it cannot be built for this resolution."""
@@ -186,11 +192,12 @@ def check_played(side: str, network: Any, game: str) -> None:
         raise ValueError(f"{side}.network: found {network.network} with game.name {game}; valid: {others}")
 
 
-def check_groups(network: Any, scores: int) -> None:
-    """ValueError where a batch of so many scores cannot be put into the groups of a discriminator's stddev."""
+def check_groups(network: Any, scores: int, of: str) -> None:
+    """ValueError where so many scores, of a batch or a microbatch, cannot be put into the groups of a discriminator's
+    stddev."""
     if network.minibatch == "stddev" and group_size(scores, network.group) == 1:
         sizes = " or ".join(map(str, range(2, network.group + 1)))
         raise ValueError(
-            f"discriminator.minibatch: found stddev with {scores} scores a batch (batch_size / game.packing), which "
+            f"discriminator.minibatch: found stddev with {scores} scores a batch ({of} / game.packing), which "
             f"are in no groups; valid: a number that {sizes} divides"
         )

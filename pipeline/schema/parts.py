@@ -1,4 +1,7 @@
-"""The specs of a game's parts: what may be added to its losses, its discriminator's input and its updates."""
+"""The specs of a game's parts: what may be added to its losses, its discriminator's input and its updates.
+
+A weight is a number, or the schedule of one (schema/schedule.py); so is the probability of an augmentation.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pydantic import Field, model_validator
 
 from pipeline.schema.base import Options, Strict, scalar
 from pipeline.schema.names import OwnName
+from pipeline.schema.schedule import NotNegative, Positive, Share
 
 Transform = Literal["colour", "translation", "cutout", "flip", "flip_translation"]
 
@@ -15,7 +19,7 @@ Transform = Literal["colour", "translation", "cutout", "flip", "flip_translation
 class GradientPenalty(Strict):
     """A penalty on the discriminator's gradient at its input, every `interval` of its steps, times `interval`."""
 
-    weight: float = scalar(10.0, gt=0)
+    weight: Positive = scalar(10.0)
     interval: int = Field(1, ge=1)
 
 
@@ -45,7 +49,7 @@ class LecamSpec(Strict):
     """Holds the scores near their running averages of the other side (Tseng et al. 2021, eq. 5), once the generator
     has made more than `start` steps (as in the authors' code); `decay` of the averages."""
 
-    weight: float = scalar(0.3, gt=0)
+    weight: Positive = scalar(0.3)
     decay: float = scalar(0.99, ge=0, lt=1)
     start: int = Field(1000, ge=0)
 
@@ -54,15 +58,15 @@ class ConsistencySpec(Strict):
     """Balanced consistency (bCR, Zhao et al. 2020, alg. 1): a sample and a transformed copy of it score alike.
     flip_translation is theirs; the default is without the flip, which makes other samples of digits and letters."""
 
-    weight_real: float = scalar(10.0, ge=0)
-    weight_fake: float = scalar(10.0, ge=0)
+    weight_real: NotNegative = scalar(10.0)
+    weight_fake: NotNegative = scalar(10.0)
     transform: Transform = "translation"
 
 
 class ModeSeekingSpec(Strict):
     """weight / (mean|G(z1) - G(z2)| / mean|z1 - z2| + 1e-5) in the generator's loss (Mao et al. 2019, eq. 4)."""
 
-    weight: float = scalar(1.0, gt=0)
+    weight: Positive = scalar(1.0)
 
 
 class WeightClippingSpec(Strict):
@@ -89,7 +93,7 @@ class OwnTermSpec(Strict):
     name: "file.py:object", a function or a Regulariser (see games/regularisers); options: its hyperparameters."""
 
     name: OwnName
-    weight: float = scalar(1.0, gt=0)
+    weight: Positive = scalar(1.0)
     interval: int = Field(1, ge=1)
     options: Options = {}
 
@@ -144,24 +148,36 @@ def _extras(spec: type[Strict]) -> dict[str, dict[str, Any]]:
 
 class DiffAugmentSpec(Strict):
     """DiffAugment (Zhao et al. 2020b): each transform that is on, on every input of D. flip (to the left, of half the
-    images) is none of its own."""
+    images) is none of its own. probability: of each transform on each image (theirs: 1)."""
 
     colour: bool = True
     translation: bool = True
     cutout: bool = True
     flip: bool = False
+    probability: Share = scalar(1.0)
 
 
 class AdaSpec(Strict):
     """Adaptive augmentation (Karras et al. 2020): each transform with a probability that grows while
     r_t = E[sign D(real)] is above `target` and falls below it, by one over `images` images; looked at every
     `interval` steps. flip: whether its list begins with the horizontal flip, as theirs does; false for what may not
-    be mirrored."""
+    be mirrored. probability: in place of one that adapts, a fixed one or a schedule (their ablations' fixed p)."""
 
     target: float = scalar(0.6, gt=-1, lt=1)
     images: int = Field(500_000, ge=1)
     interval: int = Field(4, ge=1)
     flip: bool = True
+    probability: Share | None = scalar(None)
+
+    @model_validator(mode="after")
+    def _adapts_or_not(self) -> AdaSpec:
+        unread = [key for key in ("target", "images", "interval") if getattr(self, key) != ADAPTS[key]]
+        if self.probability is not None and unread:
+            raise ValueError(f"found probability and {unread[0]}, which is of one that adapts; valid: one of them")
+        return self
+
+
+ADAPTS = {key: AdaSpec.model_fields[key].default for key in ("target", "images", "interval")}
 
 
 class AugmentationSpec(Strict):

@@ -8,6 +8,7 @@ from pipeline.schema.base import Strict
 from pipeline.schema.layers import Activation, GeneratorNorm, Init, JudgeSpec, Norm, check_halvings, stages
 
 SNDCGAN_STAGES = 3
+INFOGAN_LARGEST = 64  # pixels; at 128 its dense layers alone would have 270 million weights
 
 
 class SndcganSidesSpec(Strict):
@@ -18,7 +19,7 @@ class SndcganSidesSpec(Strict):
 
     network: str  # a name of FAMILIES
     width: int = Field(64, ge=1, le=1024)
-    depth: int | None = Field(None, ge=1, le=5)
+    depth: int | None = Field(None, ge=1, le=6)
     activation: Activation | None = None
     init: Init = "normal"
 
@@ -54,9 +55,10 @@ class InfoganSidesSpec(Strict):
     def check(self, side: str, resolution: int | None) -> None:
         """ValueError where it cannot be built for this resolution."""
         assert resolution is not None
-        if resolution % 4:
+        if resolution % 4 or resolution > INFOGAN_LARGEST:
             raise ValueError(
-                f"data.resolution: found {resolution}; {self.network} halves it twice, valid: a multiple of 4"
+                f"data.resolution: found {resolution}; {self.network} halves it twice, valid: a multiple of 4 up to "
+                f"{INFOGAN_LARGEST}"
             )
 
 

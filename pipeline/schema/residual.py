@@ -7,11 +7,20 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.schema.base import Strict
-from pipeline.schema.layers import Activation, GeneratorNorm, Init, JudgeSpec, Norm, check_halvings, stages
+from pipeline.schema.layers import (
+    LARGEST,
+    WIDEST,
+    Activation,
+    GeneratorNorm,
+    Init,
+    JudgeSpec,
+    Norm,
+    check_halvings,
+    stages,
+)
 
 SMALL = 32  # pixels up to which the published networks have one width at all stages
-DOUBLED = (8, 16, 32, 64)  # pixels that doubling 4 comes to, up to the largest resolution
-WIDEST = 16  # times the width nearest the image, at most (Brock et al. 2019, app. B)
+DOUBLED = tuple(4 * 2**n for n in range(1, stages(LARGEST) + 1))  # what doubling 4 x 4 pixels comes to
 
 
 class ResnetSidesSpec(Strict):
@@ -24,7 +33,7 @@ class ResnetSidesSpec(Strict):
 
     network: str  # a name of FAMILIES
     width: int = Field(64, ge=1, le=1024)
-    depth: int | None = Field(None, ge=1, le=5)
+    depth: int | None = Field(None, ge=1, le=6)
     doubling: bool | None = None
     attention: int | None = Field(None, ge=2)
     activation: Activation | None = None

@@ -15,6 +15,7 @@ from pipeline.schema.datasets import TWO_DOMAINS, lookup
 from pipeline.schema.features import AUTO, FEATURES, problem
 from pipeline.schema.game import SUPER_RESOLUTION, TRANSLATION, AdversarialSpec, GameSpec, TranslationSpec
 from pipeline.schema.kinds import KINDS
+from pipeline.schema.layers import LARGEST, SMALLEST
 from pipeline.schema.metrics import METRICS
 from pipeline.schema.names import OwnName, known_or_own
 from pipeline.schema.networks import (
@@ -48,7 +49,7 @@ class DataSpec(Strict):
     compared with that one, and a game may learn from it. low: the small images that super-resolution enlarges."""
 
     name: str
-    resolution: int | None = Field(None, ge=8, le=64)
+    resolution: int | None = Field(None, ge=SMALLEST, le=LARGEST)
     limit: int | None = Field(None, ge=32)
     mirror: bool = False
     paired: bool = False
@@ -129,7 +130,10 @@ class LatentSpec(Strict):
 
 
 class TrialSpec(Strict):
-    """One configuration. device, precision and memory_format are chosen at launch where they are left None."""
+    """One configuration. device, precision and memory_format are chosen at launch where they are left None.
+
+    microbatch: samples that pass the networks at a time (None: the batch), whose gradients add up to the batch's: less
+    memory and the same step, but for what mixes samples (see training/microbatches.py)."""
 
     data: DataSpec
     budget: BudgetSpec
@@ -143,6 +147,7 @@ class TrialSpec(Strict):
     optimiser: OptimiserSpec = OptimiserSpec()
     ema: EmaSpec = EmaSpec()
     batch_size: int = Field(64, ge=2, le=8192)
+    microbatch: int | None = Field(None, ge=1, le=8192)
     init_from: InitFromSpec | None = None
     device: Literal["cpu", "cuda"] | None = None
     precision: Literal["fp32", "bf16"] | None = None
@@ -165,7 +170,7 @@ class TrialSpec(Strict):
         if known is None:
             return self
         if KINDS[known.kind].pixels and self.data.resolution is None and known.resolution is None:
-            raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from 8 to 64")
+            raise ValueError(f"data.resolution: missing; {self.data.name} needs one, from {SMALLEST} to {LARGEST}")
         if not KINDS[known.kind].pixels and self.data.resolution is not None:
             words = KINDS[known.kind].words
             raise ValueError(
@@ -242,7 +247,12 @@ class TrialSpec(Strict):
             raise ValueError(f"game.packing: found {packing}; valid: what divides batch_size ({self.batch_size})")
         if self.batch_size == packing:
             raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
-        check_groups(self.discriminator, self.batch_size // packing)
+        passing = self.microbatch or self.batch_size
+        if self.batch_size % passing:
+            raise ValueError(f"microbatch: found {passing}; valid: what divides batch_size ({self.batch_size})")
+        if passing % packing:
+            raise ValueError(f"microbatch: found {passing}; valid: a multiple of game.packing ({packing})")
+        check_groups(self.discriminator, passing // packing, "microbatch" if self.microbatch else "batch_size")
         if clipped and self.discriminator.norm == "spectral":
             raise ValueError(
                 "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "

@@ -131,7 +131,8 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
             f"regularisers.lecam.start: after up to {max(starts):,} images (start + 1 steps of the generator), and "
             f"budget.images is {budget:,}: such a run is one without LeCam"
         )
-    slow = [spec.augmentation.ada.images for spec in specs if spec.augmentation.ada]
+    adapting = [spec.augmentation.ada for spec in specs if spec.augmentation.ada]
+    slow = [ada.images for ada in adapting if ada.probability is None]
     if slow and max(slow) > SLOW * budget:
         lines.append(
             f"augmentation.ada.images: up to {max(slow):,} for its probability to rise by 1, and budget.images is "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
@@ -14,8 +13,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.data.batches import Batch
 from pipeline.data.trees import rows
-from pipeline.games.game import Draw, Losses, Side, Turn
-from pipeline.schema.parts import GradientClippingSpec
+from pipeline.games.game import SIDES, Draw, Losses, Side, Turn
+from pipeline.schema.optimiser import OPTIMISERS
+from pipeline.schema.schedule import value_at
+from pipeline.training.microbatches import again, constant, parts_of, together, whole
 from pipeline.training.state import TrainingState
 
 
@@ -24,39 +25,40 @@ def step(state: TrainingState, batch: Batch, randomness: torch.Generator) -> dic
     the device. The budget grows by the batch. Nothing here waits for the device.
 
     The two updates of a step use the same fakes (Goodfellow et al. 2014, algorithm 1, with k =
-    optimiser.discriminator_steps); both see the generator before its update.
+    optimiser.discriminator_steps); both see the generator before its update. See microbatches.py for a batch that
+    passes in parts.
     """
     spec, game = state.spec, state.game
     count, generator_turn = rows(batch), (state.step + 1) % spec.optimiser.discriminator_steps == 0
     _schedule(state)
-    draw = Draw(randomness, state.progress)
-    inputs = game.inputs(count, randomness, batch)
-    with precision(state), torch.set_grad_enabled(generator_turn):
-        fake = game.generate(game.generator, inputs, draw)
+    parts = parts_of(batch, game.inputs(count, randomness, batch), spec.microbatch)
+    draw, noise, turns = Draw(randomness, state.progress), list[torch.Generator](), list[Turn]()
+    due = _due(state, "discriminator")
+    for reals, inputs in parts:
+        if len(parts) > 1 and generator_turn:
+            noise.append(randomness.clone_state())
+        with precision(state), torch.set_grad_enabled(generator_turn and len(parts) == 1):
+            fake = game.generate(game.generator, inputs, draw)
+        # Both sides see the parts' state as it is before either update.
+        first = sum(rows(turn.batch) for turn in turns)
+        turns.append(Turn(reals, inputs, fake, randomness, due, dict(state.auxiliary), draw.progress, first))
+    everything = whole(turns)
 
-    # Both sides see the parts' state as it is before either update.
-    turn = Turn(batch, inputs, fake, randomness, _due(state, "discriminator"), dict(state.auxiliary), draw.progress)
-    with precision(state):
-        losses = game.discriminator_loss(game.discriminator, turn)
-    loss_d = losses.total()
-    norm_d = _update(state.optimiser_d, loss_d, spec.regularisers.gradient_clipping)
-    _afterwards(state, "discriminator", losses, turn)
-    measured = {"loss_d": loss_d.detach(), "discriminator_gradient_norm": norm_d}
-    first, *others = (win_rate(*pair) for pair in losses.judged.values())
-    measured["discriminator_win_rate"] = torch.stack([first, *others]).mean() if others else first
+    losses, measured = _update(state, "discriminator", turns, len(parts))
+    first_pair, *others = (win_rate(*pair) for pair in losses.judged.values())
+    measured["discriminator_win_rate"] = torch.stack([first_pair, *others]).mean() if others else first_pair
+    _afterwards(state, "discriminator", losses, everything)
     state.window_d.add(list(measured.values()), losses)
 
     if generator_turn:
-        turn = replace(turn, due=_due(state, "generator"))
+        due = _due(state, "generator")
+        turns = [replace(turn, due=due) for turn in turns]
         _require_gradient(state.optimiser_d, False)  # the generator's update needs no gradient of D's weights
-        with precision(state):
-            losses = game.generator_loss(game.generator, game.discriminator, turn)
-            loss_g = losses.total()
-        norm_g = _update(state.optimiser_g, loss_g, spec.regularisers.gradient_clipping)
-        _afterwards(state, "generator", losses, turn)
+        made = again(game, turns, noise, precision(state)) if noise else turns
+        losses, of_g = _update(state, "generator", made, len(parts))
+        _afterwards(state, "generator", losses, replace(everything, due=due))
         _require_gradient(state.optimiser_d, True)
         _average(state, count)
-        of_g = {"loss_g": loss_g.detach(), "generator_gradient_norm": norm_g}
         state.window_g.add(list(of_g.values()), losses)
         measured |= of_g
 
@@ -87,16 +89,28 @@ def win_rate(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     return 0.5 + 0.5 * difference.sign().mean() + 0 * difference.sum()
 
 
-def _update(optimiser: torch.optim.Optimizer, loss: Tensor, clipping: GradientClippingSpec | None) -> Tensor:
-    """One step of the optimiser down the gradient of `loss`; returns the gradient's norm over all parameters, as it
-    was before it is clipped."""
+def _update(state: TrainingState, side: Side, turns: Iterable[Turn], count: int) -> tuple[Losses, dict[str, Tensor]]:
+    """One step of a side's optimiser down the gradient of its loss, the mean over so many turns; the losses, and what
+    was measured: the loss, and the gradient's norm over all parameters, as it was before it is clipped."""
+    game, optimiser = state.game, state.optimiser_d if side == "discriminator" else state.optimiser_g
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    found, totals = list[Losses](), list[Tensor]()
+    for turn in turns:
+        with precision(state):
+            if side == "discriminator":
+                losses = game.discriminator_loss(game.discriminator, turn)
+            else:
+                losses = game.generator_loss(game.generator, game.discriminator, turn)
+        total = losses.total()
+        (total if count == 1 else total / count).backward()
+        totals.append(total.detach())
+        found.append(losses if count == 1 else constant(losses))
+    loss = totals[0] if count == 1 else torch.stack(totals).mean()
     norm = get_total_norm([p.grad for p in _parameters(optimiser) if p.grad is not None])
-    if clipping:
+    if clipping := state.spec.regularisers.gradient_clipping:
         clip_grads_with_norm_(_parameters(optimiser), clipping.norm, norm)
     optimiser.step()
-    return norm
+    return together(found), {f"loss_{side[0]}": loss, f"{side}_gradient_norm": norm}
 
 
 def _require_gradient(optimiser: torch.optim.Optimizer, required: bool) -> None:
@@ -110,21 +124,17 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _schedule(state: TrainingState) -> None:
-    spec, budget = state.spec.optimiser, state.spec.budget.images
-    if spec.schedule == "constant" and not spec.warmup:
+    """Sets both optimisers' rates and betas to what they are at this point of the budget."""
+    spec, share = state.spec.optimiser, state.progress.share
+    if spec.constant:
         return
-    factor = 1.0
-    if spec.schedule != "constant":
-        left = min(max(1 - state.images / budget, 0.0) / (1 - spec.hold), 1.0)
-        if spec.schedule == "cosine":
-            left = (1 - math.cos(math.pi * left)) / 2
-        final = spec.final_rate or 0.0
-        factor = final + (1 - final) * left
+    factor, row = spec.factor(share), OPTIMISERS[spec.name]
     if state.images < spec.warmup:
         factor *= (state.images + state.spec.batch_size) / (spec.warmup + state.spec.batch_size)
-    for optimiser, lr in zip((state.optimiser_g, state.optimiser_d), spec.rates, strict=True):
+    for side, optimiser in zip(SIDES, (state.optimiser_g, state.optimiser_d), strict=True):
+        lr, betas = spec.of(side, share)
         for group in optimiser.param_groups:
-            group["lr"] = lr * group["factor"] * factor
+            group.update(row.averages(*betas), lr=lr * group["factor"] * factor)
 
 
 @torch.no_grad()
@@ -132,10 +142,10 @@ def _average(state: TrainingState, batch_size: int) -> None:
     """The EMA update: parameters and batch norm's statistics averaged, the rest copied."""
     if state.averaging is None:
         return
-    half_life, ramp = state.spec.ema.half_life, state.spec.ema.ramp
+    half_life, ramp = value_at(state.spec.ema.half_life, state.progress.share), state.spec.ema.ramp
     if ramp is not None and state.spec.init_from is None:  # else it begins with an average that is worth keeping
         half_life = min(half_life, ramp * (state.images + batch_size))
-    decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life)
+    decay = 0.5 ** (batch_size * state.spec.optimiser.discriminator_steps / half_life) if half_life else 0.0
     get_ema_multi_avg_fn(decay)(state.averaging.ours, state.averaging.theirs, None)
     for ours, theirs in state.averaging.copied:
         ours.copy_(theirs)

@@ -230,7 +230,7 @@ def test_r3gans_widths_are_halved_above_32_pixels(resolution: int, widths: list[
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"resolution": 28}, r"data.resolution: found 28; r3gan doubles 4 x 4 pixels, valid: 8, 16, 32, 64"),
+        ({"resolution": 28}, r"data.resolution: found 28; r3gan doubles 4 x 4 pixels, valid: 8, 16, 32, 64, 128, 256"),
         ({"network": "infogan", "resolution": 30}, "data.resolution: found 30; infogan halves it twice, valid: a mul"),
         ({"network": "sndcgan", "resolution": 9}, "data.resolution: found 9; sndcgan halves it, valid: an even"),
         ({"network": "resnet", "resolution": 28, "depth": 3}, "generator.depth: found 3; .* valid: 1, 2"),

@@ -29,7 +29,7 @@ from tests.training.toy import facts, last_state, same
 OBJECTIVE, SIZE, BATCH = "fid.b", 6, 4
 
 
-def spec(**game: Any) -> TrialSpec:
+def spec(microbatch: int | None = None, **game: Any) -> TrialSpec:
     tree = {
         "data": {"name": "digit_styles"},
         "budget": {"images": 160},
@@ -38,6 +38,7 @@ def spec(**game: Any) -> TrialSpec:
         "generator": {"network": "cyclegan", "width": 4, "blocks": 1},
         "discriminator": {"network": "cyclegan", "width": 4},
         "batch_size": BATCH,
+        "microbatch": microbatch,
         "ema": {"half_life": 50.0},
     }
     return resolve(parse(TrialSpec, tree, "t.yaml"), cuda=False)
@@ -232,3 +233,16 @@ def test_data_of_a_function_has_to_have_the_two_domains(tmp_path: Path) -> None:
     mine = parse(TrialSpec, spec().model_dump(mode="json") | {"data": {"name": f"{tmp_path}/mine.py:data"}}, "t.yaml")
     with pytest.raises(InputError, match="on image data of x, y; valid: images of a and b"):
         initial(mine, load(mine.data, None, tmp_path), 1)
+
+
+def test_a_batch_in_parts_goes_through_one_pool(evaluator: Evaluator) -> None:
+    """Earlier fakes are shown at the places that were drawn for the whole batch."""
+    whole, parts = (initial(spec(size), evaluator.dataset, 1) for size in (None, 2))
+    for _ in range(4):
+        for state in (whole, parts):
+            step(state, state.batches.next(state.randomness), state.randomness)
+        one, other = (state.auxiliary["discriminator"]["to_b"] for state in (whole, parts))
+        assert torch.equal(one["places"], other["places"])
+        assert torch.equal(one["swapped"], other["swapped"])
+        torch.testing.assert_close(other["images"], one["images"], rtol=0, atol=1e-3)
+    assert bool(one["swapped"].any())
