@@ -42,7 +42,7 @@ class DraganSpec(GradientPenalty):
 class DriftSpec(Strict):
     """weight * E[D(real)^2], which keeps a Wasserstein critic's scores near 0 (Karras et al. 2018, app. A.1)."""
 
-    weight: float = scalar(0.001, gt=0)
+    weight: Positive = scalar(0.001)
 
 
 class LecamSpec(Strict):
