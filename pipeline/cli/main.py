@@ -15,6 +15,7 @@ import typer
 from pipeline.cli.options import Home, Json
 from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
+from pipeline.cli.review import report
 from pipeline.cli.single import conform, generate, train
 from pipeline.cli.sweep import resume, run, status, stop, sync, ui
 from pipeline.errors import GansweepError
@@ -72,7 +73,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-VERBS = (run, resume, status, pick, replay, stop, sync, ui, train, generate, conform, spaces, doctor)
+VERBS = (run, resume, status, pick, report, replay, stop, sync, ui, train, generate, conform, spaces, doctor)
 for verb in VERBS:  # in the order of --help
     app.command()(verb)
 
