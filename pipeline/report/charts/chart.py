@@ -34,6 +34,16 @@ _MARKS: tuple[Mark, ...] = ("x", "square", "diamond", "cross", "triangle-up", "t
 MARKS: dict[str, Mark] = {
     reason: "circle" if reason == "completed" else _MARKS[at % len(_MARKS)] for at, reason in enumerate(END_REASONS)
 }
+GLYPHS: dict[Mark, str] = {
+    "circle": "●",
+    "square": "■",
+    "diamond": "◆",
+    "cross": "+",
+    "x": "×",
+    "triangle-up": "▲",
+    "triangle-down": "▼",
+    "star": "★",
+}
 WIDE = 10.0  # times, between the ends of what is positive: from there on an axis is logarithmic
 
 

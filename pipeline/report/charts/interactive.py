@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,6 +12,7 @@ from pipeline.report.charts.chart import COLOURS, Axis, Chart, Parallel, Series
 
 SCALE = [[0.0, "#8a8f98"], [0.2, "#8a8f98"], [0.2001, "#b9d7ee"], [0.6, "#4a9bd4"], [1.0, "#004a80"]]
 DIGITS = 5  # of what is drawn: the page stays small
+SMALL = 8  # counts up to it have a line each
 _BAR, _ROW = 26, 44  # pixels of a lying bar, of a finalist
 
 
@@ -23,8 +25,8 @@ def figure(chart: Chart | Parallel) -> go.Figure:
     rows = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
     drawn.update_layout(
         barmode="stack",
-        xaxis=_axis(chart.x),
-        yaxis=_axis(chart.y),
+        xaxis=_axis(chart.x, [series.x for series in chart.series]),
+        yaxis=_axis(chart.y, [series.y for series in chart.series], any(s.kind == "columns" for s in chart.series)),
         height=110 + rows * max(len(chart.y.categories), 2) if lying else 380,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         legend={"orientation": "h", "y": -0.22, "x": 0, "yanchor": "top"},
@@ -36,12 +38,23 @@ def figure(chart: Chart | Parallel) -> go.Figure:
     return drawn
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
+def log_ticks(values: list[float]) -> list[float]:
+    """Round numbers over the values: 1, 2 and 5 of each decade, of many decades 1 alone."""
+    if not values:
+        return []
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    step = max(1, math.ceil((high - low) / 7))
+    digits = (1, 2, 5) if high - low <= 3 else (1,)
+    return [float(f"{digit}e{decade}") for decade in range(low, high + 1, step) for digit in digits]
+
+
+def _axis(axis: Axis, values: Sequence[tuple[float, ...]], whole: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
     if axis.log:
-        found |= {"type": "log", "exponentformat": "power", "dtick": "D2" if not axis.categories else None}
-        found["minor"] = {"showgrid": False}
-        found["dtick"] = None
+        ticks = log_ticks([value for each in values for value in each if math.isfinite(value) and value > 0])
+        found |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    if whole:
+        found |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
     if axis.categories:
         found |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
         found["range"] = [-0.6, len(axis.categories) - 0.4]
@@ -50,7 +63,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
 
 def _trace(chart: Chart, series: Series) -> Any:
     x, y, colour = _rounded(series.x), _rounded(series.y), COLOURS[series.role]
-    common = {"x": x, "y": y, "name": series.name, "text": _runs(series.text), "hoverinfo": "text+x+y"}
+    common = {"x": x, "y": y, "name": series.name, "text": list(series.text), "hoverinfo": "text+x+y"}
     if series.kind in ("bars", "columns"):
         lying = {"orientation": "h"} if series.kind == "bars" else {}
         return go.Bar(**common, **lying, marker={"color": colour}, textposition="none")
@@ -86,17 +99,15 @@ def _rounded(values: tuple[float, ...]) -> list[float | int | None]:
     return found
 
 
-def _runs(text: tuple[str, ...]) -> list[str]:
-    return list(text)
-
-
 def _parallel(chart: Parallel) -> go.Figure:
     dimensions = []
     for each in chart.dimensions:
         below = each.ticks[0][0]
+        places = [*(at for at, _ in each.ticks), *(value for value in each.values if value is not None)]
         dimensions.append(
             {
                 "label": each.title,
+                "range": [min(places), max(places)],
                 "values": [float(f"{below if value is None else value:.6g}") for value in each.values],
                 "tickvals": [at for at, _ in each.ticks],
                 "ticktext": [text for _, text in each.ticks],
@@ -104,5 +115,5 @@ def _parallel(chart: Parallel) -> go.Figure:
         )
     line = {"color": list(chart.shade), "colorscale": SCALE, "cmin": -0.25, "cmax": 1.0}
     drawn = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-20, labelside="bottom"))
-    drawn.update_layout(height=480, margin={"l": 60, "r": 60, "t": 24, "b": 110}, template="none")
+    drawn.update_layout(height=480, margin={"l": 110, "r": 60, "t": 24, "b": 110}, template="none")
     return drawn

@@ -22,7 +22,7 @@ MARKS = {
     "triangle-down": "v",
     "star": "*",
 }
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,

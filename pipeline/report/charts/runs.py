@@ -59,8 +59,8 @@ def _chosen(state: SweepState, runs: list[Run]) -> list[Run]:
     first = {trial.number for trial in state.ranking()[: CURVES // 3]}
     others = [run for run in runs if run.trial not in first]
     best = [run for run in runs if run.trial in first][: CURVES // 2]
-    places = np.linspace(0, len(others) - 1, CURVES - len(best)).astype(int) if others else []
-    return [*best, *(others[at] for at in dict.fromkeys(int(place) for place in places))]
+    places = np.linspace(0, len(others) - 1, CURVES - len(best)) if others else np.zeros(0)
+    return [*best, *(others[at] for at in dict.fromkeys(map(int, places)))]
 
 
 def _role(run: Run, best: int | None) -> str:

@@ -10,25 +10,25 @@ from pipeline.record.runs import END_REASONS
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
 from pipeline.report.charts.chart import MARKS, Axis, Chart, Dimension, Parallel, Series, wide
-from pipeline.report.charts.runs import objective
 from pipeline.report.numbers import number
 from pipeline.space.distributions import Choice, Range
 from pipeline.space.tree import Parameter, Space, dotted
 
+LEAST = 3  # trials, for a slice
 TICKS = 4  # of a number's axis
 ABSENT = "–"
 BAND = 0.12  # of an axis, below it: where trials are that have no such parameter
 
 
 def slices(state: SweepState, space: Space) -> list[Chart]:
-    """A chart a parameter: the objective's tail over it, those that were stopped with a mark of their own."""
+    """A chart a parameter that 3 trials have or more: the objective's tail over it, with a mark for how each ended."""
     found = []
     used = _named(space)
     for parameter in space.parameters():
         trials = [trial for trial in state.trials.values() if parameter.name in trial.point]
         scored = [(trial, tail) for trial in trials if (tail := trial.tail(state.metric)) is not None]
         scored = [(trial, tail) for trial, tail in scored if math.isfinite(tail)]
-        if scored:
+        if len(scored) >= LEAST:
             found.append(_slice(state, parameter, used[parameter.name], scored))
     return found
 
@@ -52,7 +52,7 @@ def _slice(state: SweepState, parameter: Parameter, title: str, scored: list[tup
         title,
         "",
         Axis(title, log=log, categories=options),
-        Axis(objective(state), log=wide([tail for _, tail in scored])),
+        Axis(state.metric, log=wide([tail for _, tail in scored])),
         tuple(series),
     )
 

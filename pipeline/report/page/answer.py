@@ -10,7 +10,7 @@ from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, standing
 from pipeline.record.state import SweepState
 from pipeline.report.numbers import clock, floors, number, signed
-from pipeline.report.spending import spending, spent
+from pipeline.report.spending import spent
 from pipeline.report.status import WITHIN, error_of_difference, sweep_state, within_errors
 from pipeline.report.summary import summary
 from pipeline.report.verdict import conclusions, robustness, span
@@ -176,8 +176,3 @@ def _next(
         found.append((f"gansweep train {state.folder / 'best.yaml'}", "train it; the evidence is in its comments"))
     found.append((state.command("ui"), "every curve and checkpoint, in MLflow"))
     return tuple(found)
-
-
-def cost_line(state: SweepState) -> str:
-    """What was spent, on what."""
-    return spending(state)

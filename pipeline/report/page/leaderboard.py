@@ -39,8 +39,8 @@ class Scale:
 
 @dataclass(frozen=True)
 class Strip:
-    """What a row shows on the scale: a dot a seed of the search, a ring a fresh seed (on the same part of the data), and
-    the interval of two standard errors over redraws of the samples. left, right: how many lie beyond its ends."""
+    """What a row shows on the scale: a dot a seed of the search, a ring a fresh seed (same part of the data), and the
+    interval of two standard errors over redraws of the samples. left, right: how many lie beyond its ends."""
 
     dots: tuple[float, ...]
     rings: tuple[float, ...]

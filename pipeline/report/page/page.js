@@ -32,7 +32,7 @@
   const draw = async (plot) => {
     const { data: traces, layout, trials } = structuredClone(data[plot.dataset.chart]);
     layout.height = plot.closest(".slices") ? 260 : layout.height;
-    if (plot.closest(".slices")) layout.showlegend = false;
+    if (plot.closest(".slices")) { layout.showlegend = false; layout.xaxis.title.text = ""; }
     if (trials && plot.clientWidth < traces[0].dimensions.length * 78) plot.style.width = `${traces[0].dimensions.length * 78}px`;
     await Plotly.newPlot(plot, traces, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], scrollZoom: false });

@@ -16,7 +16,7 @@ from pipeline.record.log import read
 from pipeline.record.runs import END_REASONS, HEALTH_REASONS
 from pipeline.record.state import SweepState
 from pipeline.report.audit import left
-from pipeline.report.charts.chart import COLOURS, Chart, Parallel
+from pipeline.report.charts.chart import COLOURS, GLYPHS, MARKS, Chart, Parallel
 from pipeline.report.insight import insight
 from pipeline.report.markdown import evidence_line
 from pipeline.report.numbers import clock, number
@@ -117,6 +117,7 @@ def _content(state: SweepState, folder: Path, drawn: list[Chart | Parallel]) -> 
         "tested": len([trial for trial in state.trials.values() if trial.end_reason is not None]),
         "insight": insight(state, shown),
         "colours": COLOURS,
+        "glyphs": {reason: GLYPHS[mark] for reason, mark in MARKS.items()},
         "spent": spending(state),
         "made_of": _made_of(state, folder),
         "commands": _reproduce(state),
