@@ -154,22 +154,8 @@ def comparison_table(found: Comparison) -> Table:
     table.add_column("")
     for each in found.sweeps:
         table.add_column(each.name, overflow="fold")
-    rows = {
-        "state": lambda each: each.state,
-        "measured": lambda each: each.metric + measured_in(each.features),
-        "data": lambda each: each.data or "–",
-        "trials": lambda each: str(each.trials),
-        "best of the search": lambda each: _with_trial(each.best, each.best_trial),
-        "the default": lambda each: number(each.default),
-        "confirmed": lambda each: _with_trial(each.confirmed, each.confirmed_trial),
-        "95%": lambda each: "–" if each.interval is None else span(each.interval),
-        "healthy fresh seeds": lambda each: each.healthy_seeds or "–",
-        "spent": lambda each: f"{each.hours:.2g} {'GPU' if each.gpu else 'core'}-hours in {clock(each.seconds)}",
-        "failed runs": lambda each: f"{sum(each.failures.values())} of {each.ended}",
-        "how": lambda each: ", ".join(f"{count} {reason}" for reason, count in each.failures.items()) or "–",
-    }
-    for name, cell in rows.items():
-        table.add_row(Text(name, style="dim"), *(cell(each) for each in found.sweeps))
+    for name, cells in _rows(found.sweeps).items():
+        table.add_row(Text(name, style="dim"), *cells)
     for title, differing in (("what each would take:", found.params), ("their files:", found.differs)):
         if differing:
             table.add_row()
@@ -177,6 +163,25 @@ def comparison_table(found: Comparison) -> Table:
             for key, values in differing.items():
                 table.add_row(Text(key, style="dim"), *("–" if v is None else number(v) for v in values))
     return table
+
+
+def _rows(sweeps: Sequence[Sweep]) -> dict[str, list[str]]:
+    return {
+        "state": [each.state for each in sweeps],
+        "measured": [each.metric + measured_in(each.features) for each in sweeps],
+        "data": [each.data or "–" for each in sweeps],
+        "trials": [str(each.trials) for each in sweeps],
+        "best of the search": [_with_trial(each.best, each.best_trial) for each in sweeps],
+        "the default": [number(each.default) for each in sweeps],
+        "confirmed": [_with_trial(each.confirmed, each.confirmed_trial) for each in sweeps],
+        "95%": ["–" if each.interval is None else span(each.interval) for each in sweeps],
+        "healthy fresh seeds": [each.healthy_seeds or "–" for each in sweeps],
+        "spent": [
+            f"{each.hours:.2g} {'GPU' if each.gpu else 'core'}-hours in {clock(each.seconds)}" for each in sweeps
+        ],
+        "failed runs": [f"{sum(each.failures.values())} of {each.ended}" for each in sweeps],
+        "how": [", ".join(f"{count} {reason}" for reason, count in each.failures.items()) or "–" for each in sweeps],
+    }
 
 
 def _with_trial(value: float | None, trial: int | None) -> str:

@@ -20,8 +20,8 @@ STUDY = "study.journal"
 
 
 def trials_table(state: SweepState) -> pandas.DataFrame:
-    """A row a trial, best first: what `Sweep.trials()` gives, the evidence as JSON, and the parameters behind `params.`.
-    A parameter that a trial has not is missing."""
+    """A row a trial, best first: what `Sweep.trials()` gives, with the evidence as JSON and `params.` before the names
+    of parameters. A parameter that a trial has not is missing."""
     import pandas
 
     rows = []

@@ -20,6 +20,8 @@ from pipeline.report.charts.chart import wide
 from pipeline.report.markdown import evidence_line
 from pipeline.report.numbers import clock, kimg, number, style
 from pipeline.report.status import trial_rows
+from pipeline.space import yaml
+from pipeline.space.load import TRIAL_KEYS, from_tree
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDEST = 60  # evaluations of a curve, side by side
@@ -38,7 +40,8 @@ def trial_of(state: SweepState, number: int) -> Trial:
 def sparkline(values: Sequence[float], log: bool = False, width: int = WIDEST) -> str:
     """A curve in one line of blocks, the lowest value lowest; of more values than `width` every so many-th one, and the
     last. What is no number is a gap."""
-    places = sorted({round(at * (len(values) - 1) / max(width - 1, 1)) for at in range(min(width, len(values)))})
+    count = min(width, len(values))
+    places = [round(at * (len(values) - 1) / max(count - 1, 1)) for at in range(count)]
     shown = [values[at] for at in places]
     scaled = [math.log(value) if log and value > 0 else value for value in shown]
     known = [value for value in scaled if math.isfinite(value)]
@@ -81,7 +84,8 @@ def _run(run: Run, metric: str, folder: Path) -> list[Any]:
         last = next((m.samples for m in reversed(run.measurements) if m.samples), None)
         if last:
             place = run_folder(folder, run.trial, run.seed) / last
-            lines.append(Text(f"samples: {place}" + ("" if place.exists() else " (not on this disk)")))
+            gone = "" if place.exists() else " (not on this disk)"
+            lines.append(Text(f"samples: {place}{gone}", no_wrap=True, overflow="ignore"))
     return lines
 
 
@@ -112,3 +116,11 @@ def _parameters(trial: Trial, state: SweepState) -> Table:
         its = [number(default.get(name))] if default is not None else []
         table.add_row(name, Text(number(value), style="bold" if its and its != [number(value)] else ""), *its)
     return table
+
+
+def spec_yaml(state: SweepState, trial: Trial) -> str:
+    """The trial's configuration as a file that `gansweep train` takes, in which nothing is searched."""
+    file = from_tree(state.space, state.source)
+    _, tree = file.space.fixed(trial.point)
+    kept = {key: tree[key] for key in TRIAL_KEYS if key in tree}
+    return yaml.dump({"about": f"trial {trial.number} of the sweep {state.name}", "objective": state.metric, **kept})

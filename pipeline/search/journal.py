@@ -20,11 +20,12 @@ from pipeline.space.tree import Space
 
 
 def write_journal(state: SweepState, space: Space, path: Path) -> None:
-    """Writes a new journal with the study as the sampler has it, under the sweep's name. Raises OSError where it cannot.
+    """Writes a new journal with the study as the sampler has it, under the sweep's name. Raises OSError where it
+    cannot.
 
-    A trial has what no sampler reads as user attributes: its end reason, its evidence, what it was measured at and in.
-    A failure is a value worse than any that was found and a broken constraint, as docs/architecture.md has it; one that
-    was stopped at a rung is pruned, with its values at each evaluation.
+    What no sampler reads of a trial are its user attributes: end reason, evidence, what it was measured at. A failure
+    is a value worse than any that was found and a broken constraint (search/trials.py); one that was stopped at a rung
+    is pruned, with its values at each evaluation.
     """
     path.unlink(missing_ok=True)
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,15 @@ def save(chart: Chart | Parallel, folder: Path) -> list[Path]:
             figure.savefig(path, dpi=300, metadata={"Date": None} if form == "svg" else None)
             written.append(path)
     return written
+
+
+def svg(chart: Chart | Parallel) -> str:
+    """The chart as the text of an SVG."""
+    into = io.StringIO()
+    figure = printed(chart)
+    with mpl.rc_context(STYLE):
+        figure.savefig(into, format="svg", metadata={"Date": None})
+    return into.getvalue()
 
 
 def _axis(axes: Any, which: str, axis: Axis) -> None:

@@ -18,7 +18,9 @@ from pipeline.space.tree import Space
 
 
 def charts(state: SweepState) -> list[Chart | Parallel]:
-    """Those that have something to show."""
+    """Those that have something to show; none where no trial has a score."""
+    if not state.ranking():
+        return []
     space = from_tree(state.space, state.source).space
     found = list(_charts(state, space))
     return [chart for chart in found if isinstance(chart, Parallel) or any(series.x for series in chart.series)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,9 @@ def write(state: SweepState, folder: Path, path: Path) -> None:
         raise InputError(f"--output: found {path}: {error.strerror}; valid: a file that can be written") from None
 
 
-def html(state: SweepState, folder: Path) -> str:
-    """The page as text. Some 5 MB of it are the library that draws its charts (plotly)."""
+def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | None = None) -> str:
+    """The page as text. Some 5 MB of it are the library that draws its charts (plotly). drawn: the charts, where they
+    are made already."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -56,7 +58,7 @@ def html(state: SweepState, folder: Path) -> str:
     environment = Environment(
         loader=PackageLoader("pipeline.report.page", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    drawn = charts(state) if state.ranking() else []
+    drawn = charts(state) if drawn is None else drawn
     return environment.get_template("page.html").render(
         **_content(state, folder, drawn),
         css=Markup((own / "page.css").read_text(encoding="utf-8")),
@@ -71,7 +73,7 @@ def _within_script(text: str) -> str:
     return text.replace("</", "<\\/")
 
 
-def _data(drawn: list[Chart | Parallel]) -> dict[str, Any]:
+def _data(drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
     from pipeline.report.charts.interactive import figure
 
     found: dict[str, Any] = {}
@@ -92,7 +94,7 @@ class Ended:
     examples: tuple[str, ...]
 
 
-def _content(state: SweepState, folder: Path, drawn: list[Chart | Parallel]) -> dict[str, Any]:
+def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
     found, said = standing(state), answer(state, folder)
     space = from_tree(state.space, state.source).space
     regions = failure_regions(state, space)
