@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,9 @@ def write_journal(state: SweepState, space: Space, path: Path) -> None:
         study_name=state.name,
         directions=["minimize" if less else "maximize" for less in minimise],
     )
-    study.set_metric_names([each.name for each in wanted] or [state.metric])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # names of metrics are
+        study.set_metric_names([each.name for each in wanted] or [state.metric])
     for name, value in _of_sweep(state).items():
         study.set_user_attr(name, value)
     study.add_trials(

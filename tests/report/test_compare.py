@@ -30,10 +30,13 @@ def test_two_sweeps_of_one_kind_are_ranked(tmp_path: Path) -> None:
     one, other = sweep(tmp_path / "one", 6), sweep(tmp_path / "other", 24)
     found = compare([one.state(), other.state()])
     scores = {each.name: each.best for each in found.sweeps}
-    assert found.why_not is None and list(found.order) == sorted(scores, key=lambda name: scores[name] or 0)
+    assert found.why_not is None
+    assert list(found.order) == sorted(scores, key=lambda name: scores[name] or 0)
     assert found.differs == {"search.trials": (6, 24)}
     text = printed(comparison_table(found))
-    assert "best of the search" in text and "search.trials" in text and "core-hours" in text
+    assert "best of the search" in text
+    assert "search.trials" in text
+    assert "core-hours" in text
     assert "the search's best, which is not confirmed in all" in words(found)
 
 
@@ -46,7 +49,8 @@ def test_what_was_measured_otherwise_is_shown_and_not_ranked(
     one, other = sweep(tmp_path / "one"), sweep(tmp_path / "other")
     next(line for line in other.lines if line["event"] == "prepared")[key] = value
     found = compare([one.state(), other.state()])
-    assert found.order == () and words(found).startswith(f"they cannot be ranked: their {what} differ")
+    assert found.order == ()
+    assert words(found).startswith(f"they cannot be ranked: their {what} differ")
     assert all(each.best is not None for each in found.sweeps)
 
 
@@ -64,11 +68,15 @@ def test_a_trial_is_shown_with_its_curves_its_end_and_its_picture(tmp_path: Path
     state = made.state()
     failed = next(trial for trial in state.trials.values() if trial.end_reason == "collapsed")
     text = printed(shown(state, failed, made.folder))
-    assert "collapsed: coverage < 0.1" in text and "(not on this disk)" in text
+    assert "collapsed: coverage < 0.1" in text
+    assert "(not on this disk)" in text
     text = printed(shown(state, state.trials[3], made.folder))
-    assert "samples/" in text and "not on this disk" not in text
+    assert "samples/" in text
+    assert "not on this disk" not in text
     row = next(line for line in text.splitlines() if line.startswith("fid  "))
-    assert "█" in row and "▁" in row and row.index("█") < row.index("▁")  # it fell
+    assert "█" in row
+    assert "▁" in row
+    assert row.index("█") < row.index("▁")
 
 
 def test_its_spec_is_a_file_that_train_takes(tmp_path: Path) -> None:
@@ -76,7 +84,8 @@ def test_its_spec_is_a_file_that_train_takes(tmp_path: Path) -> None:
     state = made.state()
     (tmp_path / "taken.yaml").write_text(spec_yaml(state, state.trials[4]))
     spec, file, _ = load_trial(str(tmp_path / "taken.yaml"))
-    assert file.objective == "fid" and spec.optimiser.lr_g == state.trials[4].params["optimiser.lr_g"]
+    assert file.objective == "fid"
+    assert spec.optimiser.lr_g == state.trials[4].params["optimiser.lr_g"]
 
 
 def test_a_trial_that_is_not_there_is_a_line(tmp_path: Path) -> None:

@@ -55,19 +55,23 @@ def test_the_study_is_the_sweep_with_its_ends(made: Made, exported: Path) -> Non
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(exported / STUDY)))
     study = optuna.load_study(study_name="made", storage=storage)
     trials = made.state().trials
-    assert len(study.trials) == len(trials) and study.metric_names == ["fid"]
+    assert len(study.trials) == len(trials)
+    assert study.metric_names == ["fid"]
     states = {"completed": TrialState.COMPLETE, "rung": TrialState.PRUNED, "collapsed": TrialState.COMPLETE}
     healthy = [trial.tail("fid") for trial in trials.values() if trial.healthy]
     for frozen in study.trials:
         trial = trials[frozen.number]
-        assert frozen.state == states[str(trial.end_reason)] and frozen.params == trial.point
+        assert frozen.state == states[str(trial.end_reason)]
+        assert frozen.params == trial.point
         assert frozen.user_attrs["end_reason"] == trial.end_reason
         if trial.end_reason == "collapsed":
-            assert frozen.value is not None and frozen.value > max(value for value in healthy if value is not None)
+            assert frozen.value is not None
+            assert frozen.value > max(value for value in healthy if value is not None)
             assert frozen.user_attrs["evidence"]["signal"] == "coverage"
             assert frozen.constraints["collapsed"] > 0
     best = made.state().best_trial
-    assert best is not None and study.best_trial.number == best.number
+    assert best is not None
+    assert study.best_trial.number == best.number
 
 
 def test_optunas_dashboard_opens_it(exported: Path) -> None:

@@ -27,7 +27,8 @@ def picked(tmp_path_factory: pytest.TempPathFactory) -> Made:
     made = Made(tmp_path_factory.mktemp("home") / "made").searched()
     made.driver("finished")
     best = made.state().best_trial
-    assert best is not None and best.number != 0
+    assert best is not None
+    assert best.number != 0
     made.picked({best.number: ["top 1"], 0: ["default"]})
     made.pictures([best.number, 0])
     made.write()
@@ -42,16 +43,20 @@ def page(picked: Made) -> str:
 def test_it_answers_first(picked: Made, page: str) -> None:
     best, words = picked.state().best_trial, visible(page)
     assert best is not None
-    assert f"Use trial {best.number}" in words and "3 of 3 fresh seeds healthy" in words
+    assert f"Use trial {best.number}" in words
+    assert "3 of 3 fresh seeds healthy" in words
     assert words.index(f"Use trial {best.number}") < words.index("All trials") < words.index("How to reproduce it")
-    assert "against the default 5" in words and "better" in words
-    assert "core-hours" in words and "gansweep pick made-again --top 2 --seeds 3" in words
+    assert "against the default 5" in words
+    assert "better" in words
+    assert "core-hours" in words
+    assert "gansweep pick made-again --top 2 --seeds 3" in words
 
 
 def test_it_asks_nothing_of_a_network(page: str) -> None:
     own = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", own)
-    assert "@import" not in own and "url(" not in own
+    assert "@import" not in own
+    assert "url(" not in own
 
 
 def test_samples_are_side_by_side_with_one_seed_and_all_their_frames(picked: Made, page: str) -> None:
@@ -65,7 +70,8 @@ def test_a_sweep_that_is_searched_alone_is_said_to_be_unconfirmed(tmp_path: Path
     made.driver("finished")
     best = made.state().best_trial
     words = visible(html(made.state(), made.write()))
-    assert best is not None and f"Trial {best.number} is the best so far, and not confirmed" in words
+    assert best is not None
+    assert f"Trial {best.number} is the best so far, and not confirmed" in words
     assert "gansweep pick made" in words
 
 
@@ -79,13 +85,15 @@ def test_running_interrupted_and_failed_are_said(tmp_path: Path) -> None:
     driver.release()
     made.driver("failed")
     words = visible(html(made.state(), made.write()))
-    assert "This sweep failed before its end" in words and "gansweep resume made" in words
+    assert "This sweep failed before its end" in words
+    assert "gansweep resume made" in words
 
 
 def test_an_empty_sweep_and_one_without_a_healthy_trial(tmp_path: Path) -> None:
     empty = Made(tmp_path / "empty")
     words = visible(html(empty.state(), empty.write()))
-    assert "Nothing to use yet" in words and "No trial was proposed yet" in words
+    assert "Nothing to use yet" in words
+    assert "No trial was proposed yet" in words
     with pytest.raises(InputError, match="no trial has a score yet"):
         save_figures(empty.state(), tmp_path / "figures")
     bad = Made(tmp_path / "bad", trials=9, ends=lambda *_: "collapsed").searched()
@@ -94,7 +102,8 @@ def test_an_empty_sweep_and_one_without_a_healthy_trial(tmp_path: Path) -> None:
             line["reason"] = "collapsed"
     bad.driver("failed")
     words = visible(html(bad.state(), bad.write()))
-    assert "Nothing to use: no trial was healthy" in words and "collapsed 9 runs, 100%" in words
+    assert "Nothing to use: no trial was healthy" in words
+    assert "collapsed 9 runs, 100%" in words
     assert "Use trial" not in words
 
 
@@ -120,11 +129,13 @@ def test_the_charts_say_what_the_record_says(picked: Made) -> None:
     state = picked.state()
     by_name = {chart.name: chart for chart in charts(state)}
     ends, parallel = by_name["ends"], by_name["parallel"]
-    assert isinstance(ends, Chart) and isinstance(parallel, Parallel)
+    assert isinstance(ends, Chart)
+    assert isinstance(parallel, Parallel)
     assert sum(sum(series.y) for series in ends.series) == len(state.runs)
     assert set(parallel.trials) == {trial.number for trial in state.trials.values()}
     slices = [chart for name, chart in by_name.items() if name == "slice-optimiser-lr-g"]
-    assert slices[0].x.log and sum(len(series.x) for series in slices[0].series) == len(state.trials)
+    assert slices[0].x.log
+    assert sum(len(series.x) for series in slices[0].series) == len(state.trials)
 
 
 def test_the_expected_best_is_that_of_many_draws() -> None:

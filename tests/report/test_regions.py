@@ -20,9 +20,11 @@ def test_a_rule_that_the_record_was_made_by_is_found_and_said(tmp_path: Path) ->
     conditions = {each.parameter: each for each in region.conditions}
     assert conditions.keys() == {"optimiser.lr_d", "regularisers"}
     low = conditions["optimiser.lr_d"].low
-    assert low is not None and 2e-4 < low < 4.5e-4
+    assert low is not None
+    assert 2e-4 < low < 4.5e-4
     assert set(conditions["regularisers"].options or ()) == {"none", "wgan_gp"}
-    assert region.failed / region.trials > 0.8 and region.reasons == {"collapsed": region.failed}
+    assert region.failed / region.trials > 0.8
+    assert region.reasons == {"collapsed": region.failed}
     inside = [t for t in made.state().trials.values() if all(each.holds(t.point) for each in region.conditions)]
     assert region.trials == len(inside)
     assert region.words().startswith("regularisers none or wgan_gp, optimiser.lr_d above") or region.words().startswith(

@@ -84,7 +84,8 @@ def test_what_run_refuses_is_underlined(path: tuple[str, ...], value: Any) -> No
 )
 def test_what_run_takes_is_valid(path: tuple[str, ...], value: Any) -> None:
     tree = changed(path, value)
+    del tree["known_good"]  # it has a value for what is searched, and no other
     if path == ("objective",):
-        tree.pop("rungs")
+        del tree["rungs"]
     from_tree(tree, "x.yaml")
     assert wrong(tree) == []
