@@ -23,7 +23,7 @@ def finalists_chart(state: SweepState, found: Verdict) -> Chart:
     for place, row in enumerate(rows):
         for run in state.trials[row.trial].confirmations.values():
             score = confirmed_score(run, state.metric)
-            if score is not None:
+            if score is not None and run.seed in row.ends:
                 dots.append(score)
                 at.append(float(place))
                 said.append(f"trial {row.trial}, seed {run.seed}: {number(score)}")

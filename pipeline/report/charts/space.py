@@ -12,7 +12,7 @@ from pipeline.record.trials import Trial
 from pipeline.report.charts.chart import MARKS, Axis, Chart, Dimension, Parallel, Series, wide
 from pipeline.report.numbers import number
 from pipeline.space.distributions import Choice, Range
-from pipeline.space.tree import Parameter, Space, dotted
+from pipeline.space.tree import Parameter, Space
 
 LEAST = 3  # trials, for a slice
 TICKS = 4  # of a number's axis
@@ -95,7 +95,7 @@ def parallel(state: SweepState, space: Space) -> Parallel:
     return Parallel(
         "parallel",
         "All trials at once",
-        "A line a trial; drag along an axis to keep those in a range, and the table below follows. The better the "
+        "A line a trial; drag along an axis to keep those in a range, and the table of all trials follows. The better the "
         f"rank, the stronger the colour; failed ones are grey. {ABSENT} stands for a parameter that a trial has not.",
         tuple(trial.number for trial in trials),
         tuple(shade),
@@ -130,10 +130,11 @@ def _absent(dimension: Dimension, width: float) -> Dimension:
     return Dimension(dimension.title, dimension.values, ((below, ABSENT), *dimension.ticks))
 
 
-def importance_chart(shares: Mapping[str, float], evaluator: str) -> Chart:
+def importance_chart(shares: Mapping[str, float], evaluator: str, space: Space) -> Chart:
     """What mattered, as search/importance.py says; the greatest above."""
     shown: list[tuple[str, Any]] = [(name, share) for name, share in shares.items() if share > 0][:12][::-1]
-    names = tuple(dotted(name) for name, _ in shown)
+    titles = _named(space)
+    names = tuple(titles[name] for name, _ in shown)
     return Chart(
         "importance",
         "What mattered",

@@ -38,7 +38,7 @@ def _charts(state: SweepState, space: Space) -> Iterator[Chart | Parallel]:
     if all_at_once.trials:
         yield all_at_once
     if shares := importances(state, space):
-        yield importance_chart(shares, EVALUATOR)
+        yield importance_chart(shares, EVALUATOR, space)
     yield from slices(state, space)
     yield budget_curve(state)
 
