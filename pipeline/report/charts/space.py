@@ -96,7 +96,7 @@ def parallel(state: SweepState, space: Space) -> Parallel:
         "parallel",
         "All trials at once",
         "A line a trial; drag along an axis to keep those in a range, and the table of all trials follows. The better "
-        f"the rank, the stronger the colour; failed ones are grey. {ABSENT} stands for a parameter that a trial has not.",
+        f"the rank, the stronger the colour; failed ones are grey. {ABSENT} is a parameter that a trial has not.",
         tuple(trial.number for trial in trials),
         tuple(shade),
         tuple(dimensions),
