@@ -6,5 +6,9 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["pipeline", "pipeline.*"]), "pipeline.search_spaces", "gansweep"],
     package_dir={"pipeline.search_spaces": "search_spaces", "gansweep": "pipeline/launcher"},
-    package_data={"pipeline.search_spaces": ["*.yaml"], "pipeline": ["py.typed"]},
+    package_data={
+        "pipeline.search_spaces": ["*.yaml"],
+        "pipeline": ["py.typed"],
+        "pipeline.report.page": ["*.html", "*.css", "*.js"],
+    },
 )

@@ -15,6 +15,7 @@ import typer
 from pipeline.cli.options import Home, Json
 from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
+from pipeline.cli.review import compare, export, report, schema, show
 from pipeline.cli.single import conform, generate, train
 from pipeline.cli.sweep import resume, run, status, stop, sync, ui
 from pipeline.errors import GansweepError
@@ -68,11 +69,13 @@ app = typer.Typer(
     name="gansweep",
     help="GAN hyperparameters that hold.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-VERBS = (run, resume, status, pick, replay, stop, sync, ui, train, generate, conform, spaces, doctor)
+VERBS = (
+    *(run, resume, status, show, pick, report, compare, export, replay, stop, sync, ui, train, generate, conform),
+    *(spaces, schema, doctor),
+)
 for verb in VERBS:  # in the order of --help
     app.command()(verb)
 

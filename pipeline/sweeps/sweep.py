@@ -14,6 +14,7 @@ from pipeline.sweeps.setup import Launch, Setup
 
 if TYPE_CHECKING:
     import pandas
+    import plotly
 
     from pipeline.picking.finalists import Finalist
     from pipeline.picking.neighbours import Perturbation
@@ -38,6 +39,12 @@ class Sweep(Setup):
         from pipeline.report.status import trial_rows
 
         return pandas.DataFrame(trial_rows(self.state()))
+
+    def figures(self) -> dict[str, plotly.graph_objects.Figure]:
+        """The report's figures by name, for a notebook: sweep.figures()["learning-curves"]."""
+        from pipeline.report.page.figures import figures
+
+        return figures(self.state())
 
     def run(self, watch: Watcher | None = None, accept_changes: bool = False) -> SweepState:
         """Runs the sweep, or goes on with it, until its trials are done or it is stopped. accept_changes: also where

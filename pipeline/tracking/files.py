@@ -40,9 +40,11 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
             return [Upload(SWEEP, path, "") for path in [folder / "sweep.yaml"] if path.exists()]
         case TrialProposed(trial=number, spec=spec):
             return [Upload((number, None), Path("spec.yaml"), "", text=yaml.dump(spec))]
-        case DriverSaid(doing="pick", started=False):
-            best = best_yaml(state)
-            return [Upload(PICK, Path("best.yaml"), "", text=best)] if best and state.pick else []
+        case DriverSaid(started=False, doing=doing) as event:
+            best = best_yaml(state) if doing == "pick" and state.pick else None
+            picked = [Upload(PICK, Path("best.yaml"), "", text=best)] if best else []
+            last = event.state == "finished" and event.n + 1 == state.lines
+            return [*picked, *(_report(state, folder) if last else [])]
         case Measured(samples=str(samples)) as event:
             key, place = (
                 key_of(state.configuration(event.trial), event.seed),
@@ -58,6 +60,17 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
             checkpoints = _checkpoints(state, run, place)
             return [*nearest, *(Upload(key, path, "checkpoints", tag=tag) for tag, path in checkpoints)]
     return []
+
+
+def _report(state: SweepState, folder: Path) -> list[Upload]:
+    """The page that `gansweep report` writes, and its figures for papers; once, as the last end of a driver has it."""
+    from pipeline.report.charts.printed import svg  # matplotlib takes a second
+    from pipeline.report.page.figures import charts
+    from pipeline.report.page.page import REPORT, html
+
+    drawn = charts(state)
+    page = Upload(SWEEP, Path(REPORT), "report", text=html(state, folder, drawn))
+    return [page, *(Upload(SWEEP, Path(f"{each.name}.svg"), "report/figures", text=svg(each)) for each in drawn)]
 
 
 def _checkpoints(state: SweepState, run: Run, place: Path) -> list[tuple[str, Path]]:

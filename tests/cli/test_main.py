@@ -32,6 +32,11 @@ VERBS = {
     "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
     "--address --json",
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
+    "report": "-o --output --figures --home",
+    "export": "-o --output --home",
+    "compare": "--home --json",
+    "show": "--home",
+    "schema": "",
     "replay": "--rules --home --json",
     "stop": "--home",
     "status": "--home --json",

@@ -8,10 +8,21 @@ from typing import Any
 from PIL import Image
 
 from pipeline.record.log import Record
-from pipeline.schema.sweep import SweepSpec
+from pipeline.space.load import from_tree
 
 EVERY, BUDGET = 4000, 40_000
 SEED = 1234567
+SPACE: dict[str, Any] = {
+    "objective": "fid",
+    "data": {"name": "fashion_mnist"},
+    "budget": {"images": BUDGET},
+    "evaluation": {"every": EVERY},
+    "game": {"objective": {"choice": ["non_saturating", "hinge", "wasserstein"]}},
+    "generator": {"network": "dcgan"},
+    "discriminator": {"network": "dcgan", "norm": "spectral"},
+    "regularisers": {"choice": {"none": {}, "r1": {"r1": {"weight": {"log": [0.1, 100]}}}}},
+    "optimiser": {"lr_g": {"log": [1e-5, 1e-2]}, "lr_d": {"log": [1e-5, 1e-2]}},
+}
 
 
 class Sweep:
@@ -22,9 +33,10 @@ class Sweep:
         self.folder.mkdir(parents=True)
         self.record = Record(self.folder / "events.jsonl")
         self._chance = random.Random(name)
-        spec = SweepSpec(objective="fid").model_dump(mode="json")
+        file = from_tree(SPACE, "clothes.yaml")
+        spec, versions = file.sweep.model_dump(mode="json"), {"gansweep": "0.1.0"}
         self.record.append(
-            "sweep", name=name, space={}, spec=spec, seed=7, source="clothes.yaml", versions={"gansweep": "0.1.0"}
+            "sweep", name=name, space=file.tree, spec=spec, seed=7, source=file.source, versions=versions
         )
         self.driver("started")
         data = {"name": "fashion_mnist", "fingerprint": "ab12cd34", "resolution": 28}
@@ -46,7 +58,7 @@ class Sweep:
         }
         if chosen == "r1":
             point["regularisers[r1].r1.weight"] = 10 ** self._chance.uniform(-1, 2)
-        spec = {"data": {"name": "fashion_mnist"}, "optimiser": {"lr_g": point["optimiser.lr_g"]}}
+        spec = {"data": SPACE["data"], "budget": SPACE["budget"], "optimiser": {"lr_g": point["optimiser.lr_g"]}}
         self.record.append("trial", trial=number, point=point, spec=spec, source=source)
 
     def attempt(self, trial: int, seed: int = SEED) -> None:

@@ -131,6 +131,15 @@ def test_pictures_and_checkpoints_are_uploaded(home: Path) -> None:
     assert len(client.list_artifacts(run.info.run_id, "images")) == 2 * BUDGET // EVERY
 
 
+@pytest.mark.slow  # the fixture's database takes seconds
+def test_the_report_and_its_figures_are_artifacts_of_the_sweeps_run(home: Path) -> None:
+    client, run = mlflow_client(home), runs_in(home)["clothes"]
+    page = Path(client.download_artifacts(run.info.run_id, "report/report.html")).read_text()
+    assert "is the best so far, and not confirmed" in page
+    names = {Path(each.path).name for each in client.list_artifacts(run.info.run_id, "report/figures")}
+    assert {"ends.svg", "learning-curves.svg", "budget.svg", "parallel.svg"} <= names
+
+
 @pytest.mark.slow
 def test_nothing_but_mlflow_sees_it(tmp_path: Path) -> None:
     """No word of MLflow or alembic on the screen, no ./mlruns, no torch: in a process of its own."""

@@ -1,0 +1,102 @@
+"""The verbs that look back: report, export, compare, show, schema. cli/main.py registers them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import Home, Json, Name
+from pipeline.record.log import dumps
+
+
+def report(
+    name: Name,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page; default report.html in the sweep's folder.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder for the same figures as SVG and PNG, for papers.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """One HTML page that needs no network: what to use, how sure that is, what failed and why."""
+    from pipeline.report.page.figures import save_figures
+    from pipeline.report.page.page import REPORT, write
+    from pipeline.sweeps.sweep import Sweep
+
+    sweep = Sweep.open(name, home=home)
+    state = sweep.state()
+    path = output or sweep.folder / REPORT
+    if figures is not None:
+        saved = save_figures(state, figures)
+        typer.echo(f"{len(saved)} figures in {figures}", err=True)
+    write(state, sweep.folder, path)
+    if not state.ranking():
+        typer.echo(f"note: no trial of {state.name} has a score yet, and the page says so", err=True)
+    print(path)
+
+
+def export(
+    name: Name,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder; default export in the sweep's folder.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Trials and measurements as CSV and Parquet, the study as a journal file that optuna-dashboard opens."""
+    from pipeline.report.export import export as write
+    from pipeline.sweeps.sweep import Sweep
+
+    sweep = Sweep.open(name, home=home)
+    for path in write(sweep.state(), output or sweep.folder / "export"):
+        print(path)
+
+
+def compare(
+    sweeps: Annotated[list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Sweeps side by side: best, confirmed, spent, failures, and what differs."""
+    from rich.console import Console
+
+    from pipeline.report.compare import compare as compared
+    from pipeline.report.compare import comparison_table, words
+    from pipeline.sweeps.sweep import Sweep
+
+    found = compared([Sweep.open(name, home=home).state() for name in sweeps])
+    if as_json:
+        print(dumps(found.document()))
+        return
+    console = Console()
+    console.print(comparison_table(found))
+    console.print(words(found), highlight=False, soft_wrap=True)
+
+
+def show(
+    name: Name,
+    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.")],
+    home: Home = None,
+) -> None:
+    """One trial: its curves, its end's evidence, its picture's path, and its spec as YAML."""
+    from rich.console import Console
+
+    from pipeline.report.shown import shown, spec_yaml, trial_of
+    from pipeline.sweeps.sweep import Sweep
+
+    sweep = Sweep.open(name, home=home)
+    state = sweep.state()
+    found = trial_of(state, trial)
+    console = Console()
+    console.print(shown(state, found, sweep.folder), highlight=False)
+    console.print("\nits spec, to take along (gansweep train FILE):\n", style="dim", highlight=False)
+    print(spec_yaml(state, found), end="")
+
+
+def schema() -> None:
+    """The JSON schema of a sweep's YAML, for editors."""
+    from pipeline.space.json_schema import json_schema
+
+    print(dumps(json_schema(), indent=2))

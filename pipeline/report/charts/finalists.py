@@ -1,0 +1,54 @@
+"""The finalists of a pick: a dot a fresh seed, and the interval of their mean."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.picking.standing import confirmed_score
+from pipeline.picking.verdict import Verdict
+from pipeline.record.state import SweepState
+from pipeline.report.charts.chart import Axis, Chart, Series, wide
+from pipeline.report.charts.runs import objective
+from pipeline.report.numbers import number
+
+
+def finalists_chart(state: SweepState, found: Verdict) -> Chart:
+    """Best above. A failed seed has no score; how many there were is in the name."""
+    rows = list(reversed(found.rows))
+    names = tuple(
+        f"trial {row.trial}{' (default)' if row.trial == found.default else ''}, {row.healthy} of {row.seeds} healthy"
+        for row in rows
+    )
+    dots, at, said = list[float](), list[float](), list[str]()
+    for place, row in enumerate(rows):
+        for run in state.trials[row.trial].confirmations.values():
+            score = confirmed_score(run, state.metric)
+            if score is not None and run.seed in row.ends:
+                dots.append(score)
+                at.append(float(place))
+                said.append(f"trial {row.trial}, seed {run.seed}: {number(score)}")
+    known = [(place, row) for place, row in enumerate(rows) if row.score is not None]
+    scores = tuple(row.score if row.score is not None else math.nan for _, row in known)
+    means = Series(
+        "mean, 95%",
+        "best",
+        scores,
+        tuple(float(place) for place, _ in known),
+        "dots",
+        tuple(f"trial {row.trial}: {number(row.score)}" for _, row in known),
+        low=tuple(row.interval[0] if row.interval else math.nan for _, row in known),
+        high=tuple(row.interval[1] if row.interval else math.nan for _, row in known),
+        mark="diamond",
+        strong=True,
+    )
+    seeds = Series("one fresh seed", "completed", tuple(dots), tuple(at), "dots", tuple(said))
+    ends = [*means.low, *means.high, *dots]
+    return Chart(
+        "finalists",
+        "The finalists on fresh seeds",
+        f"{state.metric} on the test part: a dot a seed that the search never used, a diamond the mean with its 95% "
+        "interval. A seed that failed has no dot.",
+        Axis(objective(state), log=wide([end for end in ends if math.isfinite(end)])),
+        Axis("", categories=names),
+        (seeds, means),
+    )

@@ -1,0 +1,119 @@
+"""Charts as plotly's figures: for the page and for a notebook."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from pipeline.report.charts.chart import COLOURS, Axis, Chart, Parallel, Series
+
+SCALE = [[0.0, "#8a8f98"], [0.2, "#8a8f98"], [0.2001, "#b9d7ee"], [0.6, "#4a9bd4"], [1.0, "#004a80"]]
+DIGITS = 5  # of what is drawn: the page stays small
+SMALL = 8  # counts up to it have a line each
+_BAR, _ROW = 26, 44  # pixels of a lying bar, of a finalist
+
+
+def figure(chart: Chart | Parallel) -> go.Figure:
+    """The chart as a figure of plotly. Its colours of text and ground are left to whoever shows it."""
+    if isinstance(chart, Parallel):
+        return _parallel(chart)
+    drawn = go.Figure([_trace(chart, series) for series in chart.series])
+    lying = bool(chart.y.categories)
+    rows = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
+    drawn.update_layout(
+        barmode="stack",
+        xaxis=_axis(chart.x, [series.x for series in chart.series]),
+        yaxis=_axis(chart.y, [series.y for series in chart.series], any(s.kind == "columns" for s in chart.series)),
+        height=110 + rows * max(len(chart.y.categories), 2) if lying else 380,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": -0.22, "x": 0, "yanchor": "top"},
+        showlegend=len(chart.series) > 1,
+        hovermode="closest",
+        template="none",
+        bargap=0.25 if lying else 0.02,
+    )
+    return drawn
+
+
+def log_ticks(values: list[float]) -> list[float]:
+    """Round numbers over the values: 1, 2 and 5 of each decade, of many decades 1 alone."""
+    if not values:
+        return []
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    step = max(1, math.ceil((high - low) / 7))
+    digits = (1, 2, 5) if high - low <= 3 else (1,)
+    return [float(f"{digit}e{decade}") for decade in range(low, high + 1, step) for digit in digits]
+
+
+def _axis(axis: Axis, values: Sequence[tuple[float, ...]], whole: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
+    if axis.log:
+        ticks = log_ticks([value for each in values for value in each if math.isfinite(value) and value > 0])
+        found |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    if whole:
+        found |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
+    if axis.categories:
+        found |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
+        found["range"] = [-0.6, len(axis.categories) - 0.4]
+    return found
+
+
+def _trace(chart: Chart, series: Series) -> Any:
+    x, y, colour = _rounded(series.x), _rounded(series.y), COLOURS[series.role]
+    common = {"x": x, "y": y, "name": series.name, "text": list(series.text), "hoverinfo": "text+x+y"}
+    if series.kind in ("bars", "columns"):
+        lying = {"orientation": "h"} if series.kind == "bars" else {}
+        return go.Bar(**common, **lying, marker={"color": colour}, textposition="none")
+    if series.kind == "dots":
+        size = 11 if series.strong else 8
+        hollow = series.mark in ("x", "cross")
+        marker = {"color": colour, "size": size, "symbol": series.mark, "opacity": 0.95 if series.strong else 0.8}
+        if hollow:
+            marker["symbol"] = f"{series.mark}-thin"
+            marker["line"] = {"color": colour, "width": 2}
+        return go.Scatter(**common, mode="markers", marker=marker, error_x=_interval(series))
+    line = {
+        "color": colour,
+        "width": 2.5 if series.strong else 1.2,
+        "shape": "hv" if series.kind == "steps" else "linear",
+    }
+    return go.Scatter(**common, mode="lines", line=line, opacity=1.0 if series.strong else 0.7, connectgaps=False)
+
+
+def _interval(series: Series) -> dict[str, Any] | None:
+    if not series.low:
+        return None
+    up = [high - x if math.isfinite(high) else None for high, x in zip(series.high, series.x, strict=True)]
+    down = [x - low if math.isfinite(low) else None for low, x in zip(series.low, series.x, strict=True)]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 2, "width": 6}
+
+
+def _rounded(values: tuple[float, ...]) -> list[float | int | None]:
+    found: list[float | int | None] = []
+    for value in values:
+        short = float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+        found.append(int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else short)
+    return found
+
+
+def _parallel(chart: Parallel) -> go.Figure:
+    dimensions = []
+    for each in chart.dimensions:
+        below = each.ticks[0][0]
+        places = [*(at for at, _ in each.ticks), *(value for value in each.values if value is not None)]
+        dimensions.append(
+            {
+                "label": each.title,
+                "range": [min(places), max(places)],
+                "values": [float(f"{below if value is None else value:.6g}") for value in each.values],
+                "tickvals": [at for at, _ in each.ticks],
+                "ticktext": [text for _, text in each.ticks],
+            }
+        )
+    line = {"color": list(chart.shade), "colorscale": SCALE, "cmin": -0.25, "cmax": 1.0}
+    drawn = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-20, labelside="bottom"))
+    drawn.update_layout(height=480, margin={"l": 110, "r": 60, "t": 24, "b": 110}, template="none")
+    return drawn

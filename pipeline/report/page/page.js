@@ -1,0 +1,131 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+  // Light or dark: as the system has it, until the button is pressed.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  const drawn = new Set();
+  const applyTheme = () => {
+    root.dataset.theme = chosen ?? (dark.matches ? "dark" : "light");
+    for (const plot of drawn) Plotly.relayout(plot, themed(plot.layout));
+    for (const plot of drawn) if (plot.data[0].type === "parcoords") Plotly.restyle(plot, fonts());
+  };
+  const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  const fonts = () => ({ "labelfont.color": css("--text"), "tickfont.color": css("--soft"), "rangefont.color": "rgba(0,0,0,0)" });
+  const themed = (layout) => {
+    const found = { "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font.color": css("--text"),
+      "font.family": getComputedStyle(document.body).fontFamily, "font.size": 12,
+      "hoverlabel.bgcolor": css("--card"), "hoverlabel.font.color": css("--text") };
+    for (const axis of ["xaxis", "yaxis"]) if (layout[axis]) {
+      found[`${axis}.gridcolor`] = css("--grid");
+      found[`${axis}.linecolor`] = css("--line");
+      found[`${axis}.title.font.color`] = css("--soft");
+      found[`${axis}.title.font.size`] = 12;
+    }
+    return found;
+  };
+
+  // A chart is drawn when it comes into sight: the page opens at once, however many there are.
+  const draw = async (plot) => {
+    const { data: traces, layout, trials } = structuredClone(data[plot.dataset.chart]);
+    layout.height = plot.closest(".slices") ? 260 : layout.height;
+    if (plot.closest(".slices")) { layout.showlegend = false; layout.xaxis.title.text = ""; }
+    if (trials && plot.clientWidth < traces[0].dimensions.length * 78) plot.style.width = `${traces[0].dimensions.length * 78}px`;
+    await Plotly.newPlot(plot, traces, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], scrollZoom: false });
+    drawn.add(plot);
+    await Plotly.relayout(plot, themed(plot.layout));
+    if (trials) {
+      await Plotly.restyle(plot, fonts());
+      plot.on("plotly_restyle", () => brush(plot, trials));
+    }
+    plot.dataset.drawn = "";
+  };
+  const sight = new IntersectionObserver((seen) => {
+    for (const each of seen) if (each.isIntersecting) { sight.unobserve(each.target); draw(each.target); }
+  }, { rootMargin: "600px" });
+  all(".plot").forEach((plot) => {
+    if (data[plot.dataset.chart].trials) {
+      const scroll = document.createElement("div");
+      scroll.className = "scroll"; scroll.tabIndex = 0; scroll.setAttribute("role", "region");
+      scroll.setAttribute("aria-label", "Parallel coordinates");
+      plot.replaceWith(scroll); scroll.append(plot);
+    }
+    sight.observe(plot);
+  });
+
+  // The table: what is brushed, how it is sorted, and how many rows are seen.
+  const board = document.getElementById("board");
+  let kept = null, whole = false;
+  const show = () => {
+    if (!board) return;
+    let seen = 0;
+    for (const row of all("tbody tr", board)) {
+      const inside = kept === null || kept.has(Number(row.dataset.trial));
+      row.hidden = !inside || (!whole && seen >= Number(board.dataset.shown));
+      seen += inside && !row.hidden;
+    }
+    const note = document.getElementById("brushed");
+    note.hidden = kept === null;
+    if (kept !== null) note.firstElementChild.textContent = `${kept.size} of ${all("tbody tr", board).length} trials are in the ranges that are kept.`;
+  };
+  const brush = (plot, trials) => {
+    const ranges = plot.data[0].dimensions.map((each) => each.constraintrange && [each.constraintrange].flat().length
+      ? (Array.isArray(each.constraintrange[0]) ? each.constraintrange : [each.constraintrange]) : null);
+    if (ranges.every((each) => each === null)) { kept = null; show(); return; }
+    kept = new Set(trials.filter((_, at) => plot.data[0].dimensions.every((each, d) =>
+      ranges[d] === null || ranges[d].some(([low, high]) => each.values[at] >= low && each.values[at] <= high))));
+    show();
+  };
+  document.getElementById("unbrush")?.addEventListener("click", () => {
+    kept = null;
+    for (const plot of drawn) if (plot.data[0].type === "parcoords") {
+      const clear = {};
+      plot.data[0].dimensions.forEach((_, at) => { clear[`dimensions[${at}].constraintrange`] = [null]; });
+      Plotly.restyle(plot, clear);
+    }
+    show();
+  });
+  document.getElementById("more")?.addEventListener("click", (event) => { whole = true; event.target.hidden = true; show(); });
+  all("thead button", board ?? document.createElement("div")).forEach((button) => button.addEventListener("click", () => {
+    const head = button.closest("th"), down = head.getAttribute("aria-sort") === "ascending";
+    all("thead th[aria-sort]", board).forEach((each) => each.setAttribute("aria-sort", "none"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const at = head.cellIndex, body = board.tBodies[0];
+    const key = (row) => row.cells[at].dataset.key;
+    const missing = (row) => key(row) === "" || key(row) === "inf";
+    const order = (a, b) => {
+      if (missing(a) || missing(b)) return missing(a) - missing(b); // what is not there stays below, either way
+      const x = Number(key(a)), y = Number(key(b));
+      const by = Number.isNaN(x) || Number.isNaN(y) ? key(a).localeCompare(key(b)) : x - y;
+      return down ? -by : by;
+    };
+    body.append(...[...body.rows].sort(order));
+    show();
+  }));
+
+  // The slider: each finalist's picture nearest to that share of its own training.
+  const through = document.getElementById("through");
+  through?.addEventListener("input", () => {
+    const share = Number(through.value) / 100;
+    document.getElementById("through-said").textContent = share === 1 ? "at the end" : `at ${through.value}% of the pictures`;
+    for (const strip of all("[data-strip]")) {
+      const frames = all("img", strip), now = Math.round(share * (frames.length - 1));
+      frames.forEach((frame, at) => { frame.hidden = at !== now; });
+      strip.querySelector(".at").textContent = `${Number(frames[now].dataset.images).toLocaleString("en")} images`;
+    }
+  });
+
+  all(".copy").forEach((button) => button.addEventListener("click", async () => {
+    const before = button.textContent;
+    try { await navigator.clipboard.writeText(button.dataset.copy); button.textContent = "copied"; }
+    catch { button.textContent = "select it by hand"; }
+    setTimeout(() => { button.textContent = before; }, 1500);
+  }));
+  document.getElementById("theme").addEventListener("click", () => { chosen = root.dataset.theme === "dark" ? "light" : "dark"; applyTheme(); });
+  dark.addEventListener("change", applyTheme);
+  applyTheme();
+})();
