@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.schema.brought import BROUGHT
 from pipeline.schema.datasets import KNOWN
 from pipeline.schema.features import AUTO, FEATURES
-from pipeline.schema.game import GAMES, OBJECTIVES
+from pipeline.schema.game import GAMES, OBJECTIVES, AdversarialSpec, SuperResolutionSpec, TranslationSpec
 from pipeline.schema.networks import FAMILIES
 from pipeline.schema.sweep import SweepSpec
 from pipeline.schema.trial import TrialSpec
@@ -20,18 +20,18 @@ LABEL = r"^[\w+-]+$"
 _NUMBER: Schema = {"type": "number"}
 _PLAIN: Schema = {"type": ["number", "string", "boolean", "null"]}
 # What a validator knows and pydantic's schema does not: fields that name a part, or a file.py:object of one's own.
+_GAMES = [game.__name__ for game in (AdversarialSpec, TranslationSpec, SuperResolutionSpec)]
 _NAMED: dict[tuple[str, str], tuple[str, ...]] = {
     ("AdversarialSpec", "name"): tuple(GAMES),
-    ("AdversarialSpec", "objective"): tuple(OBJECTIVES),
-    ("TranslationSpec", "objective"): tuple(OBJECTIVES),
+    **{(game, "objective"): tuple(OBJECTIVES) for game in _GAMES},
     ("EvaluationSpec", "features"): (AUTO, *FEATURES),
     ("DataSpec", "name"): tuple(KNOWN),
-    **{
-        (side.__name__, "network"): (name,)
-        for name, row in FAMILIES.items()
-        for side in (row.generator, row.discriminator)
-    },
 }
+for _name, _row in FAMILIES.items():
+    for _side in (_row.generator, _row.discriminator):
+        if _side is not None:
+            _key = (_side.__name__, "network")
+            _NAMED[_key] = (*_NAMED.get(_key, ()), _name)
 
 
 def json_schema() -> Schema:
@@ -85,7 +85,7 @@ def _shortcuts(defs: dict[str, Schema], maker: _Searched) -> None:
     defs["InitFromSpec"] = {"anyOf": [{"type": "string"}, defs["InitFromSpec"]]}
     brought = {name: {"$ref": f"#/$defs/{maker.place('TrialSpec', name)}"} for name in BROUGHT}
     section = {"type": "object", "additionalProperties": False, "properties": brought}
-    for game in ("AdversarialSpec", "TranslationSpec"):
+    for game in _GAMES:
         defs[game]["properties"]["with"] = maker.searched(game, "with", section)
 
 
