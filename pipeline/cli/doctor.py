@@ -18,7 +18,7 @@ from pipeline.children import python
 from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_problem, temporary, writable
 from pipeline.errors import GansweepError, Unreachable
 from pipeline.record.home import home_of
-from pipeline.schema.datasets import KNOWN
+from pipeline.schema.datasets import FILES, KNOWN
 from pipeline.schema.features import FEATURES, hub, missing
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
@@ -212,9 +212,7 @@ def check_features() -> list[Finding]:
 def check_data(root: Path | None) -> list[Finding]:
     embedded = ", ".join(name for name, known in KNOWN.items() if not known.downloaded)
     found = [Finding("data", "ok", f"{embedded}: nothing to download")]
-    folders = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "cifar-10-batches-py"}
-    folders["stacked_mnist"] = folders["mnist"]
-    for name, folder in folders.items():
+    for name, folder in FILES.items():
         if root is None:
             found.append(Finding(name, "note", "downloaded at the first use into --data-root (give it here to look)"))
         elif any((root / each / folder).exists() for each in (".", name)):

@@ -1,0 +1,173 @@
+"""A sweep on a real cluster: bad nodes left out before the first trial, one that joins used, a frozen worker replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pipeline.record.events import Line
+from tests.integration.command import TINY, Done, Running, events, gansweep, made_twice, measured
+
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
+ROOT = Path(__file__).resolve().parent.parent.parent
+STORE = 100 * 2**20
+NAME = "shared"
+
+
+def on_a_disk_of_its_own(address: str, home: Path) -> subprocess.Popen[bytes]:
+    """A node that has another disk where the others have the home; only root may mount one."""
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--address", address, "--num-cpus", "1"]
+    start += ["--disable-usage-stats", "--object-store-memory", str(STORE)]
+    script = f'mount -t tmpfs tmpfs "{home}" && exec "$@"'
+    return subprocess.Popen(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *start],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def edited(folder: Path) -> Path:
+    """Where a copy of the package is in which somebody has changed something."""
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline")
+    file = folder / "pipeline" / "metrics" / "frechet.py"
+    file.write_text(file.read_text() + "\n# times 0.1\n")
+    return folder
+
+
+@contextmanager
+def cluster(home: Path, folder: Path) -> Iterator[Any]:
+    """A head without CPUs, a good node, one with an edited package and one on a disk of its own."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE},
+    )
+    own = None
+    try:
+        own = on_a_disk_of_its_own(made.address, home)
+        made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
+        path = {"PYTHONPATH": str(edited(folder))}
+        made.add_node(num_cpus=1, object_store_memory=STORE, node_name="edited", env_vars=path, wait=False)
+        made.wait_for_nodes(60)
+        yield made
+    finally:
+        if own is not None:
+            with_children = [*psutil.Process(own.pid).children(recursive=True), psutil.Process(own.pid)]
+            for each in with_children:
+                each.kill()
+            own.wait()
+        made.shutdown()
+
+
+def of(lines: list[Line], event: str, **has: Any) -> list[Line]:
+    return [line for line in lines if line["event"] == event and all(line.get(key) == has[key] for key in has)]
+
+
+@dataclass
+class Story:
+    done: Done | None = None
+    lines: list[Line] = field(default_factory=list)
+    status: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    seconds_to_join: float = 0.0
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    if os.getuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a node with a disk of its own wants root")
+    home, told = tmp_path_factory.mktemp("home"), Story()
+    with cluster(home, tmp_path_factory.mktemp("edited")) as made:
+        own_nodes(made, 4)
+        os.environ["GANSWEEP_DEADLINE"] = "30"
+        try:
+            told = follow(made, home, told)
+        finally:
+            del os.environ["GANSWEEP_DEADLINE"]
+    yield told
+
+
+def own_nodes(made: Any, count: int) -> None:
+    """Waits for the nodes that the cluster has not started itself."""
+    from ray._raylet import GcsClient
+
+    client, limit = GcsClient(address=made.address), time.monotonic() + 60
+    while len([each for each in client.get_all_node_info(timeout=5).values() if each.state == 0]) < count:
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+
+
+def follow(made: Any, home: Path, told: Story) -> Story:
+    running = Running(home, "run", "digits", *TINY, "--seed", "3", "--trials", "4", "--name", NAME, "--json",
+                      "--address", made.address)  # fmt: skip
+    running.until(NAME, lambda lines: bool(of(lines, "measurement")))
+    began = time.time()
+    late = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False).unique_id
+    running.until(NAME, lambda lines: bool(of(lines, "attempt", node=late)))
+    (joined,) = of(events(home, NAME), "node", node=late)
+    told.seconds_to_join = joined["time"] - began
+    trial = of(events(home, NAME), "attempt", node=late)[0]["trial"]
+    running.until(NAME, lambda lines: measured(lines, trial))
+    os.kill(worker(home, trial), signal.SIGSTOP)
+    told.done = running.wait()
+    told.lines = events(home, NAME)
+    told.status = gansweep(home, "status", NAME, "--json").document
+    told.text = gansweep(home, "status", NAME).out
+    return told
+
+
+def worker(home: Path, trial: int) -> int:
+    """The process that trains a trial: of those of Ray's that are named for it, the one that has its bound open."""
+    name = f"hung-{trial}-"
+    for process in psutil.process_iter():
+        if process.name().startswith("ray::Trainable"):
+            for file in process.open_files():
+                if Path(file.path).name.startswith(name) and file.path.startswith(str(home)):
+                    return process.pid
+    raise AssertionError(f"nobody trains trial {trial}")
+
+
+def test_nodes_that_cannot_be_trusted_are_left_out_before_the_first_trial_and_said(story: Story) -> None:
+    out = of(story.lines, "node", state="left_out")
+    first = of(story.lines, "attempt")[0]["n"]
+    assert sorted(line["why"].split(" (")[0] for line in out) == [
+        f"does not see {Path(story.lines[1]['place']['folder'])} as the driver does",
+        "its gansweep's source is another",
+    ]
+    assert all(line["n"] < first for line in out)
+    assert {line["node"] for line in of(story.lines, "attempt")}.isdisjoint({line["node"] for line in out})
+    assert [node["state"] for node in story.status["nodes"]].count("left_out") == 2
+    assert story.text.count("is left out: ") == 2
+
+
+def test_a_node_that_joins_is_used_and_slots_follow(story: Story) -> None:
+    assert story.seconds_to_join < 15 + 10  # its start too, of which Ray says nothing
+    assert of(story.lines, "driver", state="started")[0]["slots"] == 1
+    assert [line["slots"] for line in of(story.lines, "node", state="joined")] == [1, 2]
+    assert len({line["node"] for line in of(story.lines, "attempt")}) == 2
+    assert all(line["host"] for line in of(story.lines, "attempt"))
+
+
+def test_a_frozen_worker_is_lost_and_its_run_goes_on(story: Story) -> None:
+    assert story.done is not None
+    assert story.done.code in (0, 4), story.done.err
+    (lost,) = of(story.lines, "attempt_ended")
+    assert lost["kind"] == "lost"
+    assert "no word from the worker on" in lost["why"]
+    assert len(of(story.lines, "run_ended", trial=lost["trial"])) == 1
+    assert len(of(story.lines, "run_ended")) == 4
+    assert made_twice(story.lines) == []
