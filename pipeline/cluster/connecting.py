@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray.job_config import JobConfig
 
@@ -23,6 +24,7 @@ from pipeline.environment import LOCAL, Address, answers, temporary
 from pipeline.environment import address as address_of
 from pipeline.errors import InputError, Unreachable
 
+HEAD = "gcs_server"  # what a head's process is called
 PATIENCE = 10.0  # seconds in which somebody must take the connection
 ANSWER = 18.0  # seconds in which what is there must answer as a Ray head does
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
@@ -45,6 +47,16 @@ class Alone(JobConfig):
 def cpus() -> int:
     """The CPUs that this process may use; Ray misreads them under some cgroup limits."""
     return len(os.sched_getaffinity(0))
+
+
+def chosen(address: str | None) -> str | None:
+    """Which Ray a sweep takes, in words, where somebody may mean another; None where it was said, or there is one."""
+    named = address_of(address)
+    if named.cluster:
+        return None if address else f"the cluster at {named.said} is used; a Ray of its own: --address {LOCAL}"
+    if address == LOCAL or not any(each.info["name"] == HEAD for each in psutil.process_iter(["name"])):
+        return None
+    return "a Ray runs on this machine, and the sweep has one of its own; that: --address auto"
 
 
 @contextmanager

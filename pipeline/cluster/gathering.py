@@ -9,14 +9,18 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import ray
 
 from pipeline.cluster.preflight import LIMIT, SILENT, Wanted, looked
+from pipeline.drivers.driver import Driver
 from pipeline.drivers.nodes import JOINED, LEFT, LEFT_OUT, Change, Node
 from pipeline.errors import Unreachable
 
 LOOK = 2.0  # seconds between looks at who has joined or left
+LITTLE = 0.01  # of a GPU, to see whether it can be used
 AGAIN = 30.0  # seconds until one that did not answer is asked again
 
 
@@ -42,11 +46,11 @@ def _host(node: dict[str, object]) -> str:
 
 
 class Gathering:
-    """`changes` are for the driver's thread to take, oldest first, the first nodes' among them."""
+    """Whom a sweep begins with, and in a thread of its own who joins and leaves."""
 
     def __init__(self, wanted: Wanted | None, nodes: Sequence[Node], first: Sequence[Change] = ()) -> None:
         """wanted: None of a Ray of our own, which is this machine and stays it."""
-        self.nodes, self.changes = list(nodes), deque(first)
+        self.nodes, self._changes = list(nodes), deque(first)
         self._wanted = wanted
         self._left: set[str] = set()
         self._over = threading.Event()
@@ -60,6 +64,11 @@ class Gathering:
     def joinable(self) -> bool:
         """Whether there are nodes by name, and more may come."""
         return self._wanted is not None
+
+    def tell(self, driver: Driver) -> None:
+        """For the driver's thread: what has changed since the last time."""
+        while self._changes:
+            driver.heard(self._changes.popleft())
 
     def gone(self, node: str) -> bool:
         """Whether a node that was there has left."""
@@ -98,9 +107,39 @@ class Gathering:
                 self.changes.append(change)
 
     def _worth_asking(self, name: str) -> bool:
-        known = self._known[name]
-        silent = known.state == LEFT_OUT and str(known.why).startswith(SILENT)
-        return silent and time.monotonic() - self._asked[name] > AGAIN
+        return silent(self._known[name]) and time.monotonic() - self._asked[name] > AGAIN
+
+
+def silent(change: Change) -> bool:
+    """Whether the node gave no answer, and so may give one yet."""
+    return change.state == LEFT_OUT and str(change.why).startswith(SILENT)
+
+
+def survey(home: Path) -> Iterator[tuple[str, str | None]]:
+    """Of each node of the cluster what it has, in words, and why runs cannot go there, None where they can; `home` is
+    made for it and removed again where there is none."""
+    there = home.exists()
+    nodes = [each for each in ray.nodes() if each["Alive"]]
+    found: dict[str, Change] = {}
+    for gpus in (0.0, LITTLE):  # whether a GPU can be used is asked where there is one
+        of = [each for each in present(gpus).values() if (_has(nodes, each.id).get("GPU", 0) > 0) == (gpus > 0)]
+        if of:
+            found |= {change.node.id: change for change in looked(Wanted(home, (), gpus), of)}
+    if not there:
+        with contextlib.suppress(OSError):
+            home.rmdir()
+    for each in nodes:
+        has, change = each["Resources"], found.get(each["NodeID"])
+        kinds = sorted(name.partition(":")[2] for name in has if name.startswith("accelerator_type:"))
+        gpus = f"{has.get('GPU', 0):g} GPUs" + (f" ({', '.join(kinds)})" if kinds else "")
+        memory = has.get("memory", 0) / 2**30
+        said = f"{_host(each)}: {has.get('CPU', 0):g} CPUs, {gpus}, {memory:.1f} GiB of memory for runs"
+        yield (f"{said}; trains nothing", None) if change is None else (said, change.why)
+
+
+def _has(nodes: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
+    found: dict[str, float] = next(each["Resources"] for each in nodes if each["NodeID"] == name)
+    return found
 
 
 @contextmanager
@@ -125,6 +164,8 @@ def gathered(wanted: Wanted, *, cluster: bool) -> Iterator[Gathering]:
         yield Gathering(None, [Node("", platform.node(), there[0].slots)])
         return
     first = list(looked(wanted, there))
+    if all(silent(change) for change in first):  # they have been starting a worker since, on machines that are busy
+        first = list(looked(wanted, there))
     good = [change.node for change in first if change.state == JOINED]
     if not good:
         causes = "; ".join(f"{change.node.host}: {change.why}" for change in first)

@@ -94,6 +94,7 @@ def _prepare(order: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
 def run(driver: Driver, folder: Path, premises: Premises, gathering: Gathering, gpus_per_trial: float) -> None:
     """Tune's loop until the driver is exhausted or stopping. Its own files go to a scratch folder of the sweep's."""
     scratch = folder / SCRATCH
+    gathering.tell(driver)
     if gathering.joinable:  # each waits for a node of its own, and none for another's
         os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")
     try:

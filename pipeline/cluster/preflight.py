@@ -15,7 +15,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.cluster import looking
+from pipeline.drivers import looking
 from pipeline.drivers.nodes import JOINED, LEFT_OUT, Change, Node
 from pipeline.errors import one_line
 
@@ -23,6 +23,8 @@ LIMIT = 15.0  # seconds in which a node must answer
 LOOK = 0.5  # seconds between looks at whether anyone still wants to know
 ROOM = 64 * 2**20  # bytes that are to be free
 SILENT = "no answer"  # what the cause begins with of a node that may be asked again
+
+_look = ray.remote(num_cpus=1, max_retries=0)(looking.look)  # by its own name, so that its worker imports no Tune
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def looked(wanted: Wanted, nodes: Sequence[Node], over: Callable[[], bool] = lam
     mine = looking.whoever() | {"files": {str(path): looking.fingerprint(path) for path in wanted.files}}
     with exchange(wanted.folder) as (place, nonce):
         order = str(place), [str(path) for path in wanted.files], wanted.gpus > 0
-        asked = {_look.options(**_there(node, wanted.gpus)).remote(*order): node for node in nodes}
+        asked = {_look.options(**_there(node, wanted.gpus)).remote(node.id, *order): node for node in nodes}
         end = time.monotonic() + LIMIT
         while asked and not over() and (left := end - time.monotonic()) > 0:
             for ready in ray.wait(list(asked), timeout=min(LOOK, left))[0]:
@@ -112,8 +114,3 @@ def problem(mine: Mapping[str, Any], theirs: Mapping[str, Any], wanted: Wanted, 
     if theirs["gpu"]:
         return f"its GPU cannot be used: {theirs['gpu']}"
     return None
-
-
-@ray.remote(num_cpus=1, max_retries=0)
-def _look(folder: str, files: list[str], gpu: bool) -> dict[str, Any]:
-    return looking.look(folder, files, gpu)

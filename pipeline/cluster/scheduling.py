@@ -76,8 +76,7 @@ class Decisions(FIFOScheduler):
     def _look(self, tune_controller: Any) -> None:
         """What Tune does not look at: nodes that join and leave, workers that are frozen, and trials that wait for a
         node which is gone."""
-        while self._gathering.changes:
-            self._driver.heard(self._gathering.changes.popleft())
+        self._gathering.tell(self._driver)
         for trial in list(tune_controller.get_trials()):
             if trial.is_finished():
                 continue

@@ -86,6 +86,8 @@ class Session:
         with ExitStack() as stack:
             self._check_tracker()  # before the lock: one that is refused for it stands in nobody's way
             stack.enter_context(self._holding())
+            if which := cluster.chosen(launch.address):
+                self._say(f"note: {which}")
             with hidden():
                 self._ray = stack.enter_context(cluster.connected(launch.address, self._abandon))
             code = plugin.sources(setup.file.tree)  # as it is now, wherever the workers are and whatever becomes of it

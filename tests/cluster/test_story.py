@@ -1,4 +1,4 @@
-"""A sweep on a real cluster: bad nodes left out before the first trial, one that joins used, a frozen worker replaced."""
+"""A sweep on a real cluster: bad nodes are left out, one that joins is used, a frozen worker is replaced."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     if os.getuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a node with a disk of its own wants root")
     home, told = tmp_path_factory.mktemp("home"), Story()
@@ -98,7 +98,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             told = follow(made, home, told)
         finally:
             del os.environ["GANSWEEP_DEADLINE"]
-    yield told
+    return told
 
 
 def own_nodes(made: Any, count: int) -> None:
@@ -116,13 +116,14 @@ def follow(made: Any, home: Path, told: Story) -> Story:
                       "--address", made.address)  # fmt: skip
     running.until(NAME, lambda lines: bool(of(lines, "measurement")))
     began = time.time()
-    late = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False).unique_id
+    node = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False)
+    late = node.unique_id
     running.until(NAME, lambda lines: bool(of(lines, "attempt", node=late)))
     (joined,) = of(events(home, NAME), "node", node=late)
     told.seconds_to_join = joined["time"] - began
     trial = of(events(home, NAME), "attempt", node=late)[0]["trial"]
     running.until(NAME, lambda lines: measured(lines, trial))
-    os.kill(worker(home, trial), signal.SIGSTOP)
+    os.kill(worker(node), signal.SIGSTOP)
     told.done = running.wait()
     told.lines = events(home, NAME)
     told.status = gansweep(home, "status", NAME, "--json").document
@@ -130,15 +131,12 @@ def follow(made: Any, home: Path, told: Story) -> Story:
     return told
 
 
-def worker(home: Path, trial: int) -> int:
-    """The process that trains a trial: of those of Ray's that are named for it, the one that has its bound open."""
-    name = f"hung-{trial}-"
-    for process in psutil.process_iter():
-        if process.name().startswith("ray::Trainable"):
-            for file in process.open_files():
-                if Path(file.path).name.startswith(name) and file.path.startswith(str(home)):
-                    return process.pid
-    raise AssertionError(f"nobody trains trial {trial}")
+def worker(node: Any) -> int:
+    """The process on a node that trains."""
+    (raylet,) = node.all_processes["raylet"]
+    found = [each for each in psutil.Process(raylet.process.pid).children() if each.name().startswith("ray::Trainable")]
+    assert len(found) == 1, found
+    return found[0].pid
 
 
 def test_nodes_that_cannot_be_trusted_are_left_out_before_the_first_trial_and_said(story: Story) -> None:

@@ -1,5 +1,5 @@
-"""What a node of a cluster has of what a sweep needs; runs on that node, with a trial's own resources, no torch unless
-a GPU is asked for."""
+"""What a node of a cluster has of what a sweep needs; runs on that node, with a trial's own resources. It imports
+neither Ray's parts nor torch, unless a GPU is asked for: a node has seconds to answer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ HEAD = 2**16  # bytes of a data file that are looked at
 SOME = 64  # data files whose beginning is looked at
 
 
-def look(folder: str, files: Sequence[str], gpu: bool) -> dict[str, Any]:
-    """JSON-able. folder: where the driver has left its nonce, in the sweep's; files: the data set's folders."""
-    import ray
-
-    node = ray.get_runtime_context().get_node_id()
+def look(node: str, folder: str, files: Sequence[str], gpu: bool) -> dict[str, Any]:
+    """JSON-able. node: which one this is; folder: where the driver has left its nonce, in the sweep's; files: the data
+    set's folders."""
     return {
         "host": platform.node(),
         **whoever(),
