@@ -131,12 +131,12 @@ def _check(named: Address) -> None:
     """Ray itself tries for minutes where nobody listens, and for ever where another server does. Raises InputError for
     what is no address, Unreachable for what is no cluster of ours."""
     address = str(named.cluster)
-    if address.startswith("ray://"):
-        host = address.removeprefix("ray://").rpartition(":")[0] or "HOST"
+    if "://" in address:
+        host = address.partition("://")[2].partition("/")[0].rpartition(":")[0] or "HOST"
         raise InputError(
-            f'{named.named_by}: found "{address}", of Ray\'s client, which a sweep cannot use; valid: on a node of the '
-            f"cluster auto or {host}:6379, from elsewhere: ray job submit --address http://{host}:8265 -- gansweep run "
-            "... --address auto"
+            f'{named.named_by}: found "{address}", of a client or a dashboard, which a sweep cannot drive; valid: on a '
+            f"node of the cluster auto or {host}:6379, from elsewhere: ray job submit --address http://{host}:8265 -- "
+            "gansweep run ... --address auto"
         )
     if address == "auto":
         return

@@ -95,7 +95,7 @@ class Gathering:
             was = self._known.pop(name)
             self._left.add(name)
             if was.state == JOINED:
-                self.changes.append(Change(was.node, LEFT))
+                self._changes.append(Change(was.node, LEFT))
         wanted = [node for name, node in there.items() if name not in self._known or self._worth_asking(name)]
         if not wanted:
             return
@@ -104,7 +104,7 @@ class Gathering:
             before = self._known.get(change.node.id)
             self._known[change.node.id] = change
             if before is None or change.state == JOINED:
-                self.changes.append(change)
+                self._changes.append(change)
 
     def _worth_asking(self, name: str) -> bool:
         return silent(self._known[name]) and time.monotonic() - self._asked[name] > AGAIN
@@ -131,9 +131,9 @@ def survey(home: Path) -> Iterator[tuple[str, str | None]]:
     for each in nodes:
         has, change = each["Resources"], found.get(each["NodeID"])
         kinds = sorted(name.partition(":")[2] for name in has if name.startswith("accelerator_type:"))
-        gpus = f"{has.get('GPU', 0):g} GPUs" + (f" ({', '.join(kinds)})" if kinds else "")
+        devices = f"{has.get('GPU', 0):g} GPUs" + (f" ({', '.join(kinds)})" if kinds else "")
         memory = has.get("memory", 0) / 2**30
-        said = f"{_host(each)}: {has.get('CPU', 0):g} CPUs, {gpus}, {memory:.1f} GiB of memory for runs"
+        said = f"{_host(each)}: {has.get('CPU', 0):g} CPUs, {devices}, {memory:.1f} GiB of memory for runs"
         yield (f"{said}; trains nothing", None) if change is None else (said, change.why)
 
 

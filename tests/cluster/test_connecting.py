@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -64,14 +65,15 @@ def answering(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     return say
 
 
-def test_rays_client_is_refused_with_what_to_write() -> None:
-    said = refused("ray://head:10001", InputError)
-    assert 'found "ray://head:10001"' in said
+@pytest.mark.parametrize("address", ["ray://head:10001", "http://head:8265/"])
+def test_rays_client_and_dashboard_are_refused_with_what_to_write(address: str) -> None:
+    said = refused(address, InputError)
+    assert f'found "{address}"' in said
     assert "valid: on a node of the cluster auto or head:6379" in said
     assert "ray job submit --address http://head:8265 -- gansweep run" in said
 
 
-@pytest.mark.parametrize("address", ["nobody", "http://head:8265", ":6379", "head:99999999"])
+@pytest.mark.parametrize("address", ["nobody", ":6379", "head:99999999"])
 def test_what_is_no_address_is_wrong_input(address: str) -> None:
     assert "valid: auto, local or HOST:PORT" in refused(address, InputError)
 
@@ -112,7 +114,8 @@ def test_which_ray_is_taken_is_said_where_it_might_be_another(monkeypatch: pytes
         connecting.chosen(None) == "the cluster at head:6379 (RAY_ADDRESS) is used; a Ray of its own: --address local"
     )
     monkeypatch.delenv("RAY_ADDRESS")
-    monkeypatch.setattr(psutil, "process_iter", lambda names: [type("P", (), {"info": {"name": "gcs_server"}})])
+    head = SimpleNamespace(info={"name": "gcs_server"})
+    monkeypatch.setattr(psutil, "process_iter", lambda names: [head])
     assert (
         connecting.chosen(None) == "a Ray runs on this machine, and the sweep has one of its own; that: --address auto"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 ROOT = Path(__file__).resolve().parent.parent.parent
 STORE = 100 * 2**20
 NAME = "shared"
+LATE = f"{platform.node()} (late)"
 
 
 def on_a_disk_of_its_own(address: str, home: Path) -> subprocess.Popen[bytes]:
@@ -117,11 +119,10 @@ def follow(made: Any, home: Path, told: Story) -> Story:
     running.until(NAME, lambda lines: bool(of(lines, "measurement")))
     began = time.time()
     node = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False)
-    late = node.unique_id
-    running.until(NAME, lambda lines: bool(of(lines, "attempt", node=late)))
-    (joined,) = of(events(home, NAME), "node", node=late)
+    running.until(NAME, lambda lines: bool(of(lines, "attempt", host=LATE)))
+    (joined,) = of(events(home, NAME), "node", host=LATE)
     told.seconds_to_join = joined["time"] - began
-    trial = of(events(home, NAME), "attempt", node=late)[0]["trial"]
+    trial = of(events(home, NAME), "attempt", host=LATE)[0]["trial"]
     running.until(NAME, lambda lines: measured(lines, trial))
     os.kill(worker(node), signal.SIGSTOP)
     told.done = running.wait()
