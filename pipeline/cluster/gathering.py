@@ -16,8 +16,8 @@ import ray
 
 from pipeline.cluster.preflight import LIMIT, SILENT, Wanted, looked
 from pipeline.drivers.driver import Driver
-from pipeline.drivers.nodes import JOINED, LEFT, LEFT_OUT, Change, Node
-from pipeline.errors import Unreachable
+from pipeline.drivers.nodes import JOINED, LEFT, Change, Node
+from pipeline.errors import InputError, Unreachable
 
 LOOK = 2.0  # seconds between looks at who has joined or left
 LITTLE = 0.01  # of a GPU, to see whether it can be used
@@ -107,12 +107,8 @@ class Gathering:
                 self._changes.append(change)
 
     def _worth_asking(self, name: str) -> bool:
-        return silent(self._known[name]) and time.monotonic() - self._asked[name] > AGAIN
-
-
-def silent(change: Change) -> bool:
-    """Whether the node gave no answer, and so may give one yet."""
-    return change.state == LEFT_OUT and str(change.why).startswith(SILENT)
+        silent = str(self._known[name].why).startswith(SILENT)
+        return silent and time.monotonic() - self._asked[name] > AGAIN
 
 
 def survey(home: Path) -> Iterator[tuple[str, str | None]]:
@@ -147,8 +143,13 @@ def gathered(wanted: Wanted, *, cluster: bool) -> Iterator[Gathering]:
     """The nodes that runs can go to, for the time of the block. cluster: Ray was there before us; a Ray of our own is
     this machine, and nothing is asked of it.
 
-    Raises Unreachable where there is none, with what each lacks, and where no node has the GPUs that a trial asks for.
+    Raises Unreachable where there is none, with what each lacks, and where no node has the GPUs that a trial asks for;
+    InputError for a number of GPUs that Ray does not know.
     """
+    if wanted.gpus > 1 and not wanted.gpus.is_integer():
+        raise InputError(
+            f"--gpus-per-trial: found {wanted.gpus:g}; valid: a share of one, up to 1, or so many whole ones"
+        )
     there = list(present(wanted.gpus).values())
     if not there:
         most = max((each["Resources"].get("GPU", 0) for each in ray.nodes() if each["Alive"]), default=0)
@@ -164,8 +165,6 @@ def gathered(wanted: Wanted, *, cluster: bool) -> Iterator[Gathering]:
         yield Gathering(None, [Node("", platform.node(), there[0].slots)])
         return
     first = list(looked(wanted, there))
-    if all(silent(change) for change in first):  # they have been starting a worker since, on machines that are busy
-        first = list(looked(wanted, there))
     good = [change.node for change in first if change.state == JOINED]
     if not good:
         causes = "; ".join(f"{change.node.host}: {change.why}" for change in first)

@@ -20,6 +20,7 @@ from pipeline.drivers.nodes import JOINED, LEFT_OUT, Change, Node
 from pipeline.errors import one_line
 
 LIMIT = 15.0  # seconds in which a node must answer
+LONGEST = 27.0  # ... as long as there is none that can be used: all may be busy
 LOOK = 0.5  # seconds between looks at whether anyone still wants to know
 ROOM = 64 * 2**20  # bytes that are to be free
 SILENT = "no answer"  # what the cause begins with of a node that may be asked again
@@ -55,16 +56,17 @@ def looked(wanted: Wanted, nodes: Sequence[Node], over: Callable[[], bool] = lam
     with exchange(wanted.folder) as (place, nonce):
         order = str(place), [str(path) for path in wanted.files], wanted.gpus > 0
         asked = {_look.options(**_there(node, wanted.gpus)).remote(node.id, *order): node for node in nodes}
-        end = time.monotonic() + LIMIT
-        while asked and not over() and (left := end - time.monotonic()) > 0:
+        began, limit = time.monotonic(), LONGEST
+        while asked and not over() and (left := began + limit - time.monotonic()) > 0:
             for ready in ray.wait(list(asked), timeout=min(LOOK, left))[0]:
                 node = asked.pop(ready)
                 why = _said(ready, mine, wanted, place / node.id, looking.answer(nonce, node.id))
+                limit = limit if why else LIMIT
                 yield Change(node, LEFT_OUT if why else JOINED, why)
         for late, node in asked.items():
             ray.cancel(late, force=True)
             if not over():
-                yield Change(node, LEFT_OUT, f"{SILENT} within {LIMIT:.0f} s (busy with other work, or not reached)")
+                yield Change(node, LEFT_OUT, f"{SILENT} within {limit:.0f} s (busy with other work, or not reached)")
 
 
 def _there(node: Node, gpus: float) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.cluster.gathering import capacity
+from pipeline.cluster.gathering import capacity, gathered
 from pipeline.cluster.preflight import Wanted, exchange, problem
 from pipeline.drivers import looking
+from pipeline.errors import InputError
 
 NODE = "0a1b"
 
@@ -104,3 +105,11 @@ def test_data_are_known_by_names_sizes_and_content(data: Path) -> None:
 )
 def test_how_many_runs_fit_on_a_node(resources: dict[str, float], gpus: float, fit: int) -> None:
     assert capacity(resources, gpus) == fit
+
+
+def test_a_number_of_gpus_that_ray_does_not_know_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"--gpus-per-trial: found 1\.5; valid: a share"),
+        gathered(Wanted(tmp_path, (), 1.5), cluster=True),
+    ):
+        pass

@@ -1,4 +1,4 @@
-"""A sweep on a real cluster: bad nodes are left out, one that joins is used, a frozen worker is replaced."""
+"""A sweep on a real cluster: bad nodes are left out, one that joins is used, lost and frozen ones are replaced."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def edited(folder: Path) -> Path:
 
 
 @contextmanager
-def cluster(home: Path, folder: Path) -> Iterator[Any]:
-    """A head without CPUs, a good node, one with an edited package and one on a disk of its own."""
+def cluster(home: Path, folder: Path) -> Iterator[tuple[Any, Any]]:
+    """A head without CPUs, a good node, which is given too, one with an edited package, one on a disk of its own."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(
@@ -61,11 +61,11 @@ def cluster(home: Path, folder: Path) -> Iterator[Any]:
     own = None
     try:
         own = on_a_disk_of_its_own(made.address, home)
-        made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
+        good = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
         path = {"PYTHONPATH": str(edited(folder))}
         made.add_node(num_cpus=1, object_store_memory=STORE, node_name="edited", env_vars=path, wait=False)
         made.wait_for_nodes(60)
-        yield made
+        yield made, good
     finally:
         if own is not None:
             with_children = [*psutil.Process(own.pid).children(recursive=True), psutil.Process(own.pid)]
@@ -93,11 +93,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     if os.getuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a node with a disk of its own wants root")
     home, told = tmp_path_factory.mktemp("home"), Story()
-    with cluster(home, tmp_path_factory.mktemp("edited")) as made:
+    with cluster(home, tmp_path_factory.mktemp("edited")) as (made, good):
         own_nodes(made, 4)
-        os.environ["GANSWEEP_DEADLINE"] = "30"
+        os.environ["GANSWEEP_DEADLINE"] = "40"
         try:
-            told = follow(made, home, told)
+            told = follow(made, good, home, told)
         finally:
             del os.environ["GANSWEEP_DEADLINE"]
     return told
@@ -113,18 +113,22 @@ def own_nodes(made: Any, count: int) -> None:
         time.sleep(0.2)
 
 
-def follow(made: Any, home: Path, told: Story) -> Story:
-    running = Running(home, "run", "digits", *TINY, "--seed", "3", "--trials", "4", "--name", NAME, "--json",
-                      "--address", made.address)  # fmt: skip
+def follow(made: Any, good: Any, home: Path, told: Story) -> Story:
+    arguments = ("--seed", "3", "--trials", "3", "--name", NAME, "--json", "--address", made.address)
+    running = Running(home, "run", "digits", *TINY, *arguments)
     running.until(NAME, lambda lines: bool(of(lines, "measurement")))
     began = time.time()
-    node = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False)
-    running.until(NAME, lambda lines: bool(of(lines, "attempt", host=LATE)))
-    (joined,) = of(events(home, NAME), "node", host=LATE)
-    told.seconds_to_join = joined["time"] - began
-    trial = of(events(home, NAME), "attempt", host=LATE)[0]["trial"]
+    late = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False)
+    lines = running.until(NAME, lambda lines: bool(of(lines, "attempt", host=LATE)))
+    told.seconds_to_join = of(lines, "node", host=LATE)[0]["time"] - began
+    trial = of(lines, "attempt", host=LATE)[0]["trial"]
     running.until(NAME, lambda lines: measured(lines, trial))
-    os.kill(worker(node), signal.SIGSTOP)
+    made.remove_node(late, allow_graceful=False)
+    again = {"trial": trial, "attempt": 2}
+    running.until(NAME, lambda lines: bool(of(lines, "measurement", **again) or of(lines, "run_ended", **again)))
+    last = running.until(NAME, lambda lines: len(of(lines, "attempt")) >= 4 and measured(lines, 2))
+    if not of(last, "run_ended", trial=2):
+        os.kill(worker(good), signal.SIGSTOP)
     told.done = running.wait()
     told.lines = events(home, NAME)
     told.status = gansweep(home, "status", NAME, "--json").document
@@ -161,12 +165,12 @@ def test_a_node_that_joins_is_used_and_slots_follow(story: Story) -> None:
     assert all(line["host"] for line in of(story.lines, "attempt"))
 
 
-def test_a_frozen_worker_is_lost_and_its_run_goes_on(story: Story) -> None:
+def test_a_node_that_is_lost_and_a_frozen_worker_cost_an_attempt_each(story: Story) -> None:
     assert story.done is not None
     assert story.done.code in (0, 4), story.done.err
-    (lost,) = of(story.lines, "attempt_ended")
-    assert lost["kind"] == "lost"
-    assert "no word from the worker on" in lost["why"]
-    assert len(of(story.lines, "run_ended", trial=lost["trial"])) == 1
-    assert len(of(story.lines, "run_ended")) == 4
+    whys = [line["why"] for line in of(story.lines, "attempt_ended", kind="lost")]
+    assert "no word from the worker on" in whys[-1]
+    assert of(story.lines, "node", host=LATE)[-1]["state"] == "left"
+    assert len(of(story.lines, "attempt_ended")) == len(whys)
+    assert len(of(story.lines, "run_ended")) == 3
     assert made_twice(story.lines) == []
