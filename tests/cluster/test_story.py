@@ -64,7 +64,6 @@ def cluster(home: Path, folder: Path) -> Iterator[tuple[Any, Any]]:
         good = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
         path = {"PYTHONPATH": str(edited(folder))}
         made.add_node(num_cpus=1, object_store_memory=STORE, node_name="edited", env_vars=path, wait=False)
-        made.wait_for_nodes(60)
         yield made, good
     finally:
         if own is not None:
@@ -94,7 +93,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         pytest.skip("a node with a disk of its own wants root")
     home, told = tmp_path_factory.mktemp("home"), Story()
     with cluster(home, tmp_path_factory.mktemp("edited")) as (made, good):
-        own_nodes(made, 4)
+        all_there(made, 4)
         os.environ["GANSWEEP_DEADLINE"] = "40"
         try:
             told = follow(made, good, home, told)
@@ -103,11 +102,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     return told
 
 
-def own_nodes(made: Any, count: int) -> None:
-    """Waits for the nodes that the cluster has not started itself."""
+def all_there(made: Any, count: int) -> None:
+    """Waits for so many nodes, of which the cluster has started all but one."""
     from ray._raylet import GcsClient
 
-    client, limit = GcsClient(address=made.address), time.monotonic() + 60
+    client, limit = GcsClient(address=made.address), time.monotonic() + 120
     while len([each for each in client.get_all_node_info(timeout=5).values() if each.state == 0]) < count:
         assert time.monotonic() < limit
         time.sleep(0.2)
