@@ -7,7 +7,7 @@ import platform
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,13 @@ class Gathering:
         while self._changes:
             driver.heard(self._changes.popleft())
 
+    def lost(self, driver: Driver) -> None:
+        """For the driver's thread: a worker is gone. Where that is because its node is, no run is sent there again."""
+        if self.joinable:
+            with contextlib.suppress(ray.exceptions.RayError, RuntimeError):
+                self._leave(present(self._gpus))
+        self.tell(driver)
+
     def gone(self, node: str) -> bool:
         """Whether a node that was there has left."""
         return node in self._left
@@ -91,11 +98,7 @@ class Gathering:
 
     def _compare(self, there: dict[str, Node]) -> None:
         assert self._wanted is not None
-        for name in [name for name in self._known if name not in there]:
-            was = self._known.pop(name)
-            self._left.add(name)
-            if was.state == JOINED:
-                self._changes.append(Change(was.node, LEFT))
+        self._leave(there)
         wanted = [node for name, node in there.items() if name not in self._known or self._worth_asking(name)]
         if not wanted:
             return
@@ -105,6 +108,13 @@ class Gathering:
             self._known[change.node.id] = change
             if before is None or change.state == JOINED:
                 self._changes.append(change)
+
+    def _leave(self, there: Collection[str]) -> None:
+        for name in [name for name in list(self._known) if name not in there]:
+            was = self._known.pop(name, None)  # both threads may come to it
+            self._left.add(name)
+            if was is not None and was.state == JOINED:
+                self._changes.append(Change(was.node, LEFT))
 
     def _worth_asking(self, name: str) -> bool:
         silent = str(self._known[name].why).startswith(SILENT)

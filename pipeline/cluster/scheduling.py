@@ -115,6 +115,7 @@ class Decisions(FIFOScheduler):
 
     def _lost(self, trial: Trial, why: str) -> None:
         self._begun.discard(trial.trial_id)
+        self._gathering.lost(self._driver)
         for run in _job(trial).runs:
             if not self._driver.over(Job((run,))):
                 self._driver.lost(run, why)

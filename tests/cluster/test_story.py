@@ -94,7 +94,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home, told = tmp_path_factory.mktemp("home"), Story()
     with cluster(home, tmp_path_factory.mktemp("edited")) as (made, good):
         all_there(made, 4)
-        os.environ["GANSWEEP_DEADLINE"] = "40"
+        os.environ["GANSWEEP_DEADLINE"] = "60"
         try:
             told = follow(made, good, home, told)
         finally:
