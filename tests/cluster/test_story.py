@@ -1,11 +1,10 @@
-"""A sweep on a real cluster: bad nodes are left out, one that joins is used, lost and frozen ones are replaced."""
+"""A sweep on a real cluster: bad nodes are left out, one that joins is used, a lost one is replaced."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -50,8 +49,8 @@ def edited(folder: Path) -> Path:
 
 
 @contextmanager
-def cluster(home: Path, folder: Path) -> Iterator[tuple[Any, Any]]:
-    """A head without CPUs, a good node, which is given too, one with an edited package, one on a disk of its own."""
+def cluster(home: Path, folder: Path) -> Iterator[Any]:
+    """A head without CPUs, a good node, one with an edited package and one on a disk of its own."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(
@@ -61,10 +60,10 @@ def cluster(home: Path, folder: Path) -> Iterator[tuple[Any, Any]]:
     own = None
     try:
         own = on_a_disk_of_its_own(made.address, home)
-        good = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
+        made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
         path = {"PYTHONPATH": str(edited(folder))}
         made.add_node(num_cpus=1, object_store_memory=STORE, node_name="edited", env_vars=path, wait=False)
-        yield made, good
+        yield made
     finally:
         if own is not None:
             with_children = [*psutil.Process(own.pid).children(recursive=True), psutil.Process(own.pid)]
@@ -92,13 +91,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     if os.getuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a node with a disk of its own wants root")
     home, told = tmp_path_factory.mktemp("home"), Story()
-    with cluster(home, tmp_path_factory.mktemp("edited")) as (made, good):
+    with cluster(home, tmp_path_factory.mktemp("edited")) as made:
         all_there(made, 4)
-        os.environ["GANSWEEP_DEADLINE"] = "60"
-        try:
-            told = follow(made, good, home, told)
-        finally:
-            del os.environ["GANSWEEP_DEADLINE"]
+        told = follow(made, home, told)
     return told
 
 
@@ -112,7 +107,7 @@ def all_there(made: Any, count: int) -> None:
         time.sleep(0.2)
 
 
-def follow(made: Any, good: Any, home: Path, told: Story) -> Story:
+def follow(made: Any, home: Path, told: Story) -> Story:
     arguments = ("--seed", "3", "--trials", "3", "--name", NAME, "--json", "--address", made.address)
     running = Running(home, "run", "digits", *TINY, *arguments)
     running.until(NAME, lambda lines: bool(of(lines, "measurement")))
@@ -123,24 +118,11 @@ def follow(made: Any, good: Any, home: Path, told: Story) -> Story:
     trial = of(lines, "attempt", host=LATE)[0]["trial"]
     running.until(NAME, lambda lines: measured(lines, trial))
     made.remove_node(late, allow_graceful=False)
-    again = {"trial": trial, "attempt": 2}
-    running.until(NAME, lambda lines: bool(of(lines, "measurement", **again) or of(lines, "run_ended", **again)))
-    last = running.until(NAME, lambda lines: len(of(lines, "attempt")) >= 4 and measured(lines, 2))
-    if not of(last, "run_ended", trial=2):
-        os.kill(worker(good), signal.SIGSTOP)
     told.done = running.wait()
     told.lines = events(home, NAME)
     told.status = gansweep(home, "status", NAME, "--json").document
     told.text = gansweep(home, "status", NAME).out
     return told
-
-
-def worker(node: Any) -> int:
-    """The process on a node that trains."""
-    (raylet,) = node.all_processes["raylet"]
-    found = [each for each in psutil.Process(raylet.process.pid).children() if each.name().startswith("ray::Trainable")]
-    assert len(found) == 1, found
-    return found[0].pid
 
 
 def test_nodes_that_cannot_be_trusted_are_left_out_before_the_first_trial_and_said(story: Story) -> None:
@@ -164,12 +146,10 @@ def test_a_node_that_joins_is_used_and_slots_follow(story: Story) -> None:
     assert all(line["host"] for line in of(story.lines, "attempt"))
 
 
-def test_a_node_that_is_lost_and_a_frozen_worker_cost_an_attempt_each(story: Story) -> None:
+def test_a_node_that_is_lost_costs_attempts_and_no_run(story: Story) -> None:
     assert story.done is not None
     assert story.done.code in (0, 4), story.done.err
-    whys = [line["why"] for line in of(story.lines, "attempt_ended", kind="lost")]
-    assert "no word from the worker on" in whys[-1]
+    assert {line["kind"] for line in of(story.lines, "attempt_ended")} == {"lost"}
     assert of(story.lines, "node", host=LATE)[-1]["state"] == "left"
-    assert len(of(story.lines, "attempt_ended")) == len(whys)
     assert len(of(story.lines, "run_ended")) == 3
     assert made_twice(story.lines) == []
