@@ -48,6 +48,10 @@ class Superseded(GansweepError):
     """Another driver has taken the sweep over: nothing more may be written to it."""
 
 
+class NodeFault(GansweepError):
+    """The machine that it runs on lacks something, or has something else than the sweep's other machines."""
+
+
 @contextmanager
 def within(source: str) -> Iterator[None]:
     """Begins the line of an InputError with the file that it is about, where it does not yet."""

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import re
 import shutil
 import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError, Superseded, one_line, with_place
+from pipeline.errors import InputError, NodeFault, Superseded, one_line, with_place
 
 LOST, OUT_OF_MEMORY, DISK_FULL = "lost", "out_of_memory", "disk_full"
+NODE = "node"  # the machine lacks what all of a sweep's machines are to have
+NO_NODES = "no_nodes"  # what a driver stops for once there is no machine left on which anything works
 CLUSTER_LOST = "cluster_lost"  # what a driver stops for once Ray itself is gone
 SUPERSEDED = "superseded"  # ... and once another one has taken its sweep over
 # Attempts that a run has, by what ended them. Memory may have been short because of a neighbour; twice is reproducible.
 # A full disk is nobody's attempt: the sweep stops, and goes on when there is room.
-ATTEMPTS = {LOST: 4, OUT_OF_MEMORY: 2}
+ATTEMPTS = {LOST: 4, OUT_OF_MEMORY: 2, NODE: 4}
 FULL = (errno.ENOSPC, errno.EDQUOT)
+AWAY = (errno.EROFS, errno.EACCES, errno.ENOENT, errno.ESTALE)  # of a file that the other machines have
+# What torch and CUDA say where the driver or the device is not there, whatever the configuration.
+CUDA = re.compile(
+    "no CUDA GPUs are available|Found no NVIDIA driver|CUDA driver (initialization failed|version is insufficient)"
+    "|CUDA unknown error|CUDA error: (initialization error|no CUDA-capable device|system not yet initialized"
+    "|all CUDA-capable devices are busy|CUDA driver version)|not compiled with CUDA enabled|CUDA initialization:",
+    re.IGNORECASE,
+)
 MIB = 2**20
 
 
@@ -39,6 +52,25 @@ def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
     return ("invalid" if isinstance(error, InputError) else "crashed"), evidence
 
 
+def of_node(error: BaseException, storage: Path, files: Sequence[Path]) -> bool:
+    """Whether an error out of a run is the machine's: its CUDA does not start, or it does not reach what all machines
+    of the sweep are to have. storage: the run's folder; files: of the data set."""
+    found = list(_causes(error))
+    if any(isinstance(each, NodeFault) or (isinstance(each, Exception) and CUDA.search(str(each))) for each in found):
+        return True
+    known = (storage, *files)
+    for each in found:
+        if isinstance(each, OSError) and each.errno in AWAY:
+            named = isinstance(each.filename, str) and any(Path(each.filename).is_relative_to(it) for it in known)
+            if named or each.errno == errno.ESTALE:
+                return True
+    at = next((path for path in (storage, *storage.parents) if path.exists()), storage)
+    if not os.access(at, os.W_OK):
+        return True
+    reading = any(isinstance(each, InputError | OSError) for each in found)
+    return reading and not all(os.access(path, os.R_OK) for path in files)
+
+
 def lost(why: str) -> tuple[str, dict[str, Any]]:
     """The fault of a worker that is gone, by what Ray says of it: its memory monitor ends workers too."""
     text = why.strip().splitlines()[0][:300] if why.strip() else "worker lost"
@@ -48,13 +80,19 @@ def lost(why: str) -> tuple[str, dict[str, Any]]:
 
 def is_disk_full(error: BaseException | None) -> bool:
     """Whether there was no room for what was to be written, also where a library says it in words of its own."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in FULL:
+    for each in _causes(error):
+        if isinstance(each, OSError) and each.errno in FULL:
             return True
-        if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
+        if "No space left on device" in str(each) or "Disk quota exceeded" in str(each):
             return True
-        error = error.__cause__ or error.__context__
     return False
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it came of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def needed(folder: Path, unfinished: int) -> str:

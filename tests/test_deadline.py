@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.deadline import LEAST, TIMES, UNKNOWN, VARIABLE, bounded, deadline, hung
-from pipeline.drivers.driver import hung_file
+from pipeline.drivers.job import hung_file
 from pipeline.errors import InputError
 from pipeline.record.log import read
 from tests.drivers.fake_tune import FakeTune

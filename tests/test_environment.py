@@ -240,7 +240,7 @@ def test_what_is_wanted_of_warnings_does_not_end_a_process_of_ours(given: str, m
 def test_rays_workers_look_where_things_are_installed_alone(tmp_path: Path) -> None:
     """What Ray puts into a job's configuration for its workers, as its own code adds it."""
     look = (
-        "from pipeline.cluster.launch import Alone; job = Alone()\n"
+        "from pipeline.cluster.connecting import Alone; job = Alone()\n"
         "job._py_driver_sys_path.extend(['/somewhere']); job._py_driver_sys_path.append('/else')\n"
         "job._py_driver_sys_path = ['/home']; print(list(job._get_proto_job_config().py_driver_sys_path))"
     )

@@ -18,7 +18,7 @@ from pipeline.children import python
 from pipeline.environment import RAY_TMPDIR, SESSION, address, answers, home_problem, temporary, writable
 from pipeline.errors import GansweepError, Unreachable
 from pipeline.record.home import home_of
-from pipeline.schema.datasets import KNOWN
+from pipeline.schema.datasets import FILES, KNOWN
 from pipeline.schema.features import FEATURES, hub, missing
 
 NEEDED = {"ray": (2, 60), "optuna": (5, 0), "mlflow": (3, 17), "torch": (2, 11), "torchvision": (0, 26)}
@@ -41,7 +41,7 @@ class Finding:
     said: str
 
 
-def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
+def examine(home: Path | None, data_root: Path | None, as_json: bool, address: str | None = None) -> int:
     """Prints a line a finding; 3 where something is missing that every sweep needs, else 0."""
     place = home_of(home)
     findings = [
@@ -51,7 +51,7 @@ def examine(home: Path | None, data_root: Path | None, as_json: bool) -> int:
         check_shared_memory(),
         check_user_folder(),
         check_temporary(),
-        check_cluster(),
+        *(check_nodes(address, place) if address else [check_cluster()]),
         *check_ports(),
     ]
     findings += [check_folder(place), check_tracker(place), *check_data(data_root), *check_features()]
@@ -121,14 +121,31 @@ def check_cluster() -> Finding:
     if named.cluster is None:
         said = "none named: a sweep starts Ray on this machine (a cluster: --address HOST:PORT)"
         return Finding("cluster", "ok", said)
-    host, _, port = named.cluster.removeprefix("ray://").rpartition(":")
+    host, _, port = named.cluster.rpartition(":")
     if named.cluster == "auto":
         return Finding("cluster", "note", f"{named.said}: whichever Ray runs on this machine")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if "/" in host or not host or not port.isdigit() or int(port) > 65535:
         return Finding("cluster", "missing", f"{named.said} is no address; valid: auto, local or HOST:PORT")
     if problem := answers(host.strip("[]"), int(port), patience=5.0):
         return Finding("cluster", "missing", f"{named.said} cannot be reached: {problem}; {named.way_out}")
     return Finding("cluster", "ok", f"{named.said} answers, and is what a sweep uses")
+
+
+def check_nodes(asked: str, home: Path) -> list[Finding]:
+    """What each node of a cluster has, and whether runs can go there: looked at as a sweep in this home does."""
+    from pipeline import cluster
+
+    try:
+        with cluster.connected(asked, lambda: None):
+            found = list(cluster.survey(home.absolute()))
+    except Unreachable as error:
+        return [Finding("cluster", "missing", str(error))]
+    except OSError as error:
+        return [Finding("cluster", "missing", f"{home}: {error.strerror}; choose another with --home")]
+    nodes = [Finding("node", "note" if why else "ok", f"{said}; {why}" if why else said) for said, why in found]
+    if not any(node.state == "ok" and "trains nothing" not in node.said for node in nodes):
+        nodes.append(Finding("cluster", "missing", f"no node of {asked} can be used"))
+    return nodes
 
 
 def check_user_folder() -> Finding:
@@ -212,9 +229,7 @@ def check_features() -> list[Finding]:
 def check_data(root: Path | None) -> list[Finding]:
     embedded = ", ".join(name for name, known in KNOWN.items() if not known.downloaded)
     found = [Finding("data", "ok", f"{embedded}: nothing to download")]
-    folders = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "cifar10": "cifar-10-batches-py"}
-    folders["stacked_mnist"] = folders["mnist"]
-    for name, folder in folders.items():
+    for name, folder in FILES.items():
         if root is None:
             found.append(Finding(name, "note", "downloaded at the first use into --data-root (give it here to look)"))
         elif any((root / each / folder).exists() for each in (".", name)):

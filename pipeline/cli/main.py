@@ -37,13 +37,16 @@ def doctor(
     name: Annotated[str | None, typer.Argument(help="A sweep whose record is to be looked through.")] = None,
     home: Home = None,
     data_root: Annotated[Path | None, typer.Option()] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster, whose nodes are looked at: auto, or HOST:PORT.")
+    ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Write what can be gone on with; the damaged record is kept.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it. With NAME: what is wrong with
-    that sweep's record."""
+    """What this machine has: GPU, Ray, MLflow, data; what is missing and how to get it. With --address what each node
+    of a cluster has; with NAME what is wrong with that sweep's record."""
     from pipeline.errors import InputError
 
     if name is None:
@@ -51,7 +54,7 @@ def doctor(
 
         if repair:
             raise InputError("--repair: found without a sweep's name; valid: gansweep doctor NAME --repair")
-        raise typer.Exit(examine(home, data_root, as_json))
+        raise typer.Exit(examine(home, data_root, as_json, address))
     from pipeline.record.home import folder_of
     from pipeline.record.log import dumps
     from pipeline.sweeps.repair import doctor as look

@@ -17,8 +17,9 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from pipeline.errors import Unreachable
+from pipeline.record.follower import Follower
 from pipeline.record.runs import Run
-from pipeline.record.state import Follower, SweepState
+from pipeline.record.state import SweepState
 from pipeline.report.numbers import kimg, number
 from pipeline.report.tables import render
 from pipeline.tracking.mlflow.credentials import Redacting

@@ -19,6 +19,7 @@ class Premises:
     cache: Path  # where prepared data and extractors are
     root: Path | None  # where downloaded data sets are or go
     code: dict[str, str]  # the user's own, by path: see plugin.pin
+    files: tuple[Path, ...] = ()  # the data set's, which every machine is to have
 
     def sent(self) -> dict[str, str]:
         """As plain values, which Ray and Tune pass on untouched."""
@@ -26,13 +27,15 @@ class Premises:
             "cache": str(self.cache),
             "root": str(self.root or ""),
             "code": json.dumps(self.code),
+            "files": json.dumps([str(path) for path in self.files]),
             "deadline": os.environ.get(VARIABLE, ""),
         }
 
     @classmethod
     def entered(cls, sent: dict[str, str]) -> Premises:
         """In a worker: the user's code is what was sent, and what is written there is shared as the home is."""
-        here = cls(Path(sent["cache"]), Path(sent["root"]) if sent["root"] else None, json.loads(sent["code"]))
+        root, files = Path(sent["root"]) if sent["root"] else None, tuple(map(Path, json.loads(sent["files"])))
+        here = cls(Path(sent["cache"]), root, json.loads(sent["code"]), files)
         plugin.pin(here.code)
         share(here.cache.parent)
         if sent["deadline"]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
-from ray.tune import Stopper
+import ray
+from ray.tune import PlacementGroupFactory, Stopper
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from pipeline.cluster.gathering import Gathering
 from pipeline.cluster.premises import Premises
 from pipeline.cluster.trainable import REPORT
-from pipeline.drivers.driver import Driver, Job
+from pipeline.drivers.driver import Driver
+from pipeline.drivers.job import Job
 from pipeline.record.measurement import Measurement
+
+LOOK = 1.0  # seconds
+NODE_ID = "ray.io/node-id"  # the label that every node has
 
 
 class Jobs(Searcher):
@@ -42,14 +49,48 @@ class Jobs(Searcher):
 class Decisions(FIFOScheduler):
     """Appends to the record first and decides then, through the driver."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, gathering: Gathering, gpus: float) -> None:
         super().__init__()
-        self._driver = driver
+        self._driver, self._gathering = driver, gathering
+        self._bundle = {"CPU": 1.0, "GPU": gpus}
+        self._looked = 0.0
+        self._begun: set[str] = set()  # trials whose worker is there
+        self._given_up: dict[str, str] = {}  # by trial, why its worker was ended
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         _forget_finished(tune_controller.get_trials())
-        for run in _job(trial).runs:
+        runs = _job(trial).runs
+        if node := runs[0].node:
+            there = [{NODE_ID: node}]
+            trial.update_resources(PlacementGroupFactory([self._bundle], bundle_label_selector=there))
+        for run in runs:
             self._driver.started(run)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Tune asks at each of its steps, some ten times a second."""
+        if time.monotonic() - self._looked > LOOK:
+            self._look(tune_controller)
+            self._looked = time.monotonic()
+        return super().choose_trial_to_run(tune_controller)
+
+    def _look(self, tune_controller: Any) -> None:
+        """What Tune does not look at: nodes that join and leave, workers that are frozen, and trials that wait for a
+        node which is gone."""
+        self._gathering.tell(self._driver)
+        for trial in list(tune_controller.get_trials()):
+            if trial.is_finished():
+                continue
+            runs, actor = _job(trial).runs, trial.temporary_state.ray_actor
+            if actor is None:
+                if trial.status == Trial.PENDING and self._gathering.gone(runs[0].node):
+                    tune_controller.stop_trial(trial)
+                continue
+            if trial.trial_id not in self._begun:
+                self._begun.add(trial.trial_id)
+                self._driver.begun(runs)
+            if trial.trial_id not in self._given_up and (why := self._driver.overdue(runs)) is not None:
+                self._given_up[trial.trial_id] = why
+                ray.kill(actor)  # one that is frozen is ended by its node, some seconds later
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         report, job = json.loads(result[REPORT]), _job(trial)
@@ -63,12 +104,21 @@ class Decisions(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A worker was lost. Tune forgets the trial; the driver hands its runs out again, in another one."""
-        for run in _job(trial).runs:
-            if not self._driver.over(Job((run,))):
-                self._driver.lost(run, str(trial.get_pickled_error() or ""))
+        self._lost(trial, self._given_up.pop(trial.trial_id, str(trial.get_pickled_error() or "")))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        self._begun.discard(trial.trial_id)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        pass
+        """It waited for a node that is gone."""
+        self._lost(trial, f"{_job(trial).runs[0].host} was gone before it began")
+
+    def _lost(self, trial: Trial, why: str) -> None:
+        self._begun.discard(trial.trial_id)
+        self._gathering.lost(self._driver)
+        for run in _job(trial).runs:
+            if not self._driver.over(Job((run,))):
+                self._driver.lost(run, why)
 
 
 class Interruption(Stopper):

@@ -17,9 +17,9 @@ from ray import tune
 
 from pipeline.cluster.premises import Premises
 from pipeline.deadline import bounded, deadline
-from pipeline.drivers.driver import Attempt, Job, hung_file
-from pipeline.errors import GansweepError
-from pipeline.faults import DISK_FULL, OUT_OF_MEMORY, SUPERSEDED, classify
+from pipeline.drivers.job import Attempt, Job, hung_file
+from pipeline.errors import GansweepError, NodeFault
+from pipeline.faults import DISK_FULL, NODE, OUT_OF_MEMORY, SUPERSEDED, classify, of_node
 from pipeline.record.home import EVENTS, sweep_folder
 from pipeline.record.log import read
 from pipeline.record.measurement import Measurement
@@ -29,7 +29,7 @@ from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.group import Group
 
-FAULTS = (OUT_OF_MEMORY, DISK_FULL, SUPERSEDED)
+FAULTS = (OUT_OF_MEMORY, DISK_FULL, SUPERSEDED, NODE)
 REPORT = "gansweep"  # the one key of a result; its value is JSON, which Tune passes through untouched
 
 
@@ -65,18 +65,27 @@ class Trainable(tune.Trainable):
                 return {"reason": "completed", "evidence": {}, "fault": False}
             return {"measurement": measurement.as_dict()}
         except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
-            reason, evidence = classify(error, Path(self._job.runs[run].folder))
+            folder = Path(self._job.runs[run].folder)
+            reason, evidence = classify(error, folder)
+            if reason not in FAULTS and of_node(error, folder, self._premises.files):
+                reason, evidence = NODE, {"error": evidence["error"]}
             self._group.drop(run)
             _free_memory()
             return {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
 
     def _start(self, run: Attempt) -> Iterator[Measurement]:
-        from pipeline.training.attempt import attempt  # torch is for workers alone
+        from pipeline.training.attempt import attempt, prepared_data  # torch is for workers alone
         from pipeline.training.store import Store
 
         spec = parse(TrialSpec, run.spec, f"trial {run.trial}")
         store = Store(Path(run.folder), attempt=run.attempt, guard=run.check)
         places = self._premises.cache, self._premises.root
+        features = prepared_data(spec, *places)[1]
+        if run.features is not None and features != run.features:
+            raise NodeFault(
+                f"its features are {features}, and the sweep is measured in {run.features}: another type of CPU, "
+                "or another build, learns others; valid: nodes of one type, or a cache that all share"
+            )
         return attempt(spec, run.seed, run.objective, store, *places, run.replicate is not None)
 
     def cleanup(self) -> None:

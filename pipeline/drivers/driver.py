@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import faults
 from pipeline.deadline import hung
+from pipeline.drivers.job import Attempt, Job, hung_file
+from pipeline.drivers.nodes import LEFT_OUT, Change, Node, Nodes
+from pipeline.drivers.waiting import Waiting
+from pipeline.errors import Superseded
 from pipeline.health.rules import Context, end_of, warnings_of
 from pipeline.record.events import DriverSaid, Line, every
-from pipeline.record.home import run_folder, sweep_folder
-from pipeline.record.lock import Fence
+from pipeline.record.home import run_folder
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
@@ -25,43 +27,7 @@ from pipeline.schema.health import DEFAULT_RULES, RuleSpec
 from pipeline.space.load import SweepFile
 from pipeline.space.places import placed
 
-SCRATCH = "ray"  # in a sweep's folder while its driver is at work
 _NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt at a run, as a worker gets it."""
-
-    trial: int
-    seed: int
-    spec: dict[str, Any]  # resolved
-    objective: str  # by which its best checkpoint is kept
-    folder: str  # for checkpoints and samples
-    # The number of the seed, of a run that confirms a finalist (see picking/): its last evaluations are then made on
-    # the test part too.
-    replicate: int | None = None
-    attempt: int = 1
-    session: str = ""  # of the driver that handed it out: who must hold the sweep for it to write; "": nobody else can
-
-    def check(self) -> None:
-        """Raises Superseded where the attempt may write no more."""
-        if self.session:
-            Fence(sweep_folder(Path(self.folder)), self.session).check()
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker is handed: runs that it trains in turns, an evaluation each. It is over with the last of them."""
-
-    runs: tuple[Attempt, ...]
-
-    def as_json(self) -> str:
-        return json.dumps([dataclasses.asdict(run) for run in self.runs])
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        return cls(tuple(Attempt(**run) for run in json.loads(text)))
 
 
 @dataclass(frozen=True)
@@ -72,7 +38,7 @@ class Assignment:
     record: Record  # open for writing
     lines: list[Line]  # what it holds
     file: SweepFile
-    slots: int  # runs at a time
+    nodes: Nodes  # that runs can be on
 
 
 class Driver(ABC):
@@ -86,7 +52,8 @@ class Driver(ABC):
     def __init__(self, given: Assignment) -> None:
         self.state = SweepState.fold(given.lines, given.folder)
         self.stopping: str | None = None
-        self._folder, self._record, self._file, self._slots = given.folder, given.record, given.file, given.slots
+        self._folder, self._record, self._file = given.folder, given.record, given.file
+        self.nodes, self._waiting_for = given.nodes, Waiting()
         self._live: dict[tuple[int, int], Attempt] = {}
         starts = [driver for driver in every(DriverSaid, given.lines) if driver.started]
         self._session = starts[-1].session if starts else ""
@@ -115,9 +82,17 @@ class Driver(ABC):
         live = {(run.trial, run.seed, run.attempt) for run in self._live.values()}
         return all((run.trial, run.seed, run.attempt) not in live for run in job.runs)
 
-    def _job(self, number: int, seed: int, replicate: int | None = None) -> Job:
-        """The next attempt at a run, by itself, which is live from now on."""
-        attempt = self._attempt(number, seed, replicate)
+    def _place(self, avoided: Collection[str] = ()) -> Node | None:
+        """Where a further run goes; None: nowhere now."""
+        return self.nodes.place([live.node for live in self._live.values()], avoided)
+
+    def _job(self, number: int, seed: int, replicate: int | None = None) -> Job | None:
+        """The next attempt at a run, by itself, which is live from now on; None where no node is free for it."""
+        run = self.state.run(number, seed)
+        node = self._place(run.avoided if run else ())
+        if node is None:
+            return None
+        attempt = dataclasses.replace(self._attempt(number, seed, replicate), node=node.id, host=node.host)
         self._live[number, seed] = attempt
         return Job((attempt,))
 
@@ -132,6 +107,7 @@ class Driver(ABC):
             replicate,
             run.attempt + 1 if run else 1,
             self._session,
+            features=self.state.features,
         )
 
     def _retry(self, attempt: Attempt) -> None:
@@ -140,12 +116,36 @@ class Driver(ABC):
 
     def started(self, attempt: Attempt) -> None:
         """An attempt at the run begins."""
-        confirms = {} if attempt.replicate is None else {"replicate": attempt.replicate}
-        self._record.append("attempt", trial=attempt.trial, seed=attempt.seed, attempt=attempt.attempt, **confirms)
+        also = {"replicate": attempt.replicate, "host": attempt.host or None, "node": attempt.node or None}
+        known = {name: value for name, value in also.items() if value is not None}
+        self._record.append("attempt", trial=attempt.trial, seed=attempt.seed, attempt=attempt.attempt, **known)
+
+    def begun(self, runs: Sequence[Attempt]) -> None:
+        """A worker has them."""
+        self._waiting_for.began([(run.trial, run.seed) for run in runs])
+
+    def overdue(self, runs: Sequence[Attempt]) -> str | None:
+        """That the worker that has them is to be given up, and why, in words: it is frozen, as one that was stopped or
+        swapped out, or its machine is, and says nothing itself."""
+        silent = self._waiting_for.overdue([(run.trial, run.seed) for run in runs])
+        return None if silent is None else f"no word from the worker on {runs[0].host} for {silent:.0f} s"
+
+    def heard(self, change: Change) -> None:
+        """A node has joined, has left, or is left out."""
+        self.nodes.heard(change)
+        said = {"node": change.node.id, "host": change.node.host, "state": change.state, "slots": self.nodes.slots}
+        self._record.append("node", **said, **({"why": change.why} if change.why else {}))
+        if change.state == LEFT_OUT and not self.nodes:
+            self.stopping = self.stopping or faults.NO_NODES
 
     def measured(self, attempt: Attempt, measurement: Measurement) -> bool:
         """Records a measurement and returns whether the run goes on."""
         run = self._run(attempt)
+        if measurement.images > run.images and (wrong := self._other_features(measurement)):
+            self.faulted(attempt, faults.NODE, {"error": f"{attempt.host}: {wrong}"})
+            return False
+        self.nodes.worked(attempt.node)
+        self._waiting_for.heard((attempt.trial, attempt.seed))
         for text in measurement.notices:
             self._record.append("notice", **_key(run), text=text)
         if measurement.images > run.images:
@@ -162,7 +162,7 @@ class Driver(ABC):
         """Records the run's end, and does what follows from it."""
         run = self._run(attempt)
         self._record.append("run_ended", **_key(run), reason=reason, evidence=evidence)
-        self._live.pop((attempt.trial, attempt.seed), None)
+        self._let_go(attempt)
         self._after(attempt, run)
 
     def faulted(self, attempt: Attempt, kind: str, evidence: dict[str, Any]) -> None:
@@ -170,13 +170,16 @@ class Driver(ABC):
         until its attempts are spent. A full disk stops the sweep, and so does another driver that has taken it over;
         while it is stopping nothing is counted."""
         run = self._run(attempt)
-        self._live.pop((attempt.trial, attempt.seed), None)
+        self._let_go(attempt)
+        if kind == faults.SUPERSEDED and attempt.session and self._holds(attempt):
+            kind, evidence = faults.NODE, {"error": f"{attempt.host} does not see the sweep's lock, which is held"}
         if kind in (faults.DISK_FULL, faults.SUPERSEDED):
             self.stopping = self.stopping or kind
         if self.stopping:
             return
         self._record.append("attempt_ended", **_key(run), kind=kind, why=evidence["error"])
-        spent = run.faults.count(kind)
+        self._blame(attempt, kind, evidence["error"])
+        spent = run.spent(kind)
         if spent < faults.ATTEMPTS[kind]:
             self._retry(attempt)
         elif kind == faults.OUT_OF_MEMORY:
@@ -194,9 +197,37 @@ class Driver(ABC):
             Path(attempt.folder).mkdir(parents=True, exist_ok=True)
             file.replace(Path(attempt.folder) / "traceback.txt")
         if self.stopping:
-            self._live.pop((attempt.trial, attempt.seed), None)
+            self._let_go(attempt)
         else:
             self.ended(attempt, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
+
+    def _let_go(self, attempt: Attempt) -> None:
+        self._live.pop((attempt.trial, attempt.seed), None)
+        self._waiting_for.over((attempt.trial, attempt.seed))
+
+    def _holds(self, attempt: Attempt) -> bool:
+        """Whether the sweep is this driver's, as it sees it itself."""
+        try:
+            attempt.check()
+        except Superseded:
+            return False
+        return True
+
+    def _other_features(self, measurement: Measurement) -> str | None:
+        """What is wrong with a measurement in features that are not the sweep's, in words: the distances of two are
+        not comparable, and a leaderboard has one."""
+        found, ours = measurement.features, self.state.features
+        return f"measured in {found}, the sweep in {ours}" if found and ours and found != ours else None
+
+    def _blame(self, attempt: Attempt, kind: str, why: str) -> None:
+        """Leaves out a node on which attempts fail at once and nothing has worked."""
+        node = None
+        if kind == faults.NODE:
+            node = self.nodes.at_fault(attempt.node)
+        elif kind == faults.LOST:
+            node = self.nodes.lost(attempt.node, (attempt.trial, attempt.seed))
+        if node is not None:
+            self.heard(Change(node, LEFT_OUT, why))
 
     def _warn(self, run: Run) -> None:
         """What the rules that warn say of a measurement that is new."""
@@ -257,9 +288,3 @@ def _key(run: Run) -> dict[str, int]:
 def context(state: SweepState) -> Context:
     """What the health rules need to know of the sweep besides a run's measurements."""
     return Context(state.metric, state.known.minimise, state.floor, state.floor_spread)
-
-
-def hung_file(attempt: Attempt) -> Path:
-    """Where a worker leaves what it was in when it did not come to an end: not among what a run keeps."""
-    scratch = sweep_folder(Path(attempt.folder)) / SCRATCH
-    return scratch / f"hung-{attempt.trial}-{attempt.seed}-{attempt.attempt}.txt"

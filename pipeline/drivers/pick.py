@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.drivers.driver import Assignment, Attempt, Driver, Job
+from pipeline.drivers.driver import Assignment, Driver
+from pipeline.drivers.job import Attempt, Job
 from pipeline.picking import neighbours
 from pipeline.picking.finalists import Finalist
 from pipeline.picking.standing import FRESH, has_ended, neighbours_wanted, race
@@ -64,13 +65,14 @@ class PickDriver(Driver):
         self._go_over()
 
     def next_job(self) -> Job | None:
-        if self.stopping or len(self._live) >= self._slots:
+        if self.stopping or self._place() is None:
             return None
         for number, replicate in self._wanted:
             seed = run_seed(self.state.seed, FRESH + replicate)
             if (number, seed) in self._live or has_ended(self.state, number, seed):
                 continue
-            return self._job(number, seed, FRESH + replicate)
+            if (job := self._job(number, seed, FRESH + replicate)) is not None:
+                return job
         return None
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.drivers.driver import Assignment, Attempt, Driver, Job
+from pipeline.drivers.driver import Assignment, Driver
+from pipeline.drivers.job import Attempt, Job
 from pipeline.errors import InputError
 from pipeline.record.events import Line, Measured, every
 from pipeline.record.runs import Run
@@ -34,14 +35,16 @@ class SearchDriver(Driver):
         self._promote()  # it may have been killed right before
 
     def next_job(self) -> Job | None:
-        if self.stopping or len(self._live) >= self._slots:
+        if self.stopping or self._place() is None:
             return None
-        while not self._waiting:
+        while True:
+            for at, (number, seed) in enumerate(self._waiting):  # the first one but for what a node is at fault for
+                if (job := self._job(number, seed)) is not None:
+                    del self._waiting[at]
+                    return job
             if len(self.state.trials) >= self._trials:
                 return None
             self._propose(len(self.state.trials))
-        number, seed = self._waiting.pop(0)
-        return self._job(number, seed)
 
     @property
     def exhausted(self) -> bool:

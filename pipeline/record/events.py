@@ -60,6 +60,24 @@ class DriverSaid(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeSaid(Event):
+    """What became of a node of the cluster."""
+
+    name: ClassVar[str] = "node"
+    node: str  # Ray's name of it
+    host: str
+    state: str  # joined | left | left_out: drivers/nodes
+    slots: int  # runs at a time on all nodes, from here on
+    why: str | None = None
+
+    @property
+    def said(self) -> str:
+        """For the user."""
+        about = f"{self.why}; it is left out" if self.state == "left_out" else f"has {self.state}"
+        return f"node {self.host}: {about} ({self.slots} runs at a time)"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prepared(Event):
     """What the sweep is measured on: what metrics/evaluator.prepare says, and the fingerprints of the user's code."""
 
@@ -104,6 +122,8 @@ class RunEvent(Event):
 class AttemptBegan(RunEvent):
     name: ClassVar[str] = "attempt"
     replicate: int | None = None  # the number of the seed, of a run that confirms
+    host: str | None = None  # where it was sent; None of one that was sent nowhere
+    node: str | None = None  # Ray's name of it, in a cluster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +220,18 @@ class Repaired(Event):
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
-        *(SweepBegan, DriverSaid, Prepared, TrialProposed, Promoted, AttemptBegan, AttemptEnded, Measured, Noticed),
+        *(
+            SweepBegan,
+            DriverSaid,
+            NodeSaid,
+            Prepared,
+            TrialProposed,
+            Promoted,
+            AttemptBegan,
+            AttemptEnded,
+            Measured,
+            Noticed,
+        ),
         *(Audited, PickBegan, PerturbBegan, NeighbourProposed, RunEnded, Repaired),
     )
 }

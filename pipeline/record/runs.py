@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.faults import OUT_OF_MEMORY
 from pipeline.record.events import Audited
 from pipeline.record.measurement import Measurement
 from pipeline.schema.metrics import known
@@ -56,6 +57,10 @@ class Run:
     measurements: list[Measurement] = field(default_factory=list)
     audited: Audited | None = None  # where it was to be stopped
     faults: list[str] = field(default_factory=list)  # what ended its attempts, through no fault of its own
+    refilled: int = 0  # how many of them it had when it was last measured
+    host: str | None = None  # where its last attempt was sent
+    node: str | None = None  # Ray's name of it, in a cluster
+    avoided: set[str] = field(default_factory=set)  # nodes that were at fault for an attempt
     own: dict[str, bool] = field(default_factory=dict)  # metrics of one's own, with whether less is better
 
     @property
@@ -69,6 +74,11 @@ class Run:
     @property
     def seconds(self) -> float:
         return self.measurements[-1].seconds if self.measurements else 0.0
+
+    def spent(self, kind: str) -> int:
+        """How many of its attempts a kind of fault has ended. What it came to in between counts: a run that goes on
+        after each loss is not given up for their number. Memory that is short twice is short."""
+        return (self.faults if kind == OUT_OF_MEMORY else self.faults[self.refilled :]).count(kind)
 
     @property
     def settles(self) -> bool:

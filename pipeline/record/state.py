@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.faults import NODE
 from pipeline.record.events import (
     AttemptBegan,
     AttemptEnded,
@@ -17,7 +17,7 @@ from pipeline.record.events import (
     Line,
     Measured,
     NeighbourProposed,
-    Noticed,
+    NodeSaid,
     PerturbBegan,
     PickBegan,
     Prepared,
@@ -28,10 +28,8 @@ from pipeline.record.events import (
     SweepBegan,
     TrialProposed,
     event_of,
-    every,
 )
 from pipeline.record.home import command
-from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run, nan_last
 from pipeline.record.trials import Moved, Trial
@@ -62,6 +60,7 @@ class SweepState:
     seconds: float = 0.0  # with a driver at work
     slots: int = 1  # runs that the driver at work may have at a time
     slot_seconds: float = 0.0  # of all slots, while a driver was at work
+    nodes: dict[str, NodeSaid] = field(default_factory=dict)  # of the last driver's cluster, what became of each
     share: float = 0.0  # of a GPU that a run takes; 0: a core
     busy: float = 0.0  # seconds of runs under way, all attempts, that ended
     under_way: dict[tuple[int, int], float] = field(default_factory=dict)  # when the attempts began that have not
@@ -89,6 +88,8 @@ class SweepState:
             case DriverSaid():
                 self._end_attempts(self.updated if starts else event.time)  # one that died took its attempts with it
                 self._driven(event)
+            case NodeSaid():
+                self.nodes[event.node], self.slots = event, event.slots
             case Prepared():
                 self.prepared = event
             case TrialProposed(trial=number):
@@ -119,6 +120,7 @@ class SweepState:
         """A driver has started, or ended; one that the other kind's last line leaves at work is gone."""
         if event.started:
             self.picker, self.driver = _gone(self.picker), _gone(self.driver)
+            self.nodes = {}
             self.slots, self.share = event.slots, event.launch.get("gpus_per_trial", 0.0)
             self.wanted = event.launch.get("trials") or self.wanted
         if event.doing == "pick":
@@ -148,14 +150,23 @@ class SweepState:
         match event:
             case AttemptBegan():
                 self.under_way[key] = event.time
+                run.host, run.node = event.host, event.node
             case Measured() if event.images > run.images:
                 run.measurements.append(Measurement.from_dict(vars(event)))
+                run.refilled = len(run.faults)
             case Audited():
                 run.audited = event
             case AttemptEnded():
                 run.faults.append(event.kind)
+                if event.kind == NODE and run.node is not None:
+                    run.avoided.add(run.node)
             case RunEnded():
                 run.end_reason, run.evidence, run.ended = event.reason, event.evidence, event.time
+
+    def without_nodes(self) -> str:
+        """Why nothing can be run any more, in words."""
+        causes = dict.fromkeys(f"{node.host}: {node.why}" for node in self.nodes.values() if node.why)
+        return f"no node is left on which runs work ({'; '.join(causes)})"
 
     def command(self, verb: str) -> str:
         """What to type to go on with it."""
@@ -265,32 +276,6 @@ class SweepState:
         first = next(iter(self.ranking()), None)
         tail = first.tail(self.metric) if first and first.end_reason == "completed" else None
         return first if tail is not None and not math.isnan(tail) else None
-
-
-class Follower:
-    """A state of one's own that follows a record: for any thread but the one that writes it. Hearing a line is safe
-    from that thread; state() is for one thread alone, which may keep what it got until it calls again."""
-
-    def __init__(self, record: Record, lines: Iterable[Line], folder: Path) -> None:
-        """`lines`: all that the record holds; nothing must be written to it before this returns."""
-        self._state = SweepState.fold(lines, folder)
-        self._heard: deque[Line] = deque()
-        self._notices: list[str] = []
-        record.listen(self._heard.append)
-
-    def state(self) -> SweepState:
-        """The sweep as the record has it now."""
-        while self._heard:
-            line = self._heard.popleft()
-            self._state.apply(line)
-            self._notices += [f"trial {notice.trial}: {notice.text}" for notice in every(Noticed, [line])]
-        return self._state
-
-    def notices(self) -> list[str]:
-        """What users should know of the lines since the last call."""
-        self.state()
-        said, self._notices = self._notices, []
-        return said
 
 
 def _gone(driver: DriverSaid | None) -> DriverSaid | None:

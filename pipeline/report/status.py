@@ -37,6 +37,10 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
         "best_trial": best.number if best else None,
         "objectives": [each.name for each in objectives(state)],
         "front": {str(number): list(point) for number, point in best_trials(state).items()},
+        "nodes": [
+            {"host": node.host, "state": node.state, "why": node.why, "node": node.node}
+            for node in state.nodes.values()
+        ],
         "seconds": state.seconds,
         "tracker_backlog": backlog,
     }

@@ -17,6 +17,7 @@ def summary(state: SweepState) -> list[str]:
     lines = [
         f"{len(state.runs)} runs in {clock(state.seconds)}: " + ", ".join(f"{n} {r}" for r, n in reasons.most_common())
     ]
+    lines += [f"node {node.host} is left out: {node.why}" for node in state.nodes.values() if node.state == "left_out"]
     if reasons["unfinished"]:
         lines.append(f"{reasons['unfinished']} unfinished; go on with: {state.command('resume')}")
     best = state.best_trial

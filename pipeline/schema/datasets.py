@@ -31,6 +31,13 @@ class Known:
     licence: str | None = None
 
 
+# Of a downloaded data set: the folder in --data-root, or in a folder of the set's name there, that its files are in.
+FILES = {
+    "mnist": "MNIST/raw",
+    "fashion_mnist": "FashionMNIST/raw",
+    "cifar10": "cifar-10-batches-py",
+    "stacked_mnist": "MNIST/raw",
+}
 FOLDERS = "imagefolders:"
 DOMAINS = ("a", "b")  # of two folders, in the order in which they are named
 TWO_DOMAINS = "imagefolders:PATH_A,PATH_B, or a data set of two domains"
@@ -129,6 +136,16 @@ def folders(name: str) -> dict[str, str]:
 def places(name: str) -> list[str]:
     """A data set's name, and of one of several folders that of each."""
     return [f"imagefolder:{path}" for path in folders(name).values()] if name.startswith(FOLDERS) else [name]
+
+
+def files(name: str, root: Path | None) -> list[Path]:
+    """The folders of a data set's own files, as they are found from here; none where it has none, or not yet."""
+    if name.startswith("imagefolder"):
+        return [Path(each.partition(":")[2]).expanduser().absolute() for each in places(name)]
+    if root is None or name not in FILES:
+        return []
+    found = (root / each / FILES[name] for each in (".", name))
+    return [path.absolute() for path in found if path.is_dir()][:1]
 
 
 def check_path(name: str) -> None:

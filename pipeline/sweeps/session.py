@@ -10,16 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline import cluster, plugin
+from pipeline.cluster.preflight import Wanted
 from pipeline.cluster.premises import Premises
 from pipeline.data.said import what_was_read
 from pipeline.drivers.driver import Assignment, Driver
+from pipeline.drivers.nodes import Nodes
+from pipeline.environment import address
 from pipeline.errors import GansweepError, Superseded, Unreachable, within
-from pipeline.faults import CLUSTER_LOST, DISK_FULL, SUPERSEDED, is_disk_full, needed
+from pipeline.faults import CLUSTER_LOST, DISK_FULL, NO_NODES, SUPERSEDED, is_disk_full, needed
 from pipeline.record import lock
+from pipeline.record.follower import Follower
 from pipeline.record.home import EVENTS, STOP, begun, command
 from pipeline.record.log import Record, read
-from pipeline.record.state import Follower, SweepState
-from pipeline.schema.datasets import check_path
+from pipeline.record.state import SweepState
+from pipeline.schema.datasets import check_path, files
 from pipeline.schema.metrics import on, own_metrics
 from pipeline.space.check import check_data, to_build
 from pipeline.sweeps.setup import Setup
@@ -30,7 +34,7 @@ from pipeline.tracking.tracker import check as check_tracker
 
 CLOSING = 10.0  # seconds of a time budget that are kept for the end: workers (Tune waits so long), tracker, Ray
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
-FAILURES = (DISK_FULL, CLUSTER_LOST, SUPERSEDED)  # ... and because it cannot go on
+FAILURES = (DISK_FULL, CLUSTER_LOST, SUPERSEDED, NO_NODES)  # ... and because it cannot go on
 EARLY = (*ASKED, *FAILURES)
 
 
@@ -82,18 +86,23 @@ class Session:
         with ExitStack() as stack:
             self._check_tracker()  # before the lock: one that is refused for it stands in nobody's way
             stack.enter_context(self._holding())
+            if which := cluster.chosen(launch.address):
+                self._say(f"note: {which}")
             with hidden():
-                connection = cluster.connected(launch.address, launch.gpus_per_trial, self._abandon)
-                self._ray = stack.enter_context(connection)
+                self._ray = stack.enter_context(cluster.connected(launch.address, self._abandon))
             code = plugin.sources(setup.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
-            self._premises = Premises(setup.cache.absolute(), setup.data_root, code)
+            data = tuple(files(setup.data.name, setup.data_root))
+            self._premises = Premises(setup.cache.absolute(), setup.data_root, code, data)
+            wanted = Wanted(setup.folder.absolute(), data, launch.gpus_per_trial)
+            in_cluster = address(launch.address).cluster is not None
+            self._gathering = stack.enter_context(cluster.gathered(wanted, cluster=in_cluster))
             prepared = self._prepared() | {"code": plugin.fingerprints(code)}
             if said := what_was_read(prepared["data"]):
                 self._say("\n".join([*said, f"features: {prepared['features']}"]))
             self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check)
             stack.callback(self._record.close)
-            slots = launch.concurrency or setup.file.sweep.search.concurrency or cluster.slots(launch.gpus_per_trial)
-            start = Start(self._errand.doing, self._held, prepared, slots, self._errand.accept_changes)
+            nodes = Nodes(self._gathering.nodes, launch.concurrency or setup.file.sweep.search.concurrency)
+            start = Start(self._errand.doing, self._held, prepared, nodes.slots, self._errand.accept_changes)
             lines = begin(setup, self._record, start)
             for text in notices(self._record, lines, self._held):
                 self._say(f"note: {text}")
@@ -103,7 +112,7 @@ class Session:
             if launch.gpu_hours:
                 self._spending = Follower(self._record, lines, setup.folder)
                 self._spent_before = self._spending.state().spent()
-            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, slots)
+            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, nodes)
 
     def drive(self, driver: Driver) -> SweepState:
         """Runs the driver until it is exhausted.
@@ -121,7 +130,7 @@ class Session:
             try:
                 if self._watch:
                     self._closing.enter_context(self._watch(self._watched, self._tracker.backlog))
-                cluster.run(driver, setup.folder, self._premises, setup.launch.gpus_per_trial)
+                cluster.run(driver, setup.folder, self._premises, self._gathering, setup.launch.gpus_per_trial)
                 self._ended = "interrupted" if driver.stopping in EARLY else "finished"
             except BaseException as error:
                 self._failed(driver, error)
@@ -129,6 +138,8 @@ class Session:
                 self._closing.close()
         if driver.stopping in ASKED:
             raise KeyboardInterrupt
+        if driver.stopping == NO_NODES:
+            raise Unreachable(f"{driver.state.without_nodes()}; see to it, then go on with: {self._again}")
         if driver.stopping in FAILURES:
             raise GansweepError(self._went_wrong(driver.stopping))
         return driver.state
@@ -182,7 +193,7 @@ class Session:
         for source in {spec.init_from for spec in specs if spec.init_from}:
             source.check()
         with within(file.source):
-            prepared = cluster.prepare(data, self._setup.evaluation, specs, self._premises)
+            prepared = cluster.prepare(data, self._setup.evaluation, specs, self._premises, self._gathering)
         found, own = prepared["data"], own_metrics(file.tree)
         for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
             on(data.name, found).check(name, file.source, own)

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from pipeline.drivers.driver import Assignment, Attempt
+from pipeline.drivers.driver import Assignment
+from pipeline.drivers.job import Attempt
 from pipeline.drivers.search import SearchDriver
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement

@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.drivers.driver import Attempt
+from pipeline.drivers.job import Attempt
 from pipeline.record.measurement import Measurement
 
 BUDGET = 1000

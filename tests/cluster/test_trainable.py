@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.cluster.premises import Premises
 from pipeline.cluster.trainable import REPORT, Trainable
-from pipeline.drivers.driver import Attempt, Job
+from pipeline.drivers.job import Attempt, Job
 from pipeline.record.measurement import Measurement
 from pipeline.space.load import from_tree
 from tests.drivers.fake_tune import FakeTune

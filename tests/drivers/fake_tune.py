@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import faults
-from pipeline.drivers.driver import Assignment, Attempt
+from pipeline.drivers.driver import Assignment
+from pipeline.drivers.job import Attempt
+from pipeline.drivers.nodes import Node, Nodes
 from pipeline.drivers.search import SearchDriver
 from pipeline.record.events import Line
+from pipeline.record.follower import Follower
 from pipeline.record.log import Record, read
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
-from pipeline.record.state import Follower, SweepState
+from pipeline.record.state import SweepState
 from pipeline.space.load import SweepFile, from_tree
 
 BUDGET, EVERY = 500, 100
@@ -133,7 +136,7 @@ class FakeTune:
             lines.append(self.record.append("prepared", data={"name": "digits", "fingerprint": "x"}, **floor))
         trials = trials or self.file.sweep.search.trials
         self.follower = Follower(self.record, lines, folder)
-        given = Assignment(folder, self.record, lines, self.file, concurrency)
+        given = Assignment(folder, self.record, lines, self.file, Nodes([Node("", "here", concurrency)]))
         self.driver = SearchDriver(given, trials, cuda=False)
 
     def next_runs(self) -> tuple[Attempt, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.drivers.driver import Attempt
+from pipeline.drivers.job import Attempt
 from pipeline.errors import GansweepError, InputError, NoHealthyTrial
 from pipeline.picking.finalists import finalists, no_healthy
 from pipeline.picking.standing import FRESH

@@ -21,7 +21,7 @@ import psutil
 
 from pipeline.cli import main
 from pipeline.cluster import launch
-from pipeline.drivers.driver import Attempt
+from pipeline.drivers.job import Attempt
 from pipeline.record.events import Line
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.record.state import Follower
+from pipeline.record.follower import Follower
 from tests.games.test_own import example
 
 SPACE = """

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.drivers.driver import Assignment, Attempt
+from pipeline.drivers.driver import Assignment
+from pipeline.drivers.job import Attempt
+from pipeline.drivers.nodes import Node, Nodes
 from pipeline.drivers.pick import PickDriver, PickOrder
 from pipeline.picking.finalists import finalists
 from pipeline.picking.neighbours import Perturbation
@@ -52,7 +54,7 @@ class FakeRace:
         lines, _ = read(self.record.path)
         lines.append(self.record.append("driver", doing="pick", session="p", state="started"))
         chosen = finalists(SweepState.fold(lines), file.space, top)
-        given = Assignment(folder, self.record, lines, file, concurrency)
+        given = Assignment(folder, self.record, lines, file, Nodes([Node("", "here", concurrency)]))
         self.driver = PickDriver(given, PickOrder(top, seeds, tuple(chosen), perturb))
 
     def go(self) -> SweepState:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.drivers.driver import Attempt
+from pipeline.drivers.job import Attempt
 from pipeline.errors import InputError
 from pipeline.picking.intervals import estimates
 from pipeline.picking.neighbours import Perturbation

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.drivers.driver import Attempt
+from pipeline.drivers.job import Attempt
 from pipeline.errors import InputError
 from pipeline.picking.finalists import finalists
 from pipeline.picking.verdict import verdict

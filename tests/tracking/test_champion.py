@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pipeline import games
-from pipeline.drivers.driver import Attempt
+from pipeline.drivers.job import Attempt
 from pipeline.errors import Unreachable
 from pipeline.games.game import Facts, Progress
 from pipeline.picking.verdict import verdict

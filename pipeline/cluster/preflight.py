@@ -1,0 +1,118 @@
+"""Every node looked at before a run goes there: it is to see the sweep's files and data, and to be the same program."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from pipeline.drivers import looking
+from pipeline.drivers.nodes import JOINED, LEFT_OUT, Change, Node
+from pipeline.errors import one_line
+
+LIMIT = 15.0  # seconds in which a node must answer
+LONGEST = 27.0  # ... as long as there is none that can be used: all may be busy
+LOOK = 0.5  # seconds between looks at whether anyone still wants to know
+ROOM = 64 * 2**20  # bytes that are to be free
+SILENT = "no answer"  # what the cause begins with of a node that may be asked again
+
+_look = ray.remote(num_cpus=1, max_retries=0)(looking.look)  # by its own name, so that its worker imports no Tune
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What every node is to have."""
+
+    folder: Path  # the sweep's, absolute
+    files: tuple[Path, ...]  # the data set's folders
+    gpus: float  # a trial's share, or number
+
+
+@contextmanager
+def exchange(folder: Path) -> Iterator[tuple[Path, str]]:
+    """A folder in the sweep's with a nonce in it, for the time of one look."""
+    place, nonce = folder / f".look-{secrets.token_hex(4)}", secrets.token_hex(16)
+    place.mkdir(parents=True)
+    try:
+        (place / looking.NONCE).write_text(nonce)
+        yield place, nonce
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def looked(wanted: Wanted, nodes: Sequence[Node], over: Callable[[], bool] = lambda: False) -> Iterator[Change]:
+    """What comes of each of the nodes, all asked at once: JOINED, or LEFT_OUT and why. One that does not answer in
+    time is LEFT_OUT too, with SILENT: it may be busy with what is not ours. Nothing more comes once it is `over`."""
+    mine = looking.whoever() | {"files": {str(path): looking.fingerprint(path) for path in wanted.files}}
+    with exchange(wanted.folder) as (place, nonce):
+        order = str(place), [str(path) for path in wanted.files], wanted.gpus > 0
+        asked = {_look.options(**_there(node, wanted.gpus)).remote(node.id, *order): node for node in nodes}
+        began, limit = time.monotonic(), LONGEST
+        while asked and not over() and (left := began + limit - time.monotonic()) > 0:
+            for ready in ray.wait(list(asked), timeout=min(LOOK, left))[0]:
+                node = asked.pop(ready)
+                why = _said(ready, mine, wanted, place / node.id, looking.answer(nonce, node.id))
+                limit = limit if why else LIMIT
+                yield Change(node, LEFT_OUT if why else JOINED, why)
+        for late, node in asked.items():
+            ray.cancel(late, force=True)
+            if not over():
+                yield Change(node, LEFT_OUT, f"{SILENT} within {limit:.0f} s (busy with other work, or not reached)")
+
+
+def _there(node: Node, gpus: float) -> dict[str, Any]:
+    return {"num_gpus": gpus, "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False)}
+
+
+def _said(
+    answer: ray.ObjectRef[Any], mine: Mapping[str, Any], wanted: Wanted, written: Path, expected: str
+) -> str | None:
+    try:
+        theirs = ray.get(answer)
+    except ray.exceptions.RayTaskError as error:
+        return f"its gansweep is another one: {one_line(error.cause)}"
+    except ray.exceptions.RayError as error:
+        return f"nothing can be run there: {one_line(error)}"
+    there = None
+    with contextlib.suppress(OSError):
+        there = written.read_text()
+    return problem(mine, theirs, wanted, arrived=there == expected)
+
+
+def problem(mine: Mapping[str, Any], theirs: Mapping[str, Any], wanted: Wanted, *, arrived: bool) -> str | None:
+    """Why runs cannot go to a node, in words. mine, theirs: what looking says of the driver and of the node; arrived:
+    whether what the node wrote into the sweep's folder is there."""
+    for name, version in mine["versions"].items():
+        if theirs["versions"].get(name) != version:
+            return f"has {name} {theirs['versions'].get(name)}, the driver {version}; install one for all"
+    if theirs["source"] != mine["source"]:
+        return (
+            f"its gansweep's source is another ({theirs['source']}, the driver's {mine['source']}); install one for all"
+        )
+    shared = "it must be one folder that all nodes share: --home or --storage"
+    if theirs["unread"]:
+        return f"does not see {wanted.folder} as the driver does ({theirs['unread']}); {shared}"
+    if theirs["unwritten"]:
+        return f"cannot write to {wanted.folder} ({theirs['unwritten']})"
+    if not arrived:
+        return f"what it writes to {wanted.folder} does not arrive; {shared}"
+    for path, found in theirs["files"].items():
+        if found is None and mine["files"][path] is not None:
+            return f"cannot read the data in {path}, which the driver can"
+        if found != mine["files"][path] is not None:
+            return f"has other data in {path} than the driver ({found}, the driver {mine['files'][path]})"
+    for place, free in theirs["free"].items():
+        if free is not None and free < ROOM:
+            return f"has {free / 2**20:.0f} MiB free in {place}; valid: {ROOM // 2**20} or more"
+    if theirs["gpu"]:
+        return f"its GPU cannot be used: {theirs['gpu']}"
+    return None
