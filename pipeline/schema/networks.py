@@ -22,6 +22,7 @@ from pipeline.schema.layers import (
 )
 from pipeline.schema.published import InfoganDiscriminatorSpec, InfoganSpec, SndcganDiscriminatorSpec, SndcganSpec
 from pipeline.schema.residual import R3ganDiscriminatorSpec, R3ganSpec, ResnetDiscriminatorSpec, ResnetSpec
+from pipeline.schema.styles import Stylegan2DiscriminatorSpec, Stylegan2Spec
 from pipeline.schema.translators import PatchSpec, TranslatorSpec
 
 
@@ -100,6 +101,7 @@ class Family:
     pixels: bool  # whether it wants data with a resolution
     half: bool  # whether bfloat16 is worth it on a GPU
     game: str = "adversarial"  # whose networks they are
+    styles: bool = False  # whether its latents become styles, which can be mixed, truncated and penalised
 
 
 FAMILIES: dict[str, Family] = {
@@ -109,6 +111,12 @@ FAMILIES: dict[str, Family] = {
     "r3gan": Family(R3ganSpec, R3ganDiscriminatorSpec, "pipeline.games.networks.r3gan", pixels=True, half=True),
     "sndcgan": Family(SndcganSpec, SndcganDiscriminatorSpec, "pipeline.games.networks.sndcgan", pixels=True, half=True),
     "infogan": Family(InfoganSpec, InfoganDiscriminatorSpec, "pipeline.games.networks.infogan", pixels=True, half=True),
+    "stylegan2": Family(
+        *(Stylegan2Spec, Stylegan2DiscriminatorSpec, "pipeline.games.networks.stylegan2"),
+        pixels=True,
+        half=True,
+        styles=True,
+    ),
     "cyclegan": Family(
         *(TranslatorSpec, PatchSpec, "pipeline.games.networks.translators"), pixels=True, half=True, game="translation"
     ),
@@ -116,7 +124,15 @@ FAMILIES: dict[str, Family] = {
 
 if TYPE_CHECKING:
     GeneratorSpec = (
-        MlpSpec | DcganSpec | ResnetSpec | R3ganSpec | SndcganSpec | InfoganSpec | TranslatorSpec | OwnNetworkSpec
+        MlpSpec
+        | DcganSpec
+        | ResnetSpec
+        | R3ganSpec
+        | SndcganSpec
+        | InfoganSpec
+        | Stylegan2Spec
+        | TranslatorSpec
+        | OwnNetworkSpec
     )
     DiscriminatorSpec = (
         MlpDiscriminatorSpec
@@ -125,6 +141,7 @@ if TYPE_CHECKING:
         | R3ganDiscriminatorSpec
         | SndcganDiscriminatorSpec
         | InfoganDiscriminatorSpec
+        | Stylegan2DiscriminatorSpec
         | PatchSpec
         | OwnNetworkSpec
     )
@@ -158,6 +175,22 @@ def check_played(side: str, network: Any, game: str) -> None:
     if (family is None and own) or (family is not None and family.game != game):
         others = ", ".join(name for name, each in FAMILIES.items() if each.game == game)
         raise ValueError(f"{side}.network: found {network.network} with game.name {game}; valid: {others}")
+
+
+def check_styles(network: Any, path_length: Any, batch_size: int) -> None:
+    """ValueError where the paths of a generator that has no styles are to be penalised, or of too few samples."""
+    if path_length is None:
+        return
+    if network.network not in FAMILIES or not FAMILIES[network.network].styles:
+        others = ", ".join(name for name, each in FAMILIES.items() if each.styles)
+        raise ValueError(
+            f"regularisers.path_length: found it with generator.network {network.network}, which has no styles; "
+            f"valid: with {others}"
+        )
+    if path_length.shrink > batch_size:
+        raise ValueError(
+            f"regularisers.path_length.shrink: found {path_length.shrink}; valid: at most batch_size ({batch_size})"
+        )
 
 
 def check_groups(network: Any, scores: int) -> None:

@@ -24,9 +24,11 @@ from pipeline.schema.networks import (
     check_groups,
     check_network,
     check_played,
+    check_styles,
 )
 from pipeline.schema.optimiser import EmaSpec, OptimiserSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
+from pipeline.schema.styles import BATCH_SIZE, with_weight_of_r1
 from pipeline.schema.transfer import InitFromSpec
 
 
@@ -120,7 +122,7 @@ class TrialSpec(Strict):
     augmentation: AugmentationSpec = AugmentationSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
     ema: EmaSpec = EmaSpec()
-    batch_size: int = Field(64, ge=2, le=8192)
+    batch_size: int = Field(BATCH_SIZE, ge=2, le=8192)
     init_from: InitFromSpec | None = None
     device: Literal["cpu", "cuda"] | None = None
     precision: Literal["fp32", "bf16"] | None = None
@@ -129,8 +131,8 @@ class TrialSpec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with(cls, tree: Any) -> Any:
-        """What a choice of the game brings with it, put where it belongs."""
-        return with_brought(tree)
+        """What a choice of the game brings with it, put where it belongs; then what goes by several sections."""
+        return with_weight_of_r1(with_brought(tree))
 
     @model_validator(mode="after")
     def _can_be_built(self) -> TrialSpec:
@@ -205,6 +207,7 @@ class TrialSpec(Strict):
         if self.batch_size == packing:
             raise ValueError(f"game.packing: found {packing}; valid: less than batch_size, scores are compared")
         check_groups(self.discriminator, self.batch_size // packing)
+        check_styles(self.generator, self.regularisers.path_length, self.batch_size)
         if clipped and self.discriminator.norm == "spectral":
             raise ValueError(
                 "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "
