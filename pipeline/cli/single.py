@@ -46,8 +46,15 @@ def generate(
     label: Annotated[
         str | None, typer.Option("--class", help="Its name or number; all: a row of each; list: shows them.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Gaussian latents within it, in deviations; of stylegan2 its psi.")
+    ] = None,
     interpolate: Annotated[str | None, typer.Option(help="Each row a way: spherical or linear.")] = None,
+    explore: Annotated[
+        str | None,
+        typer.Option(help="directions (SeFa), and of stylegan2 mixing and truncation; -n rows, of --columns steps."),
+    ] = None,
+    strength: Annotated[float | None, typer.Option(help="Of directions, in deviations; default 3.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
@@ -61,15 +68,16 @@ def generate(
 ) -> None:
     """Samples from a checkpoint, or a folder of images translated by one."""
     from pipeline.errors import InputError
-    from pipeline.sampling.generating import Wanted
     from pipeline.sampling.generating import generate as generate_from
     from pipeline.sampling.translating import translate as translate_with
+    from pipeline.sampling.wanted import Wanted
 
-    wanted = Wanted(count, columns, label, truncation, interpolate)
+    wanted = Wanted(count, columns, label, truncation, interpolate, explore, strength)
     if translate is not None:
         if wanted != Wanted():
             raise InputError(
-                "--translate: found with -n, --columns, --class, --truncation or --interpolate; valid: --to"
+                "--translate: found with -n, --columns, --class, --truncation, --interpolate, --explore or --strength; "
+                "valid: --to"
             )
         typer.echo(translate_with(path, translate, to, out or Path("translated"), trust=trust_code), err=True)
         return

@@ -80,6 +80,7 @@ OF_FAMILIES: dict[str, dict[str, Any]] = {
     "r3gan": {},
     "sndcgan": {},
     "infogan": {"units": 8},
+    "stylegan2": {"mapping_depth": 2},
 }
 
 

@@ -97,6 +97,11 @@ class Generator(nn.Module):
         assert isinstance(x, Tensor)
         return x
 
+    def latent_weights(self) -> Tensor:
+        """What latents are multiplied by, (outputs, latent size)."""
+        weight: Tensor = self.basis.weigh.weight
+        return weight[:, : self.latent_size]
+
 
 class Discriminator(ImageDiscriminator):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head, of the features' products with a
