@@ -73,7 +73,7 @@ AXES: dict[str, list[Any]] = {
 }
 # What a family alone has, beside what all are asked for; one that chooses a thing itself is not asked for it.
 OPTIONS: dict[str, dict[str, Any]] = {"resnet": {"attention": 4}, "infogan": {"units": 8}}
-CHOSEN: dict[str, set[str]] = dict.fromkeys(("r3gan", "stylegan2"), {"norm", "init"})
+CHOSEN: dict[str, set[str]] = {key: {"norm", "init"} for key in ("r3gan", "stylegan2")}
 # Before and after the checkpoint; no multiple of the intervals, so the turns are part of the state, and enough that the
 # generator has two steps: what is behind weights that start at 0 has no gradient in the first one.
 STEPS = 7

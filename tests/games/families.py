@@ -3,6 +3,5 @@
 from pipeline.schema.networks import FAMILIES as ALL
 
 FAMILIES = {name: family for name, family in ALL.items() if family.game == "adversarial"}  # fed latents
-FREE = [
-    family for family in FAMILIES if family not in ("r3gan", "stylegan2")
-]  # those whose norms and initialisation can be chosen
+# Those whose norms and initialisation can be chosen.
+FREE = [family for family in FAMILIES if family not in ("r3gan", "stylegan2")]

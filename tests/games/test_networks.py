@@ -17,7 +17,7 @@ RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
 # By family: the depths that are tried, and the resolutions that it can be built for.
 DEPTHS: dict[str, list[int | None]] = {"mlp": [2], "r3gan": [None], "infogan": [None], "stylegan2": [None]}
-SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | dict.fromkeys(("r3gan", "stylegan2"), {8, 16, 32, 64})
+SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | {key: {8, 16, 32, 64} for key in ("r3gan", "stylegan2")}
 
 
 def small(family: str, **changes: object) -> Any:

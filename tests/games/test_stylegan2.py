@@ -141,14 +141,14 @@ def test_path_lengths_are_those_of_finite_differences() -> None:
     styles = drawn(2, network.count, 6).requires_grad_(True)
     y = drawn(2, 3, 8, 8, seed=5) / 8  # the root of the pixels
     found = paths.lengths(network.images(styles), styles, seeded(5))
-    gradient, apart = torch.zeros(styles.shape), 1e-2
+    gradient, apart = torch.zeros(styles.shape), 3e-3
     with torch.no_grad():
         for at in range(styles[0].numel()):
             moved = torch.zeros(styles[0].numel())
             moved[at] = apart
             ends = [network.images(styles + way * moved.view(styles.shape[1:])) for way in (1, -1)]
             gradient.flatten(1)[:, at] = ((ends[0] - ends[1]) * y).sum((1, 2, 3)) / (2 * apart)
-    torch.testing.assert_close(found, gradient.square().sum(2).mean(1).sqrt(), rtol=5e-3, atol=1e-4)
+    torch.testing.assert_close(found, gradient.square().sum(2).mean(1).sqrt(), rtol=5e-3, atol=1e-3)
 
 
 def test_the_paths_penalty_is_of_the_mean_with_this_step_in_it() -> None:
@@ -174,8 +174,8 @@ def test_paths_are_penalised_every_fourth_step_of_the_generator() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_so_many_images_have_the_styles_of_two_latents(share: float) -> None:
-    network = generator(style_mixing=share).train()
-    _, styles = network(drawn(2_000, 6), Draw(seeded()), again, True)
+    network = generator(8, style_mixing=share).train()
+    _, styles = network(drawn(2_000, 6), Draw(seeded(9)), again, True)
     alone = network.styles(drawn(2_000, 6))
     mixed = (styles != alone).any(2)  # (images, layers)
     assert not mixed[:, 0].any()
@@ -223,7 +223,7 @@ def test_the_mean_of_styles_is_kept_in_training_and_goes_to_the_average() -> Non
 
 def test_truncation_goes_from_the_mean_of_the_styles_to_the_sample() -> None:
     network = generator().train()
-    for _ in range(200):
+    for _ in range(20):
         network(drawn(16, 6))
     network.eval()
     full = network(drawn(4, 6))
@@ -232,13 +232,13 @@ def test_truncation_goes_from_the_mean_of_the_styles_to_the_sample() -> None:
     torch.testing.assert_close(at_mean, network.images(network.spread(network.mean[None])).expand(4, -1, -1, -1))
     network.truncation = 0.5
     half = network(drawn(4, 6))
-    assert float((half - at_mean).norm()) < float((full - at_mean).norm())
+    assert bool((half - at_mean).norm() < (full - at_mean).norm())
     network.truncation = 1.0
     assert torch.equal(network(drawn(4, 6)), full)
 
 
 def test_a_layers_own_rate_is_a_share_of_the_optimisers() -> None:
-    """A step of Adam, of the same sign everywhere, changes what is multiplied by rate * lr_multiplier / root(inputs)."""
+    """A step of Adam, of one sign everywhere, changes the weights in use by rate * lr_multiplier / root(inputs)."""
     for multiplier in (1.0, 0.01):
         layer = EqualisedLinear(16, 4, lr_multiplier=multiplier)
         before = layer(torch.eye(16)).detach()
