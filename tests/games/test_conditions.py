@@ -40,7 +40,7 @@ def test_classes_are_drawn_as_often_as_the_training_data_has_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "norm"), [*itertools.product(FREE, ("none", "conditional_batch")), ("r3gan", None)]
+    ("network", "norm"), [*itertools.product(FREE, ("none", "conditional_batch")), ("r3gan", None), ("stylegan2", None)]
 )
 def test_the_class_changes_the_sample(network: str, norm: str | None) -> None:
     generator = {"network": network, "width": 8} | ({"norm": norm, "init": "kaiming"} if norm else {})

@@ -61,7 +61,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("family", "options"), OPTIONS, ids=str)
 def test_a_family_names_the_matrix_of_its_latents(family: str, options: dict[str, Any]) -> None:
     """A latent moved along what A makes nothing of gives the same image, and along what it makes most of another."""
-    spec = FAMILIES[family].generator.model_validate({"network": family, "width": 2} | options)
+    spec = FAMILIES[family].generator.model_validate({"network": family, "width": 8} | options)
     classes = 2 if options.get("norm") == "conditional_batch" else 0
     network: Any = build_generator(spec, 9, Facts("image", (1, 8, 8)), 1, classes).eval()
     with torch.no_grad():

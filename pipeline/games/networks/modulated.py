@@ -82,7 +82,7 @@ class StyledConv(nn.Module):
         out = modulated(x, self.weight, _styled(self.affine, style), self._convolve)
         noise = self.noise
         if randomness is not None:
-            shape = (len(x), 1, *self.noise.shape[2:])
+            shape = (x.shape[0], 1, *self.noise.shape[2:])
             noise = torch.randn(shape, generator=randomness, device=x.device)
         out = out + (noise * self.strength + self.bias[:, None, None]).to(out.dtype)
         made: Tensor = self.activation(out)

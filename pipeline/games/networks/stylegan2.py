@@ -132,7 +132,7 @@ class Generator(nn.Module):
     def images(self, styles: Tensor, randomness: torch.Generator | None = None) -> Tensor:
         """The images of styles (batch, count, size); noise is each layer's own without randomness."""
         each = styles.unbind(1)
-        x = self.first(self.const.expand(len(styles), -1, -1, -1), each[0], randomness)
+        x = self.first(self.const.expand(styles.shape[0], -1, -1, -1), each[0], randomness)
         image = self.image(x, each[1])
         for number, block in enumerate(self.blocks):
             at = 1 + 2 * number
@@ -152,7 +152,7 @@ class Generator(nn.Module):
     def _mixed(self, styles: Tensor, inputs: Tensor, randomness: torch.Generator, again: Again) -> Tensor:
         """Each with probability `mixing` with the styles of a second latent, of the same class, from a layer on that is
         drawn from all but the first."""
-        count, device = len(styles), styles.device
+        count, device = styles.shape[0], styles.device
         second = torch.cat([again(count, randomness), inputs[:, self.latent_size :]], 1)
         start = torch.randint(1, self.count, (count, 1), generator=randomness, device=device)
         kept = torch.rand((count, 1), generator=randomness, device=device) >= self.mixing
