@@ -141,7 +141,8 @@ def compare(width: int, pairs: int, steps: int) -> str:
     ours, theirs = Ours(width), ByHand(width)
     for side in (ours, theirs):
         side.train(3)
-    if not (same_weights(ours.generator, theirs.generator) and same_weights(ours.discriminator, theirs.discriminator)):
+    sides = ("generator", "discriminator")
+    if not all(same_weights(getattr(ours, side), getattr(theirs, side), LR) for side in sides):
         raise SystemExit("the two loops do not train the same")
     found = [together(ours, theirs, steps, 1) for _ in range(pairs)]  # type: ignore[arg-type]
     cells = []

@@ -33,11 +33,12 @@ def toy(tree: dict[str, Any]) -> TrialSpec:
     return resolve(parse(TrialSpec, tree | small, "toy"), cuda=False)
 
 
-def dataset(name: str) -> Dataset:
-    """The data set, or noise of its shape for those that are downloaded."""
+def dataset(name: str, resolution: int | None = None) -> Dataset:
+    """The data set, or noise of its shape, or of this resolution, for those that are downloaded."""
     if name not in SHAPES:
         return data(name)
     channels, side = SHAPES[name]
+    side = resolution or side
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (64, channels, side, side), dtype=torch.uint8, generator=draw)
     labels = torch.arange(64) % 10
@@ -58,7 +59,7 @@ def test_every_preset_trains_at_toy_size(name: str) -> None:
     trees += [file.space.realise(drawn)[1] for _ in range(DRAWN)]
     for number, tree in enumerate(trees):
         spec = toy(tree)
-        state = initial(spec, dataset(spec.data.name), seed=number)
+        state = initial(spec, dataset(spec.data.name, spec.data.resolution), seed=number)
         before = copied(state.tensors())
         for _ in range(STEPS * spec.optimiser.discriminator_steps):
             measured = step(state, state.batches.next(state.randomness), state.randomness)

@@ -39,9 +39,11 @@ def modulated(x: Tensor, weight: Tensor, styles: Tensor, convolve: Convolve, dem
     out = convolve(x * styles[:, :, None, None].to(x.dtype), weight)
     if not demodulate:
         return out
-    # sum over I and k of (s w)^2: of the squares, without the weights of each sample
-    norms = styles.float().square() @ weight.float().square().sum((2, 3)).T
-    return out * (norms + 1e-8).rsqrt()[:, :, None, None].to(out.dtype)
+    with torch.autocast(x.device.type, enabled=False):
+        # sum over I and k of (s w)^2: of the squares, without the weights of each sample
+        norms = styles.float().square() @ weight.float().square().sum((2, 3)).T
+        factors = (norms + 1e-8).rsqrt()[:, :, None, None]
+    return out * factors.to(out.dtype)
 
 
 def same(x: Tensor, weight: Tensor) -> Tensor:

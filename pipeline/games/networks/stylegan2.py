@@ -206,7 +206,8 @@ class Discriminator(ImageDiscriminator):
         beside, width = stddev(spec, last=True), widths[-1]
         last = EqualisedConv2d(width + sum(each.added for each in beside), width, 3)
         joined = EqualisedLinear(width * BASE**2, width)
-        rest = [*beside, last, *_activated(spec), nn.Flatten(), joined, *_activated(spec)]
+        blocks.append([*beside, last, *_activated(spec)])
+        rest = [nn.Flatten(), joined, *_activated(spec)]
         super().__init__(blocks, rest, EqualisedHead(width, spec, kind, classes), concatenated)
 
 
