@@ -133,6 +133,7 @@ def possible(case: dict[str, int]) -> bool:
         or (data == TABLE and one["init"] == "normal")  # of 4 units at deviation 0.02 all may die in a step
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")
         or ("path_length" in parts and family != "stylegan2")
+        or ("weight_clipping" in parts and family == "stylegan2")
         or (family == "own" and (one["condition"] or ("", ""))[1] == "conditional_batch")
         or (family == "own" and one["init_from"] == 2)  # it has one block
         or (one["label_smoothing"] and one["objective"] not in SMOOTHED)
