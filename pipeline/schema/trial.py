@@ -215,8 +215,8 @@ class TrialSpec(Strict):
             )
         if clipped and getattr(self.discriminator, "init", None) == "equalised":
             raise ValueError(
-                f"regularisers.weight_clipping: found it with discriminator.network {self.discriminator.network}, whose "
-                "weights begin at a size of 1 and are scaled as they are used; valid: a gradient penalty"
+                f"regularisers.weight_clipping: found it with discriminator.network {self.discriminator.network}, "
+                "whose weights begin at a size of 1 and are scaled as they are used; valid: a gradient penalty"
             )
         if self.generator.norm == "conditional_batch" and self.game.condition is None:
             raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")

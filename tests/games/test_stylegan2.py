@@ -308,6 +308,7 @@ def test_the_weight_of_r1_goes_by_resolution_and_batch(changes: dict[str, Any], 
             {"regularisers": {"path_length": {"shrink": 16}}},
             r"path_length.shrink: found 16; valid: .* batch_size \(8\)",
         ),
+        ({"regularisers": {"weight_clipping": {}}}, "weight_clipping: found it with discriminator.network stylegan2"),
         (
             {"data": {"name": "data.py:own"}, "regularisers": {"r1": {}}},
             "regularisers.r1.weight: missing; its default with stylegan2 goes by data.resolution; valid: one of them",
