@@ -46,8 +46,15 @@ def generate(
     label: Annotated[
         str | None, typer.Option("--class", help="Its name or number; all: a row of each; list: shows them.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="Gaussian latents within it, in deviations.")] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Gaussian latents within it, in deviations; of stylegan2 its psi.")
+    ] = None,
     interpolate: Annotated[str | None, typer.Option(help="Each row a way: spherical or linear.")] = None,
+    explore: Annotated[
+        str | None,
+        typer.Option(help="directions (SeFa), and of stylegan2 mixing and truncation; -n rows, of --columns steps."),
+    ] = None,
+    strength: Annotated[float | None, typer.Option(help="Of directions, in deviations; default 3.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
@@ -67,14 +74,17 @@ def generate(
     """Samples from a checkpoint, or a folder of images translated or enlarged by one."""
     from pipeline.errors import InputError
     from pipeline.sampling.enlarging import enlarge as enlarge_with
-    from pipeline.sampling.generating import Wanted
     from pipeline.sampling.generating import generate as generate_from
     from pipeline.sampling.translating import translate as translate_with
+    from pipeline.sampling.wanted import Wanted
 
-    wanted = Wanted(count, columns, label, truncation, interpolate)
+    wanted = Wanted(count, columns, label, truncation, interpolate, explore, strength)
     if (translate or enlarge) and wanted != Wanted():
         option, valid = ("--translate", "--to") if translate else ("--enlarge", "alone")
-        raise InputError(f"{option}: found with -n, --columns, --class, --truncation or --interpolate; valid: {valid}")
+        raise InputError(
+            f"{option}: found with -n, --columns, --class, --truncation, --interpolate, --explore or --strength; "
+            f"valid: {valid}"
+        )
     if translate and enlarge:
         raise InputError("--enlarge: found with --translate; valid: one of them")
     if translate is not None:

@@ -12,13 +12,14 @@ from torch.nn.functional import cross_entropy
 from pipeline.data.batches import LABEL, Batch
 from pipeline.data.trees import Tree
 from pipeline.errors import InputError
-from pipeline.games import augment, latent, objectives
+from pipeline.games import augment, latent, objectives, paths
 from pipeline.games.game import LATENT, SAMPLES, Auxiliary, Draw, Facts, Losses, Network, Plain, Side, Turn
 from pipeline.games.growing import Growth
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.regularisers import Regulariser, Seen, mode_seeking, own_term, scalars_of, scheduled
 from pipeline.schema.base import OWN
 from pipeline.schema.game import AdversarialSpec
+from pipeline.schema.networks import FAMILIES
 from pipeline.schema.rows import at
 from pipeline.schema.schedule import value_at
 from pipeline.schema.trial import TrialSpec
@@ -60,9 +61,11 @@ class AdversarialGame(Plain):
             spec.discriminator, packed, derive(seed, "discriminator"), kind, len(self.classes)
         )
         self._growth = Growth(game.growth, data, {"generator": self.generator, "discriminator": self.discriminator})
+        family = FAMILIES.get(spec.generator.network)
+        self._styled = family is not None and family.styles  # its generator is handed the Draw, and further latents
         # A buffer that changes in a forward pass cannot be shared by a stacked one.
         sides = ((spec.generator, self.generator), (spec.discriminator, self.discriminator))
-        self.stackable = not any(
+        self.stackable = not self._styled and not any(
             part.norm in COUPLED or (part.norm == OWN and next(network.buffers(), None) is not None)
             for part, network in sides
         )
@@ -79,7 +82,8 @@ class AdversarialGame(Plain):
 
     def intervals(self, side: Side) -> Mapping[str, int]:
         if side == "generator":
-            return {}
+            path_length = self._spec.regularisers.path_length
+            return {"path_length": path_length.interval} if path_length else {}
         return {name: getattr(part, "interval", 1) for name, (_, part) in self._terms.items()}
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Batch) -> Tree:
@@ -87,11 +91,20 @@ class AdversarialGame(Plain):
         return {LATENT: z, LABEL: batch[LABEL]} if self.classes else {LATENT: z}
 
     def generate(self, generator: Network, inputs: Tree, draw: Draw) -> Tree:
+        fed = self.fed(inputs)
+        told = (draw, self._again) if self._styled else self._growth.told("generator", draw.progress)
+        fakes: Tensor = generator(fed, *told)
+        return fakes
+
+    def fed(self, inputs: Tree) -> Tensor:
+        """What the generator's network is fed, (count, latent size + classes)."""
         assert not isinstance(inputs, Tensor)
         condition = self._condition(inputs)
-        fed = inputs[LATENT] if condition is None else torch.cat([inputs[LATENT], condition], 1)
-        fakes: Tensor = generator(fed, *self._growth.told("generator", draw.progress))
-        return fakes
+        return inputs[LATENT] if condition is None else torch.cat([inputs[LATENT], condition], 1)
+
+    def _again(self, count: int, randomness: torch.Generator) -> Tensor:
+        """Further latents."""
+        return latent.draw(self._spec.latent, count, randomness)
 
     def _condition(self, inputs: Tree) -> Tensor | None:
         """The classes, one-hot (count, classes)."""
@@ -138,21 +151,29 @@ class AdversarialGame(Plain):
             terms["classifier"] = self._classifier_loss(fake_classes, turn)
         if self._spec.regularisers.mode_seeking:
             terms["mode_seeking"] = self._mode_seeking(generator, turn)
-        return Losses(terms)
+        if (factor := turn.due.get("path_length")) is None:
+            return Losses(terms)
+        lengths = self._path_lengths(generator, turn)
+        spec = self._spec.regularisers.path_length
+        assert spec is not None
+        terms["path_length"] = factor * paths.penalty(lengths, turn.auxiliary["generator"]["path_length"], spec)
+        return Losses(terms, measurements={"path_length": lengths.detach().mean()})
 
     def auxiliary(self, side: Side, device: torch.device) -> Auxiliary:
-        if side == "generator":
-            return {}
-        names = {name: rule.state for name, (rule, _) in self._terms.items() if rule.state}
-        if self._spec.augmentation.ada and self._spec.augmentation.ada.probability is None:
-            names["ada"] = ("p", "signs")
+        names: dict[str, tuple[str, ...]] = {}
+        if side == "generator" and self._spec.regularisers.path_length:
+            names["path_length"] = paths.STATE
+        if side == "discriminator":
+            ada = self._spec.augmentation.ada
+            names |= {name: rule.state for name, (rule, _) in self._terms.items() if rule.state}
+            names |= {"ada": ("p", "signs")} if ada and ada.probability is None else {}
         return {name: {key: torch.zeros((), device=device) for key in keys} for name, keys in names.items()}
 
     def advance(self, side: Side, losses: Losses, turn: Turn) -> Auxiliary:
         if not turn.auxiliary[side]:
             return {}
         with torch.no_grad():
-            return self._advanced(side, losses, turn)
+            return self._path_advanced(losses, turn) if side == "generator" else self._advanced(side, losses, turn)
 
     def _advanced(self, side: Side, losses: Losses, turn: Turn) -> Auxiliary:
         scores, step, advanced = losses.judged[SAMPLES], turn.progress.step, {}
@@ -166,6 +187,14 @@ class AdversarialGame(Plain):
                 assert rule.advance is not None
                 advanced[name] = rule.advance(state, *scores, self._made(rule, turn), part)
         return advanced
+
+    def _path_advanced(self, losses: Losses, turn: Turn) -> Auxiliary:
+        """The generator's one part with a state; as it was where it was not due."""
+        before, found = turn.auxiliary["generator"], losses.measurements.get("path_length")
+        spec = self._spec.regularisers.path_length
+        if found is None or spec is None:
+            return before
+        return {"path_length": paths.advanced(found, before["path_length"], spec)}
 
     def _made(self, rule: Regulariser, turn: Turn) -> int:
         """The steps before this one, of the side whose steps the term counts."""
@@ -242,3 +271,12 @@ class AdversarialGame(Plain):
         other = self.generate(generator, {**inputs, LATENT: second}, turn.draw)
         assert isinstance(other, Tensor)
         return mode_seeking((turn.fakes, other), (inputs[LATENT], second), spec, turn.progress.share)
+
+    def _path_lengths(self, generator: Network, turn: Turn) -> Tensor:
+        """Of new images of the first latents at hand."""
+        spec = self._spec.regularisers.path_length
+        assert spec is not None
+        fed = self.fed(turn.inputs)
+        some = fed[: max(len(fed) // spec.shrink, 1)]
+        images, styles = generator(some, turn.draw, self._again, True)
+        return paths.lengths(images, styles, turn.randomness)

@@ -18,12 +18,24 @@ LETTERS, LONGEST = 14, 24  # of a row's name: pixels high, and how many
 FRAME = 128  # grey
 RED = (255, 0, 0)
 REAL = "darkgrey"
-# How a picture says that it is synthetic: PNG text, the last one in IPTC's words.
+# How a picture says that it is synthetic: PNG text, the last one in IPTC's words, and those words in XMP too, which is
+# where readers of IPTC's metadata look (IPTC Photo Metadata Standard, "Digital Source Type").
 MARKS = {
     "Software": "gansweep",
     "Synthetic": "made by a generative adversarial network; not a record of anything",
     "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
 }
+
+
+XMP = "XML:com.adobe.xmp"  # the name of a PNG's text that is XMP (XMP Specification part 3, 1.1.5)
+PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    ' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+    f' Iptc4xmpExt:DigitalSourceType="{MARKS["DigitalSourceType"]}" xmp:CreatorTool="{MARKS["Software"]}"/>'
+    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
 
 
 def save_grid(
@@ -55,6 +67,7 @@ def _save(picture: Image.Image, path: Path) -> None:
     marks = PngImagePlugin.PngInfo()
     for name, value in MARKS.items():
         marks.add_text(name, value)
+    marks.add_itxt(XMP, PACKET)
     with replaced(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=marks)
 

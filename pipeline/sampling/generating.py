@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from pipeline.data.trees import Tree, named, rows
 from pipeline.errors import InputError
 from pipeline.games import latent
 from pipeline.games.game import LATENT, SAMPLES, Game
+from pipeline.games.networks.stylegan2 import Generator as Styled
 from pipeline.metrics.samples import MARKS, plotted, save_grid
+from pipeline.sampling.exploring import Picture, explored
 from pipeline.sampling.trained import Trained, opened, own_code
+from pipeline.sampling.wanted import Wanted
 from pipeline.schema.game import TRANSLATION
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
@@ -29,19 +32,6 @@ COUNT, OF_A_CLASS = 64, 8  # samples where none are named
 VALUES = 2**30  # at a time: 4 GiB
 PIXELS = 2**26  # of a picture; readers refuse larger ones as bombs
 VALID = 20  # names of classes in a refusal; --class list has all
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """count: samples (None: 64, or 8 of each class); columns of the picture (None: nearly a square). label: a class
-    by its name or number, "all" for a row of each, with the same latents in each row, or "list" for no samples but the
-    names. truncation: Gaussian latents within it. path: "spherical" or "linear", each row a way between two latents."""
-
-    count: int | None = None
-    columns: int | None = None
-    label: str | None = None
-    truncation: float | None = None
-    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +47,8 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
     """Samples from the averaged generator of a checkpoint, or of the best one of a run's folder; says what it wrote.
     Both kinds of file say that what is in them is synthetic. The arrays of a table are in its own units. trust: code
     that the checkpoint names may be run."""
+    if wanted.explore is not None and out.suffix != ".png":
+        raise InputError(f"--out: found {out.name} with --explore; valid: a name that ends in .png")
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
     file, found = opened(path, trust)
@@ -71,10 +63,22 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
         return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
     _check_count(found, wanted, len(classes))
+    if wanted.truncation is not None:
+        _check_truncation(found, wanted.truncation)
+    if wanted.explore is None and wanted.strength is not None:
+        raise InputError(f"--strength: found {wanted.strength}; valid: with --explore directions")
+    inputs: Tree = {}
     with own_code(file, spec):
-        inputs, columns = _inputs(game, spec, wanted, classes, randomness)
-        _check_picture(found.shape, rows(inputs), columns, out)
-        samples = sampled(game, game.generator, inputs, spec, found.progress)[SAMPLES]
+        if wanted.explore is not None:
+            picture = _explored(found, wanted, classes, randomness)
+        else:
+            inputs, columns = _inputs(game, spec, _untruncated(found, wanted), classes, randomness)
+            _check_picture(found.shape, rows(inputs), columns, out)
+            beside = wanted.label == "all" and bool(found.class_names)
+            names = tuple(each.name for each in classes if each.samples) if beside else ()
+            samples = sampled(game, game.generator, inputs, spec, found.progress)[SAMPLES]
+            picture = Picture(samples, columns, names)
+    samples = picture.samples
     broken = int((~samples.flatten(1).isfinite()).any(1).sum())
     if broken:
         raise InputError(f"{file}: {broken:,} of {len(samples):,} samples have values that are not finite")
@@ -83,7 +87,7 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
         "software": MARKS["Software"],
         "synthetic": MARKS["Synthetic"],
     }
-    if game.classes:
+    if game.classes and wanted.explore is None:
         arrays["labels"] = named(inputs, LATENT)[LABEL].numpy()
         if found.class_names:
             arrays["class_names"] = np.array(found.class_names)
@@ -93,9 +97,8 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
             with replaced(out) as temporary:
                 np.savez_compressed(temporary, **arrays)
         else:
-            beside = wanted.label == "all" and bool(found.class_names)
-            names = [each.name for each in classes if each.samples] if beside else ()
-            save_grid(plotted(samples, found.centre, found.scale), out, columns=columns, rows=names)
+            shown = plotted(samples, found.centre, found.scale)
+            save_grid(shown, out, columns=picture.columns, rows=picture.rows)
     except OSError as error:
         raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
     return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
@@ -112,6 +115,35 @@ def _check_count(found: Trained, wanted: Wanted, classes: int) -> None:
         raise InputError(
             f"{option}: found {shown}; valid: at most {most:,} samples at a time, others with another --seed"
         )
+
+
+def _check_truncation(found: Trained, truncation: float) -> None:
+    if isinstance(found.game.generator, Styled):
+        if not 0 <= truncation < math.inf:
+            raise InputError(
+                f"--truncation: found {truncation}; valid: 0 or more, a share of the way from the mean style"
+            )
+        return
+    if found.spec.latent.distribution != "gaussian":
+        raise InputError(f"--truncation: found {truncation} with uniform latents; valid: with gaussian ones")
+    if not truncation > 0:
+        raise InputError(f"--truncation: found {truncation}; valid: above 0, in standard deviations")
+
+
+def _untruncated(found: Trained, wanted: Wanted) -> Wanted:
+    """What is asked of the latents: of a generator with styles those are truncated, and latents are as they are."""
+    generator = found.game.generator
+    if not isinstance(generator, Styled) or wanted.truncation is None:
+        return wanted
+    generator.truncation = wanted.truncation
+    return replace(wanted, truncation=None)
+
+
+def _explored(found: Trained, wanted: Wanted, known: list[Class], randomness: torch.Generator) -> Picture:
+    if wanted.label == "all":
+        raise InputError("--class: found all with --explore; valid: one class")
+    label = None if wanted.label is None else _label(known, wanted.label)
+    return explored(found, wanted, label, randomness)
 
 
 def _check_picture(shape: tuple[int, ...], count: int, columns: int, out: Path) -> None:
@@ -178,10 +210,6 @@ def _fed(game: Game, spec: TrialSpec, latents: Tensor, labels: Tensor | None) ->
 def _latents(spec: TrialSpec, count: int, truncation: float | None, randomness: torch.Generator) -> Tensor:
     if truncation is None:
         return latent.draw(spec.latent, count, randomness)
-    if spec.latent.distribution != "gaussian":
-        raise InputError(f"--truncation: found {truncation} with uniform latents; valid: with gaussian ones")
-    if not truncation > 0:
-        raise InputError(f"--truncation: found {truncation}; valid: above 0, in standard deviations")
     return latent.truncated(spec.latent.size, count, randomness, truncation)
 
 

@@ -26,6 +26,7 @@ from pipeline.schema.layers import (
 )
 from pipeline.schema.published import InfoganDiscriminatorSpec, InfoganSpec, SndcganDiscriminatorSpec, SndcganSpec
 from pipeline.schema.residual import R3ganDiscriminatorSpec, R3ganSpec, ResnetDiscriminatorSpec, ResnetSpec
+from pipeline.schema.styles import Stylegan2DiscriminatorSpec, Stylegan2Spec
 from pipeline.schema.translators import PatchSpec, TranslatorSpec, UnetSpec
 
 
@@ -109,6 +110,7 @@ class Family:
     pixels: bool  # whether it wants data with a resolution
     half: bool  # whether bfloat16 is worth it on a GPU
     game: str = "adversarial"  # whose networks they are
+    styles: bool = False  # whether its latents become styles, which can be mixed, truncated and penalised
 
 
 FAMILIES: dict[str, Family] = {
@@ -120,6 +122,12 @@ FAMILIES: dict[str, Family] = {
     "infogan": Family(InfoganSpec, InfoganDiscriminatorSpec, "pipeline.games.networks.infogan", pixels=True, half=True),
     "progressive": Family(
         *(ProgressiveSpec, ProgressiveDiscriminatorSpec, "pipeline.games.networks.progressive"), pixels=True, half=True
+    ),
+    "stylegan2": Family(
+        *(Stylegan2Spec, Stylegan2DiscriminatorSpec, "pipeline.games.networks.stylegan2"),
+        pixels=True,
+        half=True,
+        styles=True,
     ),
     "cyclegan": Family(
         *(TranslatorSpec, PatchSpec, "pipeline.games.networks.translators"), pixels=True, half=True, game="translation"
@@ -140,6 +148,7 @@ if TYPE_CHECKING:
         | SndcganSpec
         | InfoganSpec
         | ProgressiveSpec
+        | Stylegan2Spec
         | TranslatorSpec
         | UnetSpec
         | SrresnetSpec
@@ -153,6 +162,7 @@ if TYPE_CHECKING:
         | SndcganDiscriminatorSpec
         | InfoganDiscriminatorSpec
         | ProgressiveDiscriminatorSpec
+        | Stylegan2DiscriminatorSpec
         | PatchSpec
         | OwnNetworkSpec
     )
@@ -190,6 +200,22 @@ def check_played(side: str, network: Any, game: str) -> None:
         rows = {name: each for name, each in FAMILIES.items() if each.game == of}
         others = ", ".join(name for name, each in rows.items() if side == "generator" or each.discriminator)
         raise ValueError(f"{side}.network: found {network.network} with game.name {game}; valid: {others}")
+
+
+def check_styles(network: Any, path_length: Any, batch_size: int) -> None:
+    """ValueError where the paths of a generator that has no styles are to be penalised, or of too few samples."""
+    if path_length is None:
+        return
+    if network.network not in FAMILIES or not FAMILIES[network.network].styles:
+        others = ", ".join(name for name, each in FAMILIES.items() if each.styles)
+        raise ValueError(
+            f"regularisers.path_length: found it with generator.network {network.network}, which has no styles; "
+            f"valid: with {others}"
+        )
+    if path_length.shrink > batch_size:
+        raise ValueError(
+            f"regularisers.path_length.shrink: found {path_length.shrink}; valid: at most batch_size ({batch_size})"
+        )
 
 
 def check_groups(network: Any, scores: int, of: str) -> None:

@@ -24,7 +24,8 @@ class GradientPenalty(Strict):
 
 
 class R1Spec(GradientPenalty):
-    """weight / 2 * E|grad D(real)|^2 (Mescheder et al. 2018, eq. 9)."""
+    """weight / 2 * E|grad D(real)|^2 (Mescheder et al. 2018, eq. 9). Of a stylegan2 discriminator the weight is, where
+    none is given, 0.0002 * resolution^2 / batch_size (see schema/styles.py)."""
 
 
 class R2Spec(GradientPenalty):
@@ -67,6 +68,18 @@ class ModeSeekingSpec(Strict):
     """weight / (mean|G(z1) - G(z2)| / mean|z1 - z2| + 1e-5) in the generator's loss (Mao et al. 2019, eq. 4)."""
 
     weight: Positive = scalar(1.0)
+
+
+class PathLengthSpec(Strict):
+    """weight * (|J_w^T y| - a)^2 in the generator's loss, with images y of random pixels and the running mean a of the
+    lengths (Karras et al. 2020, eq. 4), every `interval` of the generator's steps, times `interval`; of the first
+    1 / `shrink` of the batch. For families with styles. decay: of the running mean. All defaults are those of their
+    code, where 1 - decay is called pl_decay."""
+
+    weight: float = scalar(2.0, gt=0)
+    interval: int = Field(4, ge=1)
+    decay: float = scalar(0.99, ge=0, lt=1)
+    shrink: int = Field(2, ge=1, le=64)
 
 
 class WeightClippingSpec(Strict):
@@ -116,6 +129,7 @@ class RegularisersSpec(Strict):
     lecam: LecamSpec | None = term("pipeline.games.regularisers:LECAM")
     consistency: ConsistencySpec | None = term("pipeline.games.regularisers:CONSISTENCY", pixels=True)
     mode_seeking: ModeSeekingSpec | None = None
+    path_length: PathLengthSpec | None = None
     weight_clipping: WeightClippingSpec | None = None
     gradient_clipping: GradientClippingSpec | None = None
     instance_noise: InstanceNoiseSpec | None = None

@@ -25,9 +25,11 @@ from pipeline.schema.networks import (
     check_groups,
     check_network,
     check_played,
+    check_styles,
 )
 from pipeline.schema.optimiser import EmaSpec, OptimiserSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
+from pipeline.schema.styles import BATCH_SIZE, with_weight_of_r1
 from pipeline.schema.transfer import InitFromSpec
 
 SMALL = 4  # pixels a side that a small image has at least
@@ -146,7 +148,7 @@ class TrialSpec(Strict):
     augmentation: AugmentationSpec = AugmentationSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
     ema: EmaSpec = EmaSpec()
-    batch_size: int = Field(64, ge=2, le=8192)
+    batch_size: int = Field(BATCH_SIZE, ge=2, le=8192)
     microbatch: int | None = Field(None, ge=1, le=8192)
     init_from: InitFromSpec | None = None
     device: Literal["cpu", "cuda"] | None = None
@@ -156,8 +158,8 @@ class TrialSpec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with(cls, tree: Any) -> Any:
-        """What a choice of the game brings with it, put where it belongs."""
-        return with_brought(tree)
+        """What a choice of the game brings with it, put where it belongs; then what goes by several sections."""
+        return with_weight_of_r1(with_brought(tree))
 
     @model_validator(mode="after")
     def _can_be_built(self) -> TrialSpec:
@@ -253,10 +255,16 @@ class TrialSpec(Strict):
         if passing % packing:
             raise ValueError(f"microbatch: found {passing}; valid: a multiple of game.packing ({packing})")
         check_groups(self.discriminator, passing // packing, "microbatch" if self.microbatch else "batch_size")
+        check_styles(self.generator, self.regularisers.path_length, passing)
         if clipped and self.discriminator.norm == "spectral":
             raise ValueError(
                 "regularisers.weight_clipping: found it with discriminator.norm spectral, which undoes it; "
                 "valid: another norm"
+            )
+        if clipped and getattr(self.discriminator, "init", None) == "equalised":
+            raise ValueError(
+                f"regularisers.weight_clipping: found it with discriminator.network {self.discriminator.network}, "
+                "whose weights begin at a size of 1 and are scaled as they are used; valid: a gradient penalty"
             )
         if self.generator.norm == "conditional_batch" and self.game.condition is None:
             raise ValueError("generator.norm: found conditional_batch; valid: with a game.condition")

@@ -147,10 +147,10 @@ class ByHand:
                     ours.copy_(theirs)
 
 
-def same_weights(ours: nn.Module, theirs: nn.Module) -> bool:
+def same_weights(ours: nn.Module, theirs: nn.Module, rate: float = LR) -> bool:
     """On average to a twentieth of a step: Adam makes a whole step of the sign of a gradient that is all rounding."""
     pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
-    return all(float((a - b).detach().abs().mean()) < 0.05 * LR for a, b in pairs)
+    return all(float((a - b).detach().abs().mean()) < 0.05 * rate for a, b in pairs)
 
 
 def together(ours: Ours, theirs: ByHand, steps: int, each: int) -> tuple[list[float], list[float]]:

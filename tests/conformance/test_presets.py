@@ -214,7 +214,7 @@ def test_two_rates_are_searched_as_one_and_their_ratio() -> None:
 
 def test_the_presets_for_the_published_searches_are_there() -> None:
     published = {"lucic_wide", "lucic_narrow", "kurach", "dcgan", "wgan", "wgan_gp", "r3gan", "progressive"}
-    published |= {"cyclegan", "pix2pix", "super_resolution"}
+    published |= {"cyclegan", "pix2pix", "super_resolution", "stylegan2", "stylegan2_ada"}
     assert (
         published | {"conditional", "augmentation", "stacked_mnist", "broad", "ring8", "grid25", "digits"}
         <= presets().keys()

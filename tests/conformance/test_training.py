@@ -33,6 +33,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "gradient_clipping": {"norm": 0.1},
     **{name: {"weight": 0.1} for name in ("r1", "r2", "wgan_gp", "dragan", "mode_seeking")},
 }
+APART = ("weight_clipping", "path_length")  # what does not go with everything else
 TABLE = f"{OWN}:table"
 CONDITIONS = get_args(ConditionSpec.model_fields["kind"].annotation)
 
@@ -50,7 +51,7 @@ AXES: dict[str, list[Any]] = {
         *({name: PARTS.get(name, {})} for name in RegularisersSpec.model_fields),
         {"r1": {"weight": 0.1, "interval": 3}},
         {"r1": {"weight": {"start": 0.1, "ratio": 0.1}}, "lecam": {"weight": {"start": 0.0, "end": 0.3}, "start": 3}},
-        {name: PARTS.get(name, {}) for name in RegularisersSpec.model_fields if name != "weight_clipping"},
+        {name: PARTS.get(name, {}) for name in RegularisersSpec.model_fields if name not in APART},
     ],
     "augmentation": [
         {},
@@ -82,7 +83,7 @@ AXES: dict[str, list[Any]] = {
 }
 # What a family alone has, beside what all are asked for; one that chooses a thing itself is not asked for it.
 OPTIONS: dict[str, dict[str, Any]] = {"resnet": {"attention": 4}, "infogan": {"units": 8}}
-CHOSEN: dict[str, set[str]] = {family: {"norm", "init"} for family in ("r3gan", "progressive")}
+CHOSEN: dict[str, set[str]] = {family: {"norm", "init"} for family in ("r3gan", "progressive", "stylegan2")}
 # Before and after the checkpoint; no multiple of the intervals, so the turns are part of the state, and enough that the
 # generator has two steps: what is behind weights that start at 0 has no gradient in the first one.
 STEPS = 7
@@ -142,6 +143,8 @@ def possible(case: dict[str, int]) -> bool:
         or (points and (one["augmentation"] or one["condition"] or "consistency" in parts))
         or (data == TABLE and one["init"] == "normal")  # of 4 units at deviation 0.02 all may die in a step
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")
+        or ("path_length" in parts and family != "stylegan2")
+        or ("weight_clipping" in parts and family == "stylegan2")
         or (family == "own" and (one["condition"] or ("", ""))[1] == "conditional_batch")
         or (family == "own" and one["init_from"] == 2)  # it has one block
         or (one["label_smoothing"] and one["objective"] not in SMOOTHED)
@@ -270,7 +273,8 @@ def moved(before: dict[str, Any], state: TrainingState) -> None:
     frozen = {name for name, value in state.game.discriminator.named_parameters() if not value.requires_grad}
     for side in ("generator", "discriminator", "ema"):
         assert all(bool(value.isfinite().all()) for value in after[side].values())
-        weights = {name for name, value in after[side].items() if value.dim() > 1}
+        network = state.ema if side == "ema" else getattr(state.game, side)
+        weights = {name for name, value in network.named_parameters() if value.dim() > 1}
         still = {name for name in weights if torch.equal(before[side][name], after[side][name])}
         assert still == (frozen & weights if side == "discriminator" else set())
 

@@ -16,7 +16,7 @@ from tests.games.families import CHOSEN, FAMILIES, FREE
 RESOLUTIONS = (8, 12, 16, 28, 32, 64)
 NORMS = get_args(Norm)
 # By family: the depths that are tried, and the resolutions that it can be built for.
-DEPTHS: dict[str, list[int | None]] = {"mlp": [2], "r3gan": [None], "infogan": [None], "progressive": [None]}
+DEPTHS: dict[str, list[int | None]] = {"mlp": [2]} | {family: [None] for family in (*CHOSEN, "infogan")}
 SIZES = {family: set(RESOLUTIONS) for family in FAMILIES} | {family: {8, 16, 32, 64} for family in CHOSEN}
 
 

@@ -18,7 +18,7 @@ from pipeline.games.adversarial import AdversarialGame
 from pipeline.games.game import Draw, Facts, Progress
 from pipeline.games.growing import faded
 from pipeline.games.networks import build_discriminator, build_generator
-from pipeline.games.networks.equalised import EqualisedConv2d, EqualisedLinear
+from pipeline.games.networks.equalised import GAIN, EqualisedConv2d, EqualisedLinear
 from pipeline.games.networks.progressive import PixelNorm
 from pipeline.schema.base import parse
 from pipeline.schema.growing import GROWN, GrowthSpec
@@ -212,8 +212,8 @@ def test_layers_start_as_hes_and_step_at_one_rate(multiplier: float) -> None:
     x = torch.randn(1000, 400, generator=seeded())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        wide = EqualisedLinear(400, 300, lr_multiplier=multiplier)
-        layers = [wide, EqualisedConv2d(40, 300, 3, lr_multiplier=multiplier)]
+        wide = EqualisedLinear(400, 300, gain=GAIN, lr_multiplier=multiplier)
+        layers = [wide, EqualisedConv2d(40, 300, 3, gain=GAIN, lr_multiplier=multiplier)]
     assert float(wide(x).detach().std()) == pytest.approx(math.sqrt(2), rel=0.02)
     inputs = [x, x[:100, :360].reshape(100, 40, 3, 3)]
     for layer, given in zip(layers, inputs, strict=True):

@@ -55,7 +55,7 @@ def penalty(name: str, discriminator: Callable[[Tensor], Tensor], real: Tensor, 
 
 
 def test_every_regulariser_is_in_the_spec_and_in_one_place() -> None:
-    elsewhere = {"mode_seeking", "weight_clipping", "gradient_clipping", "instance_noise", "own"}
+    elsewhere = {"mode_seeking", "path_length", "weight_clipping", "gradient_clipping", "instance_noise", "own"}
     assert all(isinstance(term, Regulariser) for term in REGULARISERS.values())
     assert REGULARISERS.keys() | elsewhere == RegularisersSpec.model_fields.keys()
     every = RegularisersSpec.model_validate({name: {} for name in REGULARISERS})

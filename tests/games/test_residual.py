@@ -13,7 +13,7 @@ from pipeline.games.game import Facts
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.networks.attention import SelfAttention
 from pipeline.games.networks.layers import Residual, ScaledConv2d
-from pipeline.games.networks.r3gan import Resample
+from pipeline.games.networks.resampling import Resample
 from pipeline.schema.networks import FAMILIES, check_network
 
 GENERATED = FAMILIES["resnet"].generator

@@ -82,6 +82,7 @@ OF_FAMILIES: dict[str, dict[str, Any]] = {
     "sndcgan": {},
     "infogan": {"units": 8},
     "progressive": {},
+    "stylegan2": {"mapping_depth": 2},
 }
 
 

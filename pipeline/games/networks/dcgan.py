@@ -35,6 +35,11 @@ class Generator(nn.Module):
         projected = self.project(inputs[:, : self.latent_size] if self.normed_by_class else inputs)
         return through(self.layers, projected.view(-1, *self.base_shape), condition)
 
+    def latent_weights(self) -> Tensor:
+        """What latents are multiplied by, (outputs, latent size)."""
+        weight: Tensor = self.project.weight
+        return weight[:, : self.latent_size]
+
 
 class Discriminator(ImageDiscriminator):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head; no norm at its input."""

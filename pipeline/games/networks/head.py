@@ -55,9 +55,11 @@ class Head(nn.Module):
 class ImageDiscriminator(nn.Module):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head, by layers in blocks."""
 
-    def __init__(self, blocks: list[list[nn.Module]], rest: list[nn.Module], head: Head, concatenated: bool) -> None:
-        """rest: between the last block and the head. concatenated: whether the first block is told the class, as
-        planes beside the image."""
+    def __init__(
+        self, blocks: list[list[nn.Module]], rest: list[nn.Module], head: nn.Module, concatenated: bool
+    ) -> None:
+        """rest: between the last block and the head. head: a Head, or what gives the same. concatenated: whether the
+        first block is told the class, as planes beside the image."""
         super().__init__()
         self.concatenated = concatenated
         self._ends = [sum(map(len, blocks[: number + 1])) for number in range(len(blocks))]

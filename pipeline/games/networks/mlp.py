@@ -34,6 +34,12 @@ class Generator(nn.Module):
         start = inputs[:, : self.latent_size] if self.normed_by_class else inputs
         return through(self.layers, start, condition).view(-1, *self.shape)
 
+    def latent_weights(self) -> Tensor:
+        """What latents are multiplied by, (outputs, latent size)."""
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        return first.weight[:, : self.latent_size]
+
 
 class Discriminator(nn.Module):
     """(batch, *shape) -> scores (batch,), as Head."""

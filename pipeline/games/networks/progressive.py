@@ -58,14 +58,12 @@ class Generator(nn.Module):
 
         first = EqualisedLinear(latent_size + classes, widths[0] * BASE**2, gain=GAIN / 4)  # the gain is their code's
         lowest = [*finished()[1:], first, nn.Unflatten(1, (widths[0], BASE, BASE)), *finished()]
-        blocks = [[*lowest, EqualisedConv2d(widths[0], widths[0], 3), *finished()]]
+        blocks = [[*lowest, EqualisedConv2d(widths[0], widths[0], 3, gain=GAIN), *finished()]]
         for below, width in pairwise(widths):
-            block: list[nn.Module] = [Doubled(), EqualisedConv2d(below, width, 3), *finished()]
-            blocks.append([*block, EqualisedConv2d(width, width, 3), *finished()])
+            block: list[nn.Module] = [Doubled(), EqualisedConv2d(below, width, 3, gain=GAIN), *finished()]
+            blocks.append([*block, EqualisedConv2d(width, width, 3, gain=GAIN), *finished()])
         self.stages = nn.ModuleList(nn.Sequential(*block) for block in blocks)
-        self.to_image = nn.ModuleList(
-            nn.Sequential(EqualisedConv2d(width, channels, 1, gain=1.0), nn.Tanh()) for width in widths
-        )
+        self.to_image = nn.ModuleList(nn.Sequential(EqualisedConv2d(width, channels, 1), nn.Tanh()) for width in widths)
 
     def forward(self, inputs: Tensor, level: float | None = None) -> Tensor:
         """level None: of the full resolution."""
@@ -103,15 +101,15 @@ class Discriminator(nn.Module):
 
         beside = stddev(spec, last=True)
         lowest, features = widths[0], min(2 * widths[0], spec.max_width)
-        first = EqualisedConv2d(lowest + sum(each.added for each in beside), lowest, 3)
-        last = EqualisedLinear(lowest * BASE**2, features)
+        first = EqualisedConv2d(lowest + sum(each.added for each in beside), lowest, 3, gain=GAIN)
+        last = EqualisedLinear(lowest * BASE**2, features, gain=GAIN)
         blocks: list[list[nn.Module]] = [[*beside, first, *finished(), nn.Flatten(), last, *finished()]]
         for below, width in pairwise(widths):
-            block: list[nn.Module] = [EqualisedConv2d(width, width, 3), *finished()]
-            blocks.append([*block, EqualisedConv2d(width, below, 3), *finished(), nn.AvgPool2d(2)])
+            block: list[nn.Module] = [EqualisedConv2d(width, width, 3, gain=GAIN), *finished()]
+            blocks.append([*block, EqualisedConv2d(width, below, 3, gain=GAIN), *finished(), nn.AvgPool2d(2)])
         self.stages = nn.ModuleList(nn.Sequential(*block) for block in blocks)
         self.from_image = nn.ModuleList(
-            nn.Sequential(EqualisedConv2d(channels, width, 1), *finished()) for width in widths
+            nn.Sequential(EqualisedConv2d(channels, width, 1, gain=GAIN), *finished()) for width in widths
         )
         self.head = Head(features, spec.minibatch, kind, classes)
         equalise(self.head)

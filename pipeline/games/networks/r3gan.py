@@ -6,10 +6,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d
 
 from pipeline.games.networks.head import Head, ImageDiscriminator
 from pipeline.games.networks.layers import SLOPE, OfClass, Residual, ScaledConv2d, dropout, stddev
+from pipeline.games.networks.resampling import Resample
 from pipeline.schema.layers import group_size
 from pipeline.schema.residual import R3ganDiscriminatorSpec, R3ganSidesSpec, R3ganSpec
 
@@ -17,24 +17,6 @@ BASE = 4  # pixels a side of the lowest stage
 EXPANSION = 2  # channels within a block over those between blocks
 GAIN = math.sqrt(2 / (1 + SLOPE**2))  # of leaky relu (He et al. 2015)
 LINEAR = 3  # convolutions of a block
-
-
-class Resample(nn.Module):
-    """Bilinear, by the taps 1 3 3 1, with zeros beyond the edge: (batch, C, H, W) to twice the size or half of it."""
-
-    kernel: Tensor
-
-    def __init__(self, up: bool) -> None:
-        super().__init__()
-        self.up = up
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("kernel", (taps[:, None] * taps).view(1, 1, 4, 4), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        one = x.reshape(-1, 1, *x.shape[2:])
-        kernel = self.kernel.to(x.dtype)
-        made = conv_transpose2d(one, 4 * kernel, stride=2, padding=1) if self.up else conv2d(one, kernel, None, 2, 1)
-        return made.view(*x.shape[:2], *made.shape[2:])
 
 
 class GenerativeBasis(nn.Module):
@@ -114,6 +96,11 @@ class Generator(nn.Module):
             x = layer(x, None) if isinstance(layer, Residual) else layer(x)
         assert isinstance(x, Tensor)
         return x
+
+    def latent_weights(self) -> Tensor:
+        """What latents are multiplied by, (outputs, latent size)."""
+        weight: Tensor = self.basis.weigh.weight
+        return weight[:, : self.latent_size]
 
 
 class Discriminator(ImageDiscriminator):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.games.networks.attention import SelfAttention
 from pipeline.games.networks.head import Head, ImageDiscriminator
-from pipeline.games.networks.layers import Residual, activation, dropout, norm_2d, stddev, through
+from pipeline.games.networks.layers import OfClass, Residual, activation, dropout, norm_2d, stddev, through
 from pipeline.schema.residual import ResnetDiscriminatorSpec, ResnetSpec
 
 
@@ -49,6 +49,20 @@ class Generator(nn.Module):
             x = through(block, x, torch.cat([chunk, classes], 1) if self.normed_by_class else chunk)
         images: Tensor = self.last(x)
         return images
+
+    def latent_weights(self) -> Tensor:
+        """What latents are multiplied by, (outputs, latent size): each chunk by the first layer, or by the gains and
+        biases of its block."""
+        made: list[list[nn.Linear]] = [[self.project]]
+        for block, size in zip(self.blocks, self.chunks[1:], strict=True):
+            made.append([each for each in block.modules() if isinstance(each, OfClass)] if size else [])
+        weights = [
+            torch.cat([layer.weight[:, :size] for layer in layers])
+            for layers, size in zip(made, self.chunks, strict=True)
+            if layers
+        ]
+        together: Tensor = torch.block_diag(*weights)
+        return together
 
 
 def _chunks(spec: ResnetSpec, latent_size: int, count: int) -> list[int]:

@@ -40,6 +40,11 @@ class Generator(nn.Module):
         projected = self.project(inputs[:, : self.latent_size] if self.normed_by_class else inputs)
         return through(self.layers, projected.view(-1, *self.base_shape), inputs[:, self.latent_size :])
 
+    def latent_weights(self) -> Tensor:
+        """What latents are multiplied by, (outputs, latent size)."""
+        weight: Tensor = self.project.weight
+        return weight[:, : self.latent_size]
+
 
 class Discriminator(ImageDiscriminator):
     """Images (batch, channels, resolution, resolution) -> scores (batch,), as Head: with 3 stages 7 convolutions, 3 x 3
