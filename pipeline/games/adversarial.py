@@ -156,7 +156,9 @@ class AdversarialGame(Plain):
         lengths = self._path_lengths(generator, turn)
         spec = self._spec.regularisers.path_length
         assert spec is not None
-        terms["path_length"] = factor * paths.penalty(lengths, turn.auxiliary["generator"]["path_length"], spec)
+        terms["path_length"] = factor * paths.penalty(
+            lengths, turn.auxiliary["generator"]["path_length"], spec, turn.progress.share
+        )
         return Losses(terms, measurements={"path_length": lengths.detach().mean()})
 
     def auxiliary(self, side: Side, device: torch.device) -> Auxiliary:
@@ -194,7 +196,7 @@ class AdversarialGame(Plain):
         spec = self._spec.regularisers.path_length
         if found is None or spec is None:
             return before
-        return {"path_length": paths.advanced(found, before["path_length"], spec)}
+        return {"path_length": paths.advanced(found.mean(), before["path_length"], spec)}
 
     def _made(self, rule: Regulariser, turn: Turn) -> int:
         """The steps before this one, of the side whose steps the term counts."""

@@ -76,7 +76,7 @@ class PathLengthSpec(Strict):
     1 / `shrink` of the batch. For families with styles. decay: of the running mean. All defaults are those of their
     code, where 1 - decay is called pl_decay."""
 
-    weight: float = scalar(2.0, gt=0)
+    weight: Positive = scalar(2.0)
     interval: int = Field(4, ge=1)
     decay: float = scalar(0.99, ge=0, lt=1)
     shrink: int = Field(2, ge=1, le=64)

@@ -155,7 +155,7 @@ def test_the_paths_penalty_is_of_the_mean_with_this_step_in_it() -> None:
     """loss.py: pl_mean.lerp(lengths.mean(), pl_decay), then weight * (lengths - pl_mean)^2."""
     spec, state, lengths = PathLengthSpec(weight=3.0), {"mean": torch.tensor(2.0)}, torch.tensor([1.0, 4.0])
     mean = torch.tensor(2.0).lerp(lengths.mean(), 0.01)
-    torch.testing.assert_close(paths.penalty(lengths, state, spec), 3 * (lengths - mean).square())
+    torch.testing.assert_close(paths.penalty(lengths, state, spec, 0.5), 3 * (lengths - mean).square())
     torch.testing.assert_close(paths.advanced(lengths.mean(), state, spec)["mean"], mean)
 
 
