@@ -2,29 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import typer
 
-from pipeline.cli.main import app, guarded
-from pipeline.record.lock import Lock
+from pipeline.cli.main import app
 from pipeline.space.load import load
-from tests.drivers.fake_tune import FakeTune
+from tests.cli.conftest import Call, Said
 
-SPACE = {
-    "data": "{name: digits}",
-    "objective": "fid",
-    "budget": "{images: 1000}",
-    "evaluation": "{every: 100}",
-    "search": "{trials: 3}",
-    "generator": "{network: dcgan, width: {choice: [8, 16]}}",
-    "discriminator": "{network: dcgan}",
-    "regularisers": "{choice: {none: {}, r1: {r1: {weight: {log: [0.1, 10]}}}}}",
-    "optimiser": "{lr_g: {log: [1e-5, 1e-2]}}",
-    "known_good": "[{generator.width: 8, optimiser.lr_g: 2e-4, regularisers: none}]",
-}
 # What each verb takes.
 VERBS = {
     "run": "--name --trials --concurrency --max-time --gpu-hours --data --data-root --set --seed --home "
@@ -49,52 +35,6 @@ VERBS = {
     "conform": "--as --set",
     "doctor": "--home --data-root --repair --json",
 }
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    def line(self) -> str:
-        """The one line on standard error, and nothing else anywhere."""
-        assert (self.code, self.out) == (2, ""), self
-        assert self.err.startswith("gansweep: "), self.err
-        assert self.err.count("\n") == 1, self.err
-        assert "Traceback" not in self.err
-        return self.err.strip()
-
-
-Call = Callable[..., Said]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """The command in this process, with a home of its own."""
-    monkeypatch.setenv("GANSWEEP_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Said:
-        with pytest.raises(SystemExit) as ended:
-            guarded(lambda **how: app([str(each) for each in arguments], **how))()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    return run
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Callable[..., Path]:
-    """A space's file, with some keys written otherwise or (None) not at all."""
-
-    def write(text: str | None = None, **changes: str | None) -> Path:
-        path = tmp_path / "space.yaml"
-        lines = [f"{key}: {value}" for key, value in {**SPACE, **changes}.items() if value is not None]
-        path.write_text("\n".join(lines) + "\n" if text is None else text)
-        return path
-
-    return write
 
 
 def test_the_verbs_and_flags_are_the_designs() -> None:
@@ -383,26 +323,3 @@ def test_samples_of_what_is_no_checkpoint(call: Call, tmp_path: Path) -> None:
     assert "no checkpoint" in call("generate", tmp_path / "missing").line()
     assert "some.pt" in call("generate", tmp_path / "some.pt").line()
     assert ".npz" in call("generate", tmp_path / "some.pt", "-o", "samples.gif").line()
-
-
-def test_a_sweep_that_another_driver_is_at_is_to_be_tried_later(
-    call: Call, space: Callable[..., Path], tmp_path: Path
-) -> None:
-    """75 for who said that the sweep may have begun, as whatever starts a command again does."""
-    folder = tmp_path / "home" / "mine"
-    folder.mkdir(parents=True)
-    FakeTune(folder).go()
-    held = Lock(folder)
-    held.acquire()
-    try:
-        later = call("run", space(), "--name", "mine", "--resume")
-        now = call("resume", "mine")
-    finally:
-        held.release()
-    assert (later.code, now.code) == (75, 2)
-    assert "note: mine has begun, and goes on as it was begun" in later.err
-    for said in (later, now):
-        assert "gansweep: mine: driven by" in said.err
-    again = call("run", space(), "--name", "mine")
-    assert again.code == 2
-    assert "the name mine is taken" in again.err

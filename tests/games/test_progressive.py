@@ -102,8 +102,8 @@ LODS = (0.0, 0.3, 1.0, 1.6, 2.0)
 def test_the_generator_is_the_published_linear_structure(lod: float) -> None:
     """G_paper, structure "linear", which computes every stage; a level is what their lod leaves of all doublings."""
     generator, _ = made()
-    convolutions = [of_kind(stage, nn.Conv2d) for stage in generator.stages]
-    first = of_kind(generator.stages[0], nn.Linear)[0]
+    convolutions = [of_kind(stage, EqualisedConv2d) for stage in generator.stages]
+    first = of_kind(generator.stages[0], EqualisedLinear)[0]
     z = torch.randn(3, 5, generator=seeded())
 
     def act(x: Tensor) -> Tensor:
@@ -136,14 +136,14 @@ def test_the_discriminator_is_the_published_linear_structure(lod: float) -> None
 
     x = fromrgb(images, 2)
     for number in (2, 1):
-        one, other = of_kind(discriminator.stages[number], nn.Conv2d)
+        one, other = of_kind(discriminator.stages[number], EqualisedConv2d)
         x = avg_pool2d(act(conv(act(conv(x, one)), other)), 2)
         images = avg_pool2d(images, 2)
         x = clipped(x, fromrgb(images, number - 1), lod - (2 - number))
     grouped = x.reshape(4, -1, *x.shape[1:])
     y = (grouped - grouped.mean(0, keepdim=True)).square().mean(0)
     y = (y + 1e-8).sqrt().mean((1, 2, 3), keepdim=True).tile(4, 1, 4, 4)
-    (last,), (before,) = of_kind(discriminator.stages[0], nn.Conv2d), of_kind(discriminator.stages[0], nn.Linear)
+    (last,), (before,) = (of_kind(discriminator.stages[0], kind) for kind in (EqualisedConv2d, EqualisedLinear))
     x = act(dense(act(conv(torch.cat([x, y], 1), last)).flatten(1), before))
     expected = dense(x, discriminator.head.score, 1.0)[:, 0]
     found = discriminator(torch.randn(8, 3, 16, 16, generator=seeded()), None, None, 2 - lod)
