@@ -14,7 +14,7 @@ from pipeline.record.log import dumps
 def report(
     name: Name,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The page; default report.html in the sweep's folder.")
+        Path | None, typer.Option("--out", "-o", help="The page; default report.html in the sweep's folder.")
     ] = None,
     figures: Annotated[
         Path | None, typer.Option(help="A folder for the same figures as SVG and PNG, for papers.")
@@ -41,7 +41,7 @@ def report(
 def export(
     name: Name,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A folder; default export in the sweep's folder.")
+        Path | None, typer.Option("--out", "-o", help="A folder; default export in the sweep's folder.")
     ] = None,
     home: Home = None,
 ) -> None:

@@ -85,7 +85,7 @@ def export(state: SweepState, folder: Path) -> list[Path]:
         written.append(folder / STUDY)
         write_journal(state, from_tree(state.space, state.source).space, written[-1])
     except OSError as error:
-        raise InputError(f"--output: found {folder}: {error.strerror}; valid: a folder that can be written") from None
+        raise InputError(f"--out: found {folder}: {error.strerror}; valid: a folder that can be written") from None
     return written
 
 

@@ -18,8 +18,8 @@ VERBS = {
     "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
     "--address --json",
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
-    "report": "-o --output --figures --home",
-    "export": "-o --output --home",
+    "report": "-o --out --figures --home",
+    "export": "-o --out --home",
     "compare": "--home --json",
     "show": "--home",
     "schema": "",
@@ -29,11 +29,11 @@ VERBS = {
     "sync": "--home --tracking-uri",
     "ui": "--home --tracking-uri",
     "train": "--seed --budget --set --data-root -o --out --home --json",
-    "generate": "-n --columns --class --truncation --trust-code --interpolate --translate --enlarge --to --seed -o "
-    "--out",
+    "generate": "-n --columns --class --truncation --trust-code --interpolate --translate --enlarge --to --explore "
+    "--strength --seed -o --out",
     "spaces": "",
     "conform": "--as --set",
-    "doctor": "--home --data-root --repair --json",
+    "doctor": "--address --home --data-root --repair --json",
 }
 
 

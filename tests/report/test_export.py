@@ -89,7 +89,7 @@ def test_exported_again_it_is_one_study_and_what_cannot_be_written_is_a_line(mad
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(tmp_path / "twice" / STUDY)))
     assert len(optuna.load_study(study_name="made", storage=storage).trials) == len(made.state().trials)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"--output: found .*file: .*; valid: a folder that can be written"):
+    with pytest.raises(InputError, match=r"--out: found .*file: .*; valid: a folder that can be written"):
         export(made.state(), tmp_path / "file")
     with pytest.raises(InputError, match="no trial was proposed yet"):
         export(Made(tmp_path / "empty").state(), tmp_path / "out")

@@ -109,7 +109,7 @@ def test_an_empty_sweep_and_one_without_a_healthy_trial(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_a_line(picked: Made, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"--output: found .*file/page.html: .*; valid: a file that can be written"):
+    with pytest.raises(InputError, match=r"--out: found .*file/page.html: .*; valid: a file that can be written"):
         write(picked.state(), picked.folder, tmp_path / "file" / "page.html")
     with pytest.raises(InputError, match=r"--figures: found .*valid: a folder"):
         save_figures(picked.state(), tmp_path / "file")

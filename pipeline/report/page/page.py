@@ -44,7 +44,7 @@ def write(state: SweepState, folder: Path, path: Path) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        raise InputError(f"--output: found {path}: {error.strerror}; valid: a file that can be written") from None
+        raise InputError(f"--out: found {path}: {error.strerror}; valid: a file that can be written") from None
 
 
 def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | None = None) -> str:
