@@ -75,6 +75,7 @@ def generate(
     from pipeline.errors import InputError
     from pipeline.sampling.enlarging import enlarge as enlarge_with
     from pipeline.sampling.generating import generate as generate_from
+    from pipeline.sampling.translating import Translation
     from pipeline.sampling.translating import translate as translate_with
     from pipeline.sampling.wanted import Wanted
 
@@ -89,7 +90,7 @@ def generate(
         raise InputError("--enlarge: found with --translate; valid: one of them")
     if translate is not None:
         where = out or Path("translated")
-        typer.echo(translate_with(path, translate, to, where, seed=seed, trust=trust_code), err=True)
+        typer.echo(translate_with(path, Translation(translate, to, where, seed), trust_code), err=True)
         return
     if to is not None:
         raise InputError(f"--to: found {to} without --translate; valid: with a folder to translate")

@@ -17,7 +17,7 @@ from pipeline.drivers.driver import end_by_itself, warned
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context
-from pipeline.metrics.evaluator import prepare
+from pipeline.metrics.evaluator import Asked, prepare
 from pipeline.plugin import is_own
 from pipeline.record.log import dumps, loads
 from pipeline.record.measurement import Measurement
@@ -29,6 +29,7 @@ from pipeline.space.check import untold
 from pipeline.space.load import load_trial
 from pipeline.space.yaml import dump, read_mapping
 from pipeline.training.attempt import attempt, prepared_data
+from pipeline.training.loop import Task
 from pipeline.training.store import Store
 
 # Of the metrics that are there, what a line has beside the objective.
@@ -77,7 +78,7 @@ def train(
     context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
     done, earlier = Run(0, seed, own=spec.evaluation.own), _kept(folder)
     try:
-        for measurement in timely(attempt(spec, seed, metric, Store(folder), cache, root), late):
+        for measurement in timely(attempt(Task(spec, seed, metric), Store(folder), cache, root), late):
             if not done.measurements:  # of an earlier call
                 done.measurements = [each for each in earlier if each.images < measurement.images]
             done.measurements.append(measurement)
@@ -134,7 +135,7 @@ def _line(measurement: Measurement, objective: str, own: Mapping[str, bool]) -> 
 def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:
     """Data, features and floor; InputError where the file does not fit them."""
     with within(path):
-        found = prepare(spec.data, spec.evaluation.samples, cache, root, spec.evaluation.features)
+        found = prepare(spec.data, Asked.of(spec.evaluation), cache, root)
         on(spec.data.name, found["data"]).check(metric, path, spec.evaluation.own)
         preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
     return found

@@ -78,13 +78,15 @@ def prepare(
 @ray.remote(num_cpus=1, max_retries=0)
 def _prepare(order: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
     from pipeline.conformance.preflight import preflight
+    from pipeline.metrics.evaluator import Asked
     from pipeline.metrics.evaluator import prepare as prepare_here
 
     premises = Premises.entered(sent)
     try:
         with bounded(order["within"], Path(order["hung"])):
             data = parse(DataSpec, order["data"], "data")
-            found = prepare_here(data, order["samples"], premises.cache, premises.root, order["features"])
+            asked = Asked(order["samples"], features=order["features"])
+            found = prepare_here(data, asked, premises.cache, premises.root)
             preflight([parse(TrialSpec, tree, "") for tree in order["to_build"]], premises.cache, premises.root)
         return found
     except InputError as error:

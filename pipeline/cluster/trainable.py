@@ -75,6 +75,7 @@ class Trainable(tune.Trainable):
 
     def _start(self, run: Attempt) -> Iterator[Measurement]:
         from pipeline.training.attempt import attempt, prepared_data  # torch is for workers alone
+        from pipeline.training.loop import Task
         from pipeline.training.store import Store
 
         spec = parse(TrialSpec, run.spec, f"trial {run.trial}")
@@ -86,7 +87,7 @@ class Trainable(tune.Trainable):
                 f"its features are {features}, and the sweep is measured in {run.features}: another type of CPU, "
                 "or another build, learns others; valid: nodes of one type, or a cache that all share"
             )
-        return attempt(spec, run.seed, run.objective, store, *places, run.replicate is not None)
+        return attempt(Task(spec, run.seed, run.objective, run.replicate is not None), store, *places)
 
     def cleanup(self) -> None:
         self._leave()

@@ -10,7 +10,7 @@ from pipeline.conformance.protocol import reach, shapes
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError, with_place
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import initial
 from pipeline.training.step import step
@@ -29,7 +29,7 @@ def preflight(specs: Sequence[TrialSpec], cache: Path, root: Path | None) -> Non
         _build(spec, dataset)
     asked = specs[0].evaluation
     if asked.metrics:
-        evaluator = Evaluator.open(specs[0].data, asked.samples, cache, root, "cpu", asked.metrics, asked.features)
+        evaluator = Evaluator.open(specs[0].data, Asked.of(asked), cache, root, "cpu")
         evaluator.evaluate(to_float(dataset.train[: evaluator.samples]))
 
 

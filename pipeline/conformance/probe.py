@@ -17,6 +17,7 @@ from pipeline.deadline import HUNG, VARIABLE, bounded, deadline, hung
 from pipeline.errors import GansweepError, InputError
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.attempt import attempt
+from pipeline.training.loop import Task
 
 SECONDS = 5.0
 EVERY = 2_000  # images between the probe's evaluations
@@ -81,9 +82,8 @@ def _train(order: dict[str, Any]) -> None:
             data, features = prepared_data(parse(TrialSpec, tree, "probe"), Path(order["cache"]), root)
             preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
             found = []
-            for measurement in attempt(
-                parse(TrialSpec, tree, "probe"), 0, order["objective"], Store(Path(folder)), Path(order["cache"]), root
-            ):
+            task = Task(parse(TrialSpec, tree, "probe"), 0, order["objective"])
+            for measurement in attempt(task, Store(Path(folder)), Path(order["cache"]), root):
                 found.append(measurement)
                 if measurement.seconds > SECONDS:
                     break

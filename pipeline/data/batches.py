@@ -50,25 +50,27 @@ class Domain:
     labels: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class How:
+    """How batches are made of samples. laid_out: how a batch of float samples lies in memory. mirrored: every image is
+    shown mirrored half of the time. paired: all domains follow the first one's order, and are mirrored together."""
+
+    laid_out: Callable[[Tensor], Tensor] = lambda samples: samples
+    mirrored: bool = False
+    paired: bool = False
+
+
+PLAIN = How()
+
+
 class Batches:
     """Every sample once an epoch, each domain in an order of its own; a batch at an epoch's end is filled up from the
     next one."""
 
-    def __init__(
-        self,
-        domains: Mapping[str, Domain],
-        device: torch.device,
-        batch_size: int,
-        laid_out: Callable[[Tensor], Tensor] = lambda samples: samples,
-        mirrored: bool = False,
-        paired: bool = False,
-    ) -> None:
+    def __init__(self, domains: Mapping[str, Domain], device: torch.device, batch_size: int, how: How = PLAIN) -> None:
         """Kept on the device where all domains fit, else in pinned memory, and what does not fit there either in the
-        file that it is mapped from, of which each batch is pinned alone. One domain is called REAL. laid_out: how a
-        batch of float samples lies in memory. mirrored: every image is shown mirrored half of the time.
-        paired: all domains follow the order of the first one, and are mirrored together."""
-        self.device, self.batch_size, self._laid_out, self._mirrored = device, batch_size, laid_out, mirrored
-        self._paired = paired
+        file that it is mapped from, of which each batch is pinned alone. One domain is called REAL."""
+        self.device, self.batch_size, self._how = device, batch_size, how
         self.resident = device.type == "cpu" or _fits(domains.values(), device)
         self.domains = {name: self._kept(domain) for name, domain in domains.items()}
         self._orders = {name: _Order() for name in domains}
@@ -77,12 +79,12 @@ class Batches:
         """The next batch. An epoch's order is drawn from `generator` as it begins; the device is never waited for."""
         batch, first = {}, next(iter(self.domains))
         for name, domain in self.domains.items():
-            if not self._paired or name == first:
+            if not self._how.paired or name == first:
                 index = self._index(domain.samples, self._orders[name], generator)
-                turned = _turned(len(index), generator) if self._mirrored else None
+                turned = _turned(len(index), generator) if self._how.mirrored else None
             samples = self._take(domain.samples, index)
             shown = samples if turned is None else _mirrored(samples, turned)
-            batch[name] = self._laid_out(to_float(shown))
+            batch[name] = self._how.laid_out(to_float(shown))
             if domain.labels is not None:
                 batch[label_of(name)] = self._take(domain.labels, index)
         return batch

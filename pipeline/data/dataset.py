@@ -16,7 +16,7 @@ from pipeline.data import columns, sources
 from pipeline.data.batches import REAL
 from pipeline.data.cache import Entry, cached
 from pipeline.data.rows import Kept, Rows, chunks, fits, whole
-from pipeline.data.said import read_line
+from pipeline.data.said import Read
 from pipeline.errors import InputError
 from pipeline.schema.datasets import lookup
 from pipeline.schema.kinds import KINDS
@@ -175,13 +175,9 @@ def _split(name: str, source: sources.Source) -> Made:
         "kind": source.kind,
         "notes": list(source.notes),
         "class_names": list(source.class_names),
-        "read": read_line(
-            *(name, *_counted(tensors), source.class_names),
-            kind=source.kind,
-            found=source.found,
-            origin=source.origin,
-            left_out=source.left_out,
-        ),
+        "read": Read(
+            *(name, *_counted(tensors), source.class_names, source.kind, source.found, source.origin, source.left_out)
+        ).line(),
     }
     return tensors, said
 
@@ -256,7 +252,7 @@ def assembled(spec: DataSpec, entry: Entry, means: Tensor | None = None, sigma: 
         modes=0 if means is None else len(means),
         notes=tuple(facts.get("notes", ())),
         class_names=tuple(facts.get("class_names", ())),
-        read=facts.get("read") or read_line(spec.name, samples, shape, counts, kind=kind.name),
+        read=facts.get("read") or Read(spec.name, samples, shape, counts, kind=kind.name).line(),
         centre=torch.tensor(facts["centre"], dtype=torch.float64) if "centre" in facts else None,
         scale=torch.tensor(facts["scale"], dtype=torch.float64) if "scale" in facts else None,
         unstandardised=facts.get("unstandardised"),

@@ -36,7 +36,7 @@ HIDDEN = "hidden"
 
 class Images(NamedTuple):
     """images: uint8 (N, C, R, R); labels: int64 (N,) or None; files: where each is in the folder. found, origin,
-    left_out: see said.read_line."""
+    left_out: see said.Read."""
 
     images: Tensor
     labels: Tensor | None

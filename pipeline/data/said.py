@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +29,37 @@ def shown(name: str) -> str:
     return Path(name).name if ".py:" in name else name
 
 
-def read_line(
-    name: str,
-    samples: int,
-    shape: Sequence[int],
-    counts: Sequence[int],
-    class_names: Sequence[str] = (),
-    *,
-    kind: str = "image",
-    found: str = "",
-    origin: str = "",
-    left_out: str = "",
-) -> str:
-    """counts: samples of each class, none without labels. found: in place of how many samples; origin: the size that
-    they had; left_out: what else was there."""
-    if KINDS[kind].pixels:
-        colour = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
-        parts = [found or f"{samples:,} images", colour, f"{shape[2]} x {shape[1]}"]
-        own = f"{shape[2]} x {shape[1]}"
-        parts[-1] += f" from {origin}" if origin and origin != own else ""
-    else:
-        parts = [f"{samples:,} {KINDS[kind].words}", f"{shape[0]} value{'s' if shape[0] > 1 else ''} each"]
-    clauses = [f"{shown(name)}: {', '.join(parts)}"]
-    if counts:
-        clauses.append(classes_line(counts, class_names))
-    if left_out:
-        clauses.append(f"left out: {left_out}")
-    return "; ".join(clauses)
+@dataclass(frozen=True)
+class Read:
+    """What was read of a data set: so many samples of a shape. counts: of each class, none without labels; found: in
+    place of how many samples; origin: the size that they had; left_out: what else was there."""
+
+    name: str
+    samples: int
+    shape: Sequence[int]
+    counts: Sequence[int] = ()
+    class_names: Sequence[str] = ()
+    kind: str = "image"
+    found: str = ""
+    origin: str = ""
+    left_out: str = ""
+
+    def line(self) -> str:
+        """In words."""
+        if KINDS[self.kind].pixels:
+            colour = {1: "grey", 3: "colour"}.get(self.shape[0], f"{self.shape[0]} channels")
+            size = f"{self.shape[2]} x {self.shape[1]}"
+            before = f" from {self.origin}" if self.origin and self.origin != size else ""
+            parts = [self.found or f"{self.samples:,} images", colour, size + before]
+        else:
+            values = f"{self.shape[0]} value{'s' if self.shape[0] > 1 else ''} each"
+            parts = [f"{self.samples:,} {KINDS[self.kind].words}", values]
+        clauses = [f"{shown(self.name)}: {', '.join(parts)}"]
+        if self.counts:
+            clauses.append(classes_line(self.counts, self.class_names))
+        if self.left_out:
+            clauses.append(f"left out: {self.left_out}")
+        return "; ".join(clauses)
 
 
 def classes_line(counts: Sequence[int], names: Sequence[str] = ()) -> str:

@@ -31,7 +31,7 @@ SLUG = 180  # characters: the longest name of a file in the cache has 73 more, a
 @dataclass(frozen=True)
 class Source:
     """samples: images uint8 (N, C, H, W) or points float64 (N, D). labels: int64 (N,). test: an official test part.
-    class_names: none where they are numbers from 0 up. found, origin, left_out: see said.read_line."""
+    class_names: none where they are numbers from 0 up. found, origin, left_out: see said.Read."""
 
     samples: Tensor
     labels: Tensor | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +21,13 @@ from pipeline.metrics.diversity import diversity_ratio, variance
 from pipeline.metrics.evaluation import Evaluation, worst_of
 from pipeline.metrics.measure import Labelled, Measure, Real
 from pipeline.metrics.modes import reverse_kl_noise_floor
-from pipeline.metrics.own import Evaluated, OwnMetric, own_metric, provided
+from pipeline.metrics.own import Evaluated, own_metric, provided
 from pipeline.metrics.partners import bicubic, of_bicubic
 from pipeline.schema.features import AUTO
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.metrics import On
 from pipeline.schema.rows import at
-from pipeline.schema.trial import DataSpec, OwnMetricSpec
+from pipeline.schema.trial import DataSpec, EvaluationSpec, OwnMetricSpec
 
 SUBSETS = 20  # of the training part, for the floor
 FORMAT = 1  # of the cached floor: one higher where it is measured in another way
@@ -47,16 +47,29 @@ class Reference:
     modes: float = 0.0  # where they are known those that as many find: fewer than there are, if these are more
 
 
-def prepare(
-    data: DataSpec, samples: int | None, cache: Path, root: Path | None, features: str = AUTO
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of an evaluation. samples: generated for each (None: 2,500 points, or as many images as the
+    validation part has, at most 2,000). own: metrics of the user's own, by label. features: as a spec names them."""
+
+    samples: int | None = None
+    own: Mapping[str, OwnMetricSpec] = field(default_factory=dict)
+    features: str = AUTO
+
+    @classmethod
+    def of(cls, spec: EvaluationSpec) -> Asked:
+        return cls(spec.samples, spec.metrics, spec.features)
+
+
+def prepare(data: DataSpec, asked: Asked, cache: Path, root: Path | None) -> dict[str, Any]:
     """Does the slow work once a machine (data, extractor, features, floor) and says, JSON-able, what it found.
 
-    floor: the median of each floored metric between random training subsets of `samples` and the validation part;
-    floor_spread: their interquartile range / 1.349, which is the standard deviation of a normal. noise_floor: of
-    metrics whose floor is known in closed form. Raises InputError for bad data or more samples than there are.
+    floor: the median of each floored metric between random training subsets of as many samples as an evaluation has and
+    the validation part; floor_spread: their interquartile range / 1.349, which is the standard deviation of a normal.
+    noise_floor: of metrics whose floor is known in closed form. Raises InputError for bad data or more samples than
+    there are.
     """
-    return Evaluator.open(data, samples, cache, root, "cpu", features=features).summary()
+    return Evaluator.open(data, replace(asked, own={}), cache, root, "cpu").summary()
 
 
 class Evaluator:
@@ -65,66 +78,42 @@ class Evaluator:
     def __init__(
         self,
         dataset: Dataset,
-        samples: int,
+        asked: Asked,
         measure: Measure,
         cache: Path,
-        own: Mapping[str, OwnMetric] | None = None,
         domains: Mapping[str, Evaluator] | None = None,
     ) -> None:
-        """Use Evaluator.open. domains: an evaluator each, of data of several."""
-        self.dataset, self.samples, self._own, self.domains = dataset, samples, own or {}, domains or {}
+        """Use Evaluator.open. domains: an evaluator each, of data of several. Raises InputError for more samples than
+        there are."""
+        self.dataset, self.domains = dataset, domains or {}
+        self.samples = _samples(dataset, asked.samples)
+        facts = dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1
+        self._own = provided(On(*facts, paired=dataset.has_partners))
+        self._own |= {label: own_metric(label, it) for label, it in asked.own.items()}
         self._measure, self._cache = measure, cache
         self._references: dict[str, Reference] = {}
         self._limit: int | None = None  # training samples
 
     @classmethod
     def open(
-        cls,
-        data: DataSpec,
-        samples: int | None,
-        cache: Path,
-        root: Path | None,
-        device: torch.device | str,
-        own: Mapping[str, OwnMetricSpec] | None = None,
-        features: str = AUTO,
+        cls, data: DataSpec, asked: Asked, cache: Path, root: Path | None, device: torch.device | str
     ) -> Evaluator:
-        """samples: generated for each evaluation; None: 2,500 points, or as many images as the validation part has,
-        at most 2,000. own: metrics of the user's own; features: as a spec names them. Takes from the cache what
-        prepare() left there, and makes what is missing."""
-        opened = cls.of(load(data, root, cache), samples, cache, device, own, features)
+        """Takes from the cache what prepare() left there, and makes what is missing."""
+        opened = cls.of(load(data, root, cache), asked, cache, device)
         for each in (opened, *opened.domains.values()):
             each._limit = data.limit
         return opened
 
     @classmethod
-    def of(
-        cls,
-        dataset: Dataset,
-        samples: int | None,
-        cache: Path,
-        device: torch.device | str,
-        own: Mapping[str, OwnMetricSpec] | None = None,
-        features: str = AUTO,
-    ) -> Evaluator:
+    def of(cls, dataset: Dataset, asked: Asked, cache: Path, device: torch.device | str) -> Evaluator:
         """The same of a data set at hand."""
-        most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
-        if samples is None:
-            samples = min(most, KINDS[dataset.kind].of.EVALUATED)
-        if samples > most:
-            raise InputError(
-                f"evaluation.samples: found {samples}; {dataset.name} has {most} in its validation part, "
-                f"valid: at most {most}"
-            )
-        domains = {
-            name: cls.of(domain, samples, cache, device, own, features) for name, domain in dataset.domains.items()
-        }
+        asked = replace(asked, samples=_samples(dataset, asked.samples))
+        domains = {name: cls.of(domain, asked, cache, device) for name, domain in dataset.domains.items()}
         # The whole of several domains is the first one's data: to learn features of it again would take minutes.
         known = [domain._measure for domain in domains.values()]
-        measure: Measure = known[0] if known else at(KINDS[dataset.kind].of.MEASURE)(dataset, cache, device, features)
-        facts = dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1
-        mine = provided(On(*facts, paired=dataset.has_partners))
-        mine |= {label: own_metric(label, it) for label, it in (own or {}).items()}
-        return cls(dataset, samples, measure, cache, mine, domains)
+        made = at(KINDS[dataset.kind].of.MEASURE)
+        measure: Measure = known[0] if known else made(dataset, cache, device, asked.features)
+        return cls(dataset, asked, measure, cache, domains)
 
     @property
     def features(self) -> str:
@@ -298,3 +287,14 @@ class Evaluator:
             "floor": {name: statistics.median(found) for name, found in values.items()},
             "floor_spread": {name: (q[2] - q[0]) / 1.349 for name, q in quartiles.items()},
         }
+
+
+def _samples(dataset: Dataset, asked: int | None) -> int:
+    """Of an evaluation; InputError for more than the validation part has."""
+    most = min(len(each.validation) for each in (dataset.domains or {"": dataset}).values())
+    if asked is not None and asked > most:
+        raise InputError(
+            f"evaluation.samples: found {asked}; {dataset.name} has {most} in its validation part, "
+            f"valid: at most {most}"
+        )
+    return min(most, KINDS[dataset.kind].of.EVALUATED) if asked is None else asked

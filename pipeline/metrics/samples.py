@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -38,22 +39,27 @@ PACKET = (
 )
 
 
-def save_grid(
-    samples: Tensor,
-    path: Path,
-    columns: int,
-    means: Tensor | None = None,
-    reals: Tensor | None = None,
-    rows: Sequence[str] = (),
-) -> None:
+class Behind(NamedTuple):
+    """What points are shown over: a mixture's means (modes, 2), which are marked, or real points (N, D)."""
+
+    means: Tensor | None = None
+    reals: Tensor | None = None
+
+
+NOTHING = Behind()
+
+
+def save_grid(samples: Tensor, path: Path, columns: int, rows: Sequence[str] = (), behind: Behind = NOTHING) -> None:
     """Writes a PNG that says that it is synthetic, whole or not at all.
 
     samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
-    with the names of the `rows` beside them; or points (N, D), with the mixture's means (modes, 2) marked, or over
-    real ones. A value that is not finite is shown in red.
+    with the names of the `rows` beside them; or points (N, D), over what is `behind` them. A value that is not finite is shown in red.
     """
     samples = samples.detach().cpu().float()
-    _save(_named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, means, reals), path)
+    _save(
+        _named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, behind.means, behind.reals),
+        path,
+    )
 
 
 def save_image(sample: Tensor, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,11 +23,22 @@ from pipeline.training.step import evaluating
 AT_A_TIME = 64
 
 
-def translate(path: Path, source: Path, target: str | None, out: Path, *, seed: int = 0, trust: bool = False) -> str:
-    """Writes each image of `source`, translated into the domain `target` by the averaged generator of a checkpoint or
-    of the best one of a run's folder, into the folder `out` under its own name, as a PNG that says that it is
-    synthetic; says what it wrote. Images are brought to the resolution as for the training. seed: of the noise of a
-    network that has some. trust: code that the checkpoint names may be run."""
+@dataclass(frozen=True)
+class Translation:
+    """What is asked for: the images of the folder `source` in the domain `target`, put into the folder `out`. seed: of
+    the noise of a network that has some."""
+
+    source: Path
+    target: str | None
+    out: Path
+    seed: int = 0
+
+
+def translate(path: Path, asked: Translation, trust: bool = False) -> str:
+    """Writes each image translated by the averaged generator of a checkpoint or of the best one of a run's folder,
+    under its own name, as a PNG that says that it is synthetic; says what it wrote. Images are brought to the
+    resolution as for the training. trust: code that the checkpoint names may be run."""
+    source, target, out = asked.source, asked.target, asked.out
     file, found = opened(path, trust)
     game = found.game
     if not isinstance(found.spec.game, TranslationSpec):
@@ -38,7 +50,7 @@ def translate(path: Path, source: Path, target: str | None, out: Path, *, seed: 
     elsewhere(source, out)
     read = folder.read(source.expanduser(), found.shape[-1])
     images = of_channels(read.images, found, f"--translate: {source}")
-    randomness = torch.Generator().manual_seed(derive(seed, "generate"))
+    randomness = torch.Generator().manual_seed(derive(asked.seed, "generate"))
     with own_code(file, found.spec), evaluating(game.generator), torch.inference_mode():
         parts = [game.generator(to(target), to_float(chunk), randomness) for chunk in images.split(AT_A_TIME)]
     made = list(torch.cat(parts))

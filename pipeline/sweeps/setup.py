@@ -57,7 +57,7 @@ class Setup:
     token: str = ""  # of a new one: tells it from another of the same name that was begun meanwhile
 
     @classmethod
-    def from_file(
+    def from_file(  # noqa: PLR0913 (the Python API, called by keyword)
         cls,
         space: str | Path,
         overrides: Sequence[str] = (),

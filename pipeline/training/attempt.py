@@ -9,22 +9,19 @@ from typing import Any
 
 import torch
 
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, EvaluationSpec, TrialSpec
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.store import Store
 
 
-def attempt(
-    spec: TrialSpec, seed: int, objective: str, store: Store, cache: Path, root: Path | None, test: bool = False
-) -> Iterator[Measurement]:
-    """The measurements of `spec` (resolved) trained with `seed`; checkpoints and samples go to `store`. `test`: with
-    the last ones on the test part too."""
-    evaluator = _opened(spec, cache, root)
-    if spec.device == "cpu":
+def attempt(task: Task, store: Store, cache: Path, root: Path | None) -> Iterator[Measurement]:
+    """The measurements of a run; checkpoints and samples go to `store`."""
+    evaluator = _opened(task.spec, cache, root)
+    if task.spec.device == "cpu":
         torch.set_num_threads(1)
-    return training(spec, evaluator, store, seed, objective, test)
+    return training(task, evaluator, store)
 
 
 def prepared_data(spec: TrialSpec, cache: Path, root: Path | None) -> tuple[dict[str, Any], str]:
@@ -40,6 +37,5 @@ def _opened(spec: TrialSpec, cache: Path, root: Path | None) -> Evaluator:
 
 @functools.lru_cache(maxsize=2)
 def _evaluator(data: str, evaluation: str, cache: Path, root: Path | None, device: str) -> Evaluator:
-    asked = EvaluationSpec.model_validate_json(evaluation)
-    places = cache, root, torch.device(device)
-    return Evaluator.open(DataSpec.model_validate_json(data), asked.samples, *places, asked.metrics, asked.features)
+    asked = Asked.of(EvaluationSpec.model_validate_json(evaluation))
+    return Evaluator.open(DataSpec.model_validate_json(data), asked, cache, root, torch.device(device))

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.record.measurement import Measurement
@@ -23,18 +24,26 @@ from pipeline.training.store import Store
 CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is finite: a look waits for the device
 
 
-def training(
-    spec: TrialSpec, evaluator: Evaluator, store: Store, seed: int, objective: str, test: bool = False
-) -> Iterator[Measurement]:
-    """Trains `spec` (resolved) with `seed` to its budget and yields a measurement at each evaluation.
+@dataclass(frozen=True)
+class Task:
+    """What a run is: a resolved spec, trained with a seed. objective: the metric by which its best checkpoint is kept.
+    test: the evaluations that its tail is made of are made on the test part too, which decides nothing in it."""
+
+    spec: TrialSpec
+    seed: int
+    objective: str
+    test: bool = False
+
+
+def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measurement]:
+    """Trains to the budget and yields a measurement at each evaluation.
 
     The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
     checkpoints is continued from the newest valid one, whose measurement is yielded again; of damaged ones that were
-    newer the first measurement has notices; one of another run raises InputError. `objective` names the metric by which
-    the best checkpoint is kept. After a value that is not finite one last measurement is yielded,
-    without metrics and with the signal `finite` at 0: nothing could come of going on. `test`: the evaluations that
-    the run's tail is made of are made on the test part too, which decides nothing here.
+    newer the first measurement has notices; one of another run raises InputError. After a value that is not finite one
+    last measurement is yielded, without metrics and with the signal `finite` at 0: nothing could come of going on.
     """
+    spec, seed = task.spec, task.seed
     found = store.newest()
     if found is not None:
         check_whole(store.folder / found[0], found[1])
@@ -65,7 +74,7 @@ def training(
             samples = made(state, inputs["validation"])
             metrics, signals, errors = evaluator.evaluate_all(samples, state.game.references)
             tested: dict[str, float] = {}
-            if test and state.images > total - TAIL * every:
+            if task.test and state.images > total - TAIL * every:
                 of_test = made(state, inputs["test"]) if fed_images(state, evaluator) else samples
                 tested = evaluator.evaluate_all(of_test, state.game.references, "test").metrics
             overfit = overfitting(state, evaluator.dataset, seed)
@@ -85,7 +94,7 @@ def training(
             errors=errors,
         )
         with _timed(timings, "checkpoint"):
-            name = _save(state, store, measurement, objective, seed)
+            name = _save(state, store, measurement, task)
         state.seconds += timings["checkpoint"]
         yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name, notices=notices)
         notices = ()
@@ -107,10 +116,10 @@ def _signals(state: TrainingState) -> dict[str, float]:
     return state.window_d.means() | state.window_g.means()
 
 
-def _save(state: TrainingState, store: Store, measurement: Measurement, objective: str, seed: int) -> str:
+def _save(state: TrainingState, store: Store, measurement: Measurement, task: Task) -> str:
     """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
-    value = measurement.metrics.get(objective)
-    sign = 1 if known(objective, state.spec.evaluation.own).minimise else -1
+    value = measurement.metrics.get(task.objective)
+    sign = 1 if known(task.objective, state.spec.evaluation.own).minimise else -1
     better = (
         value is not None and math.isfinite(value) and (not state.best or sign * value < sign * state.best["value"])
     )
@@ -122,7 +131,7 @@ def _save(state: TrainingState, store: Store, measurement: Measurement, objectiv
             "state": state.tensors(),
             "measurement": measurement.as_dict(),
             "spec": state.spec.model_dump(mode="json"),
-            "seed": seed,
+            "seed": task.seed,
             "shape": list(state.facts.shape),
         },
     )

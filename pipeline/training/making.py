@@ -12,7 +12,7 @@ from pipeline.data.trees import Tree, chunks, joined, mapped, named
 from pipeline.games import latent
 from pipeline.games.game import SAMPLES, Draw, Game, Progress
 from pipeline.metrics.evaluator import Evaluator, Part
-from pipeline.metrics.samples import plotted, save_grid
+from pipeline.metrics.samples import Behind, plotted, save_grid
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
@@ -64,7 +64,7 @@ def pictures(state: TrainingState, dataset: Dataset, samples: dict[str, Tensor],
             rows = _beside_partners(state, dataset, each, state.game.references[name])
             save_grid(torch.cat(list(rows.values())), path, grid, rows=tuple(rows))
         else:
-            save_grid(_shown(of, each, grid), path, grid, of.means, _reals(of))
+            save_grid(_shown(of, each, grid), path, grid, behind=Behind(of.means, _reals(of)))
         names.append(str(path.relative_to(store.folder)))
     return names[0]
 

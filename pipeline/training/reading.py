@@ -44,7 +44,7 @@ def read(path: Path, sides: Sequence[str]) -> Saved:
         _is(content, name, dict, "a mapping", path)
     spec, state = parse(TrialSpec, content["spec"], str(path)), content["state"]
     for side in sides:
-        _is(state, side, dict, "a mapping of weights", path, "state.")
+        _is(state, f"state.{side}", dict, "a mapping of weights", path)
         _plain(state[side], side, path)
     return Saved(path, spec, state, {side: state[side] for side in sides}, content.get("shape"))
 
@@ -171,11 +171,13 @@ def _plain(weights: Mapping[Any, Any], side: str, path: Path) -> None:
         )
 
 
-def _is(tree: Mapping[str, Any], name: str, kind: type, valid: str, path: Path, prefix: str = "") -> None:
-    if name not in tree:
-        raise DamagedCheckpoint(f"{path}: has no {prefix}{name}; it is no whole checkpoint of gansweep")
-    if not isinstance(tree[name], kind):
-        raise DamagedCheckpoint(f"{path}: its {prefix}{name} is {_shown(tree[name])}; valid: {valid}")
+def _is(tree: Mapping[str, Any], name: str, kind: type, valid: str, path: Path) -> None:
+    """name: dotted, of which the tree has the last part."""
+    key = name.rpartition(".")[2]
+    if key not in tree:
+        raise DamagedCheckpoint(f"{path}: has no {name}; it is no whole checkpoint of gansweep")
+    if not isinstance(tree[key], kind):
+        raise DamagedCheckpoint(f"{path}: its {name} is {_shown(tree[key])}; valid: {valid}")
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline import games
-from pipeline.data.batches import REAL, Batches, Domain
+from pipeline.data.batches import REAL, Batches, Domain, How
 from pipeline.data.dataset import Dataset
 from pipeline.games.game import SIDES, Auxiliary, Facts, Game, Group, Losses, Progress, Side
 from pipeline.schema.kinds import KINDS
@@ -202,9 +202,11 @@ def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False
             domains_of(dataset, spec.data.limit),
             device,
             spec.batch_size,
-            partial(kind.of.laid_out, memory_format=layout),
-            spec.data.mirror,
-            getattr(spec.game, "learned_from", None) == "pairs",
+            How(
+                partial(kind.of.laid_out, memory_format=layout),
+                mirrored=spec.data.mirror,
+                paired=getattr(spec.game, "learned_from", None) == "pairs",
+            ),
         ),
         randomness=torch.Generator(device).manual_seed(derive(seed, "training")),
         window_d=Window(DISCRIMINATOR_MEASURES, torch.zeros(len(DISCRIMINATOR_MEASURES), device=device)),

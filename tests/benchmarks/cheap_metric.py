@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from scipy.stats import kendalltau
 
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.metrics.frechet import frechet_distance, real_moments
 from pipeline.sampling.generating import Wanted, generate
 from pipeline.schema.trial import DataSpec
@@ -29,7 +29,7 @@ def main() -> None:
     given = arguments.parse_args()
     torch.set_num_threads(1)
     cache = Path(tempfile.gettempdir()) / "gansweep-cheap-metric"
-    evaluator = Evaluator.open(DataSpec(name=given.data), None, cache, given.data_root, "cpu")
+    evaluator = Evaluator.open(DataSpec(name=given.data), Asked(), cache, given.data_root, "cpu")
     real = real_moments(evaluator._real_features("validation"))
     rows = []
     for path in sorted(given.sweep.glob("trials/*/*/checkpoints/*.pt"))[: given.checkpoints]:

@@ -28,6 +28,7 @@ from pipeline.search.sampler import Sampler  # noqa: E402
 from pipeline.seeds import run_seed  # noqa: E402
 from pipeline.space.load import load  # noqa: E402
 from pipeline.training.attempt import attempt  # noqa: E402
+from pipeline.training.loop import Task  # noqa: E402
 from pipeline.training.store import Store  # noqa: E402
 
 SETS: dict[str, list[str]] = {  # by preset, what is shortened
@@ -73,7 +74,7 @@ def run(data: str, source: str, number: int, root: Path | None) -> dict[str, Any
     began, measurements, error = time.monotonic(), [], None
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(tempfile.gettempdir()) / "gansweep-corpus-cache"
-        runs = attempt(spec, run_seed(SEED, number), file.sweep.objective, Store(Path(folder)), cache, root)
+        runs = attempt(Task(spec, run_seed(SEED, number), file.sweep.objective), Store(Path(folder)), cache, root)
         try:
             for m in runs:
                 measurements.append({**m.as_dict(), "checkpoint": None, "samples": None, "notices": []})

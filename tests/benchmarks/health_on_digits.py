@@ -23,6 +23,7 @@ from pipeline.record.home import EVENTS  # noqa: E402
 from pipeline.record.runs import HEALTH_REASONS, Run  # noqa: E402
 from pipeline.record.state import SweepState  # noqa: E402
 from pipeline.sweeps.sweep import Sweep  # noqa: E402
+from pipeline.training.loop import Task  # noqa: E402
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def _to_the_end(folder: Path, trial: int, seed: int) -> dict[str, Any]:
         again = Run(trial, seed)
         spec = parse(TrialSpec, state.trials[trial].spec, "record")
         again.measurements += attempt(
-            spec, seed, state.metric, Store(scratch), folder.parent.absolute() / "cache", None
+            Task(spec, seed, state.metric), Store(scratch), folder.parent.absolute() / "cache", None
         )
         done = again.images >= spec.budget.images
         result.write_text(json.dumps({"tail": again.tail(state.metric) if done else None, "images": again.images}))

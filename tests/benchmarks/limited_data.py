@@ -22,6 +22,7 @@ from pipeline.record.runs import tail
 from pipeline.schema.trial import resolve
 from pipeline.space.load import load_trial
 from pipeline.training.attempt import attempt
+from pipeline.training.loop import Task
 from pipeline.training.store import Store
 
 POLICIES = {
@@ -45,7 +46,8 @@ def values(policy: str, seed: int, changes: list[str], home: Path, root: Path) -
     if not kept.exists():
         spec, sweep, _ = load_trial("augmentation", [*changes, f"augmentation={POLICIES[policy]}"])
         shutil.rmtree(folder, ignore_errors=True)  # a run that was cut off would go on, without its first values
-        found = list(attempt(resolve(spec, cuda=False), seed, sweep.objective, Store(folder), home / "cache", root))
+        task = Task(resolve(spec, cuda=False), seed, sweep.objective)
+        found = list(attempt(task, Store(folder), home / "cache", root))
         curve = [measurement.metrics["fid"] for measurement in found]
         kept.write_text("\n".join(map(str, [*curve, found[-1].signals["discriminator_overfit"]])))
     *curve, overfit = map(float, kept.read_text().splitlines())

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.schema.trial import resolve
 from pipeline.space.load import load_trial
 from pipeline.training.attempt import attempt
+from pipeline.training.loop import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATIONS = {"digits": 6, "fashion_mnist": 4}  # the first one warms up and is left out
@@ -29,7 +30,8 @@ def shares(preset: str, home: Path, data: Path, folder: Path) -> str:
     torch.set_num_threads(1)
     spec, sweep, _ = load_trial(preset)
     found = []
-    for measurement in attempt(resolve(spec, cuda=False), 0, sweep.objective, Store(folder), home / "cache", data):
+    task = Task(resolve(spec, cuda=False), 0, sweep.objective)
+    for measurement in attempt(task, Store(folder), home / "cache", data):
         found.append(measurement.timings)
         if len(found) == EVALUATIONS[preset]:
             break

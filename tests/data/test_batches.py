@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from pipeline.data.batches import Batches, Domain, to_float, to_uint8
+from pipeline.data.batches import Batches, Domain, How, to_float, to_uint8
 from pipeline.data.kinds import images as images_of
 
 CPU = torch.device("cpu")
@@ -59,7 +59,7 @@ def test_a_state_of_other_data_is_refused() -> None:
 def test_images_are_scaled_and_laid_out() -> None:
     images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8).expand(4, 3, 8, 8)
     batch = Batches(
-        {"real": Domain(images)}, CPU, 4, partial(images_of.laid_out, memory_format=torch.channels_last)
+        {"real": Domain(images)}, CPU, 4, How(partial(images_of.laid_out, memory_format=torch.channels_last))
     ).next(torch.Generator())
     assert batch.keys() == {"real"}
     real = batch["real"]
@@ -83,10 +83,10 @@ def test_drawing_leaves_the_data_alone() -> None:
 def test_mirrored_images_are_turned_half_of_the_time_each_on_its_own() -> None:
     images = torch.arange(4.0).repeat(1000, 1, 4, 1)
     turned = images.flip(3)
-    batches = Batches({"real": Domain(images)}, CPU, 500, mirrored=True)
+    batches = Batches({"real": Domain(images)}, CPU, 500, How(mirrored=True))
     seen = torch.cat([batches.next(torch.Generator().manual_seed(at))["real"] for at in range(2)])
     flipped = (seen == turned).flatten(1).all(1)
     assert bool((flipped | (seen == images).flatten(1).all(1)).all())
     assert 0.4 < float(flipped.float().mean()) < 0.6
-    again = Batches({"real": Domain(images)}, CPU, 500, mirrored=True)
+    again = Batches({"real": Domain(images)}, CPU, 500, How(mirrored=True))
     assert torch.equal(again.next(torch.Generator().manual_seed(0))["real"], seen[:500])

@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline.data import folder
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
-from pipeline.metrics.evaluator import prepare
+from pipeline.metrics.evaluator import Asked, prepare
 from pipeline.schema.trial import DataSpec
 
 
@@ -272,7 +272,7 @@ def test_the_name_of_a_folder_is_as_long_as_it_may_be(length: int, tmp_path: Pat
     """The cache's files have names too, and so has the extractor."""
     path = tmp_path / ("kaggle-" * 40)[:length]
     fill(path, 120)
-    found = prepare(spec(path), None, tmp_path / "cache", None)
+    found = prepare(spec(path), Asked(), tmp_path / "cache", None)
     assert found["data"]["read"].startswith(f"{path.name}: 120 files")
     assert list((tmp_path / "cache" / "data").glob("folder-kaggle_*.safetensors"))
 

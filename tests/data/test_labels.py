@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.data.labels import numbered
-from pipeline.data.said import classes_line, read_line
+from pipeline.data.said import Read, classes_line
 from pipeline.errors import InputError
 from tests.data.test_function import load_from
 
@@ -106,5 +106,5 @@ def test_of_many_classes_the_first_are_named() -> None:
     assert classes_line([5] * 11 + [7]) == (
         "12 classes of 5 to 7: 0 5, 1 5, 2 5, 3 5, 4 5, 5 5, 6 5, 7 5, 8 5, 9 5, ..."
     )
-    line = read_line("imagefolder:/somewhere/photos", 400, (3, 16, 16), (60, 60), ("cat", "dog"), origin="24 x 24")
-    assert line == "photos: 400 images, colour, 16 x 16 from 24 x 24; classes cat 60, dog 60"
+    read = Read("imagefolder:/somewhere/photos", 400, (3, 16, 16), (60, 60), ("cat", "dog"), origin="24 x 24")
+    assert read.line() == "photos: 400 images, colour, 16 x 16 from 24 x 24; classes cat 60, dog 60"

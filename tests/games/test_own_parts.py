@@ -13,11 +13,11 @@ from pipeline.conformance.checks import KINDS, TOY, conform
 from pipeline.conformance.preflight import preflight
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
 from pipeline.space.load import load, load_trial
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.state import initial
 from pipeline.training.store import Store
 from tests.conformance.test_training import OWN, data
@@ -91,7 +91,7 @@ def test_metrics_of_ones_own_are_of_samples_and_features(tmp_path: Path, part: A
         "apart": OwnMetricSpec(name=f"{OWN}:mean_distance", minimise=True),
         "spread": OwnMetricSpec(name=f"{OWN}:spread", minimise=False),
     }
-    evaluator = Evaluator.open(DataSpec(name="ring8"), 500, tmp_path, None, "cpu", own)
+    evaluator = Evaluator.open(DataSpec(name="ring8"), Asked(500, own=own), tmp_path, None, "cpu")
     fakes = to_float(evaluator.dataset.train[:500]) + torch.tensor([3.0, 4.0])
     metrics, _, _ = evaluator.evaluate(fakes, part)
     real = evaluator.dataset.part(part)[:500]
@@ -106,10 +106,10 @@ def test_it_decides_the_best_checkpoint_and_resumes_to_the_bit(tmp_path: Path, n
     own = {name: {"name": f"{OWN}:{function}", "minimise": minimise}}
     evaluation = {"every": toy.EVERY, "samples": 200, "metrics": own}
     spec = toy.spec(evaluation=evaluation)
-    evaluator = Evaluator.open(spec.data, 200, tmp_path, None, "cpu", spec.evaluation.metrics)
+    evaluator = Evaluator.open(spec.data, Asked(200, own=spec.evaluation.metrics), tmp_path, None, "cpu")
 
     def run(folder: str) -> Any:
-        return training(spec, evaluator, Store(tmp_path / folder), 1, name)
+        return training(Task(spec, 1, name), evaluator, Store(tmp_path / folder))
 
     whole = list(run("whole"))
     best = (min if minimise else max)(whole, key=lambda m: m.metrics[name])

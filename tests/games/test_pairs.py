@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 
 from pipeline.conformance.checks import conform
-from pipeline.data.batches import Batches, Domain
+from pipeline.data.batches import Batches, Domain, How
 from pipeline.data.dataset import load
 from pipeline.errors import InputError
 from pipeline.games.game import Draw, Facts, Turn
 from pipeline.games.networks import build_generator
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.base import parse
 from pipeline.schema.translators import UnetSpec
 from pipeline.schema.trial import DataSpec, TrialSpec, resolve
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.state import initial
 from pipeline.training.store import Store
 from tests.training.toy import facts, last_state, same
@@ -60,7 +60,7 @@ def test_pairs_are_drawn_and_mirrored_together(tmp_path: Path) -> None:
 
 def test_without_the_key_domains_have_orders_of_their_own() -> None:
     domains = {name: Domain(torch.arange(100.0)[:, None]) for name in "ab"}
-    made = {paired: Batches(domains, torch.device("cpu"), 50, paired=paired) for paired in (False, True)}
+    made = {paired: Batches(domains, torch.device("cpu"), 50, How(paired=paired)) for paired in (False, True)}
     for paired, batches in made.items():
         batch = batches.next(torch.Generator().manual_seed(0))
         assert torch.equal(batch["a"], batch["b"]) == paired
@@ -113,15 +113,15 @@ def test_what_goes_around_the_bottleneck_reaches_the_output() -> None:
 
 def test_pairs_are_learned_from_and_a_cut_run_goes_on_to_the_bit(tmp_path: Path) -> None:
     """The distance to the partner, of values in [-1, 1], is measured of held-out images; three rows show them."""
-    evaluator = Evaluator.open(spec().data, 64, tmp_path / "cache", None, "cpu", features="random")
-    found = list(training(spec(), evaluator, Store(tmp_path / "whole"), 1, "fid.b"))
+    evaluator = Evaluator.open(spec().data, Asked(64, features="random"), tmp_path / "cache", None, "cpu")
+    found = list(training(Task(spec(), 1, "fid.b"), evaluator, Store(tmp_path / "whole")))
     outlines, digits = (evaluator.dataset.domains[name].validation[:64].float() for name in "ab")
     untranslated = float((outlines - digits).abs().mean() / 127.5)
     assert {"l1.b", "psnr.b", "ssim.b", "fid.b"} <= found[-1].metrics.keys()
     assert found[-1].metrics["l1.b"] < 0.6 * untranslated
-    cut = training(spec(), evaluator, Store(tmp_path / "cut"), 1, "fid.b")
+    cut = training(Task(spec(), 1, "fid.b"), evaluator, Store(tmp_path / "cut"))
     next(cut)
-    again = [facts(m) for m in training(spec(), evaluator, Store(tmp_path / "cut"), 1, "fid.b")]
+    again = [facts(m) for m in training(Task(spec(), 1, "fid.b"), evaluator, Store(tmp_path / "cut"))]
     assert again == [facts(m) for m in found]
     assert same(last_state(tmp_path / "cut"), last_state(tmp_path / "whole"))
 

@@ -15,14 +15,14 @@ from pipeline.data.reducing import enlarged, reduced
 from pipeline.errors import InputError
 from pipeline.games.game import Draw, Facts, Progress, Turn
 from pipeline.games.networks import build_generator
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.metrics.own import Evaluated
 from pipeline.metrics.partners import l1, psnr, ssim
 from pipeline.record.measurement import Measurement
 from pipeline.schema.base import parse
 from pipeline.schema.enlargers import SrresnetSpec
 from pipeline.schema.trial import LowSpec, TrialSpec, resolve
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.state import initial
 from pipeline.training.store import Store
 from tests.training.toy import facts, last_state, same
@@ -47,13 +47,13 @@ def spec(game: dict[str, Any] | None = None, **changes: Any) -> TrialSpec:
 
 @pytest.fixture(scope="module")
 def evaluator(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
-    return Evaluator.open(spec().data, 64, tmp_path_factory.mktemp("cache"), None, "cpu", features="random")
+    return Evaluator.open(spec().data, Asked(64, features="random"), tmp_path_factory.mktemp("cache"), None, "cpu")
 
 
 @pytest.fixture(scope="module")
 def whole(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Measurement]]:
     folder = tmp_path_factory.mktemp("whole")
-    return folder, list(training(spec(), evaluator, Store(folder), 1, "fid"))
+    return folder, list(training(Task(spec(), 1, "fid"), evaluator, Store(folder)))
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ def test_a_run_that_is_cut_goes_on_to_the_bit(
     """In the middle of the phase of the content alone, and behind it."""
     for evaluations in (1, 3):
         folder = tmp_path / str(evaluations)
-        cut = training(spec(), evaluator, Store(folder), 1, "fid")
+        cut = training(Task(spec(), 1, "fid"), evaluator, Store(folder))
         for _ in range(evaluations):
             next(cut)
-        again = [facts(m) for m in training(spec(), evaluator, Store(folder), 1, "fid")]
+        again = [facts(m) for m in training(Task(spec(), 1, "fid"), evaluator, Store(folder))]
         assert again == [facts(m) for m in whole[1][evaluations - 1 :]]
         assert same(last_state(folder), last_state(whole[0]))
 
@@ -205,4 +205,4 @@ def test_an_original_that_is_too_small_is_named(tmp_path: Path) -> None:
         Image.new("L", (16, 16 if at < 100 else 12), at).save(tmp_path / f"{at:03}.png")
     data = spec(data={"name": f"imagefolder:{tmp_path}", "resolution": 16, "low": {"factor": 2}}).data
     with pytest.raises(InputError, match=r"data.low: .*100.png is 16 x 12; valid: 16 or more a side"):
-        Evaluator.open(data, 16, tmp_path / "cache", None, "cpu", features="random")
+        Evaluator.open(data, Asked(16, features="random"), tmp_path / "cache", None, "cpu")

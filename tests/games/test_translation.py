@@ -15,12 +15,12 @@ from pipeline.errors import InputError
 from pipeline.games import pool
 from pipeline.games.game import Draw, Turn
 from pipeline.games.networks import build_discriminator
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.schema.base import parse
 from pipeline.schema.translators import PatchSpec
 from pipeline.schema.trial import TrialSpec, resolve
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.state import TrainingState, initial
 from pipeline.training.step import step
 from pipeline.training.store import Store
@@ -46,13 +46,13 @@ def spec(microbatch: int | None = None, **game: Any) -> TrialSpec:
 
 @pytest.fixture(scope="module")
 def evaluator(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
-    return Evaluator.open(spec().data, 64, tmp_path_factory.mktemp("cache"), None, "cpu", features="random")
+    return Evaluator.open(spec().data, Asked(64, features="random"), tmp_path_factory.mktemp("cache"), None, "cpu")
 
 
 @pytest.fixture(scope="module")
 def whole(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Measurement]]:
     folder = tmp_path_factory.mktemp("whole")
-    return folder, list(training(spec(), evaluator, Store(folder), 1, OBJECTIVE))
+    return folder, list(training(Task(spec(), 1, OBJECTIVE), evaluator, Store(folder)))
 
 
 def state_of(evaluator: Evaluator, **game: Any) -> TrainingState:
@@ -177,12 +177,12 @@ def test_both_ways_are_measured_and_shown(whole: tuple[Path, list[Measurement]])
 def test_a_run_that_is_cut_with_a_full_pool_goes_on_to_the_bit(
     evaluator: Evaluator, whole: tuple[Path, list[Measurement]], tmp_path: Path
 ) -> None:
-    cut = training(spec(), evaluator, Store(tmp_path), 1, OBJECTIVE)
+    cut = training(Task(spec(), 1, OBJECTIVE), evaluator, Store(tmp_path))
     for _ in range(2):
         next(cut)
     held = last_state(tmp_path)["auxiliary"]["discriminator"]
     assert [int(held[name]["filled"]) for name in ("to_a", "to_b")] == [SIZE, SIZE]
-    again = [facts(m) for m in training(spec(), evaluator, Store(tmp_path), 1, OBJECTIVE)]
+    again = [facts(m) for m in training(Task(spec(), 1, OBJECTIVE), evaluator, Store(tmp_path))]
     assert again == [facts(m) for m in whole[1][1:]]
     assert same(last_state(tmp_path), last_state(whole[0]))
 

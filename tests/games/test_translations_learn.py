@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from pipeline.data.batches import to_float
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.sampling.trained import trained
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.load import load_trial
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.store import Store
 
 EVALUATED = 170
@@ -36,8 +36,8 @@ def test_other_digits_dark_on_light_teach_to_invert_digits(tmp_path: Path) -> No
     """No digit is in both domains. FID of translated images to the target was 4.4 and 4.8, of untranslated ones 131
     and 160 (floors 3.0 and 2.6); the L1 distance to the inverted image, which no loss sees, 0.08 after 1.36."""
     spec = resolve(parse(TrialSpec, TREE, "t.yaml"), cuda=False)
-    evaluator = Evaluator.open(spec.data, EVALUATED, tmp_path / "cache", None, "cpu", features="random")
-    (found,) = training(spec, evaluator, Store(tmp_path / "run"), 1, "fid.b")
+    evaluator = Evaluator.open(spec.data, Asked(EVALUATED, features="random"), tmp_path / "cache", None, "cpu")
+    (found,) = training(Task(spec, 1, "fid.b"), evaluator, Store(tmp_path / "run"))
     domains = evaluator.dataset.domains
     held_out = {name: to_float(domain.validation[:EVALUATED]) for name, domain in domains.items()}
     generator = trained(tmp_path / "run" / str(found.checkpoint)).game.generator.eval()
@@ -57,8 +57,8 @@ def test_the_preset_on_pictures_in_two_styles_at_toy_size(data_root: Path, tmp_p
     small |= {"evaluation.every": 8, "evaluation.samples": 64, "evaluation.features": "random"}
     settings = [f"data.name=imagefolders:{','.join(map(str, styles))}", "data.resolution=32"]
     spec, sweep, _ = load_trial("cyclegan", [*settings, *(f"{key}={value}" for key, value in small.items())])
-    evaluator = Evaluator.open(spec.data, 64, tmp_path / "cache", None, "cpu", features="random")
-    *_, last = training(resolve(spec, cuda=False), evaluator, Store(tmp_path / "run"), 1, sweep.objective)
+    evaluator = Evaluator.open(spec.data, Asked(64, features="random"), tmp_path / "cache", None, "cpu")
+    *_, last = training(Task(resolve(spec, cuda=False), 1, sweep.objective), evaluator, Store(tmp_path / "run"))
     assert evaluator.dataset.read.startswith("a: twemoji72: 1,674 files, colour, 32 x 32 from 72 x 72; b: noto72: ")
     assert {"fid.a", "fid.b"} <= last.metrics.keys()
     assert len(list((tmp_path / "run" / "samples").glob("images-*"))) == 4

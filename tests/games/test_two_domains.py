@@ -15,10 +15,10 @@ from pipeline.data.dataset import load
 from pipeline.errors import InputError
 from pipeline.games.game import Progress
 from pipeline.metrics.evaluation import Evaluation
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, TrialSpec
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.making import sampled
 from pipeline.training.state import initial
 from pipeline.training.store import Store
@@ -45,13 +45,13 @@ SPEC = TrialSpec.model_validate(TREE)
 
 @pytest.fixture(scope="module")
 def evaluator(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
-    return Evaluator.open(SPEC.data, 200, tmp_path_factory.mktemp("cache"), None, "cpu")
+    return Evaluator.open(SPEC.data, Asked(200), tmp_path_factory.mktemp("cache"), None, "cpu")
 
 
 @pytest.fixture(scope="module")
 def whole(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Measurement]]:
     folder = tmp_path_factory.mktemp("whole")
-    return folder, list(training(SPEC, evaluator, Store(folder), 1, OBJECTIVE))
+    return folder, list(training(Task(SPEC, 1, OBJECTIVE), evaluator, Store(folder)))
 
 
 def test_it_conforms() -> None:
@@ -116,10 +116,10 @@ def test_each_domain_has_an_order_of_its_own(evaluator: Evaluator) -> None:
 def test_a_cut_training_goes_on_to_the_bit(
     evaluator: Evaluator, whole: tuple[Path, list[Measurement]], tmp_path: Path
 ) -> None:
-    cut = training(SPEC, evaluator, Store(tmp_path), 1, OBJECTIVE)
+    cut = training(Task(SPEC, 1, OBJECTIVE), evaluator, Store(tmp_path))
     for _ in range(2):
         next(cut)
-    again = [facts(m) for m in training(SPEC, evaluator, Store(tmp_path), 1, OBJECTIVE)]
+    again = [facts(m) for m in training(Task(SPEC, 1, OBJECTIVE), evaluator, Store(tmp_path))]
     assert again == [facts(m) for m in whole[1][1:]]
     assert same(last_state(tmp_path), last_state(whole[0]))
 

@@ -12,7 +12,7 @@ from pipeline.data import stacks
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
 from pipeline.metrics.digits import DigitStacks
-from pipeline.metrics.evaluator import Evaluator, prepare
+from pipeline.metrics.evaluator import Asked, Evaluator, prepare
 from pipeline.metrics.features import open_extractor
 from pipeline.metrics.modes import label_metrics, reverse_kl_noise_floor
 from pipeline.schema.metrics import On
@@ -63,7 +63,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_real_stacks(data_root: Path, cache: Path) -> None:
-    evaluator = Evaluator.open(SPEC, SAMPLES, cache, data_root, "cpu")
+    evaluator = Evaluator.open(SPEC, Asked(SAMPLES), cache, data_root, "cpu")
     extractor = open_extractor(evaluator.dataset, cache)
     print(extractor.facts)
     assert extractor.facts["test_accuracy"] > 0.97
@@ -79,6 +79,6 @@ def test_real_stacks(data_root: Path, cache: Path) -> None:
     metrics, signals, _ = evaluator.evaluate(to_float(few))
     assert metrics["reverse_kl"] == pytest.approx(math.log(10) + 99 / (2 * SAMPLES), abs=0.1)
     assert signals["modes_share"] < 0.3
-    found = prepare(SPEC, SAMPLES, cache, data_root)
+    found = prepare(SPEC, Asked(SAMPLES), cache, data_root)
     assert found["noise_floor"] == {"reverse_kl": pytest.approx(floor)}
     assert found["data"]["mixture"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.data import mixtures
 from pipeline.data.batches import to_float
 from pipeline.errors import InputError
-from pipeline.metrics.evaluator import Evaluator, prepare
+from pipeline.metrics.evaluator import Asked, Evaluator, prepare
 from pipeline.schema.metrics import On
 from pipeline.schema.trial import DataSpec
 
@@ -26,12 +26,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def digits(cache: Path) -> Evaluator:
-    return Evaluator.open(DIGITS, None, cache, None, "cpu")
+    return Evaluator.open(DIGITS, Asked(), cache, None, "cpu")
 
 
 @pytest.fixture(scope="module")
 def ring(cache: Path) -> Evaluator:
-    return Evaluator.open(RING, None, cache, None, "cpu")
+    return Evaluator.open(RING, Asked(), cache, None, "cpu")
 
 
 def reals(evaluator: Evaluator) -> Tensor:
@@ -39,7 +39,7 @@ def reals(evaluator: Evaluator) -> Tensor:
 
 
 def test_the_summary_is_json_and_says_what_was_prepared(cache: Path) -> None:
-    found = prepare(DIGITS, None, cache, None)
+    found = prepare(DIGITS, Asked(), cache, None)
     assert json.loads(json.dumps(found)) == found
     sizes = {"train": 1077, "validation": 360, "test": 360}
     kinds = {"name": "digits", "kind": "image", "classes": 10, "channels": 1, "resolution": 8, "mixture": False}
@@ -53,14 +53,14 @@ def test_the_summary_is_json_and_says_what_was_prepared(cache: Path) -> None:
 
 
 def test_the_floor_is_what_training_images_score(cache: Path, digits: Evaluator) -> None:
-    found = prepare(DIGITS, None, cache, None)
+    found = prepare(DIGITS, Asked(), cache, None)
     draws = [torch.randperm(1077, generator=torch.Generator().manual_seed(s))[:360] for s in range(15)]
     scores = [digits.evaluate(to_float(digits.dataset.train[draw]))[0]["fid"] for draw in draws]
     assert statistics.median(scores) == pytest.approx(found["floor"]["fid"], abs=2 * found["floor_spread"]["fid"])
 
 
 def test_fewer_samples_have_a_floor_of_their_own(cache: Path) -> None:
-    few, many = prepare(DIGITS, 100, cache, None), prepare(DIGITS, 360, cache, None)
+    few, many = prepare(DIGITS, Asked(100), cache, None), prepare(DIGITS, Asked(360), cache, None)
     assert few["features"] == many["features"]
     assert few["floor"]["fid"] > 1.5 * many["floor"]["fid"]
 
@@ -106,7 +106,7 @@ def two_digits(images: Tensor) -> Tensor:
 @pytest.mark.parametrize("spoil", [noise, blurred, two_digits])
 def test_spoilt_digits_are_far_above_the_floor(spoil, digits: Evaluator, cache: Path) -> None:
     metrics, _, _ = digits.evaluate(spoil(reals(digits)))
-    assert metrics["fid"] > 3 * prepare(DIGITS, None, cache, None)["floor"]["fid"]
+    assert metrics["fid"] > 3 * prepare(DIGITS, Asked(), cache, None)["floor"]["fid"]
     assert metrics["coverage"] < 0.5
 
 
@@ -134,7 +134,7 @@ def test_points_far_out_are_finite_numbers(ring: Evaluator) -> None:
 
 
 def test_the_ring_has_both_kinds_of_floor(cache: Path) -> None:
-    found = prepare(RING, None, cache, None)
+    found = prepare(RING, Asked(), cache, None)
     assert found["features"] == "points"
     assert found["floor"].keys() == {"sliced_wasserstein"}
     assert found["noise_floor"] == {"reverse_kl": pytest.approx(7 / 5000)}
@@ -143,22 +143,22 @@ def test_the_ring_has_both_kinds_of_floor(cache: Path) -> None:
 def test_points_of_ones_own_have_no_modes(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import torch\ndef make(resolution): return torch.arange(1000.0).view(500, 2)\n")
     spec = DataSpec(name=f"{tmp_path}/mine.py:make")
-    evaluator = Evaluator.open(spec, None, tmp_path, None, "cpu")
+    evaluator = Evaluator.open(spec, Asked(), tmp_path, None, "cpu")
     metrics, signals, _ = evaluator.evaluate(reals(evaluator))
     assert metrics.keys() == {"sliced_wasserstein"}
     assert "modes_share" not in signals
-    assert prepare(spec, None, tmp_path, None)["noise_floor"] == {}
+    assert prepare(spec, Asked(), tmp_path, None)["noise_floor"] == {}
 
 
 def test_more_samples_than_there_are_to_compare_with(cache: Path) -> None:
     with pytest.raises(InputError, match=r"evaluation.samples: found 500; digits has 360 .* valid: at most 360"):
-        prepare(DIGITS, 500, cache, None)
+        prepare(DIGITS, Asked(500), cache, None)
 
 
 def test_data_without_variety_is_said(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import torch\ndef make(resolution): return torch.zeros(500, 2)\n")
     with pytest.raises(InputError, match="samples are all the same"):
-        prepare(DataSpec(name=f"{tmp_path}/mine.py:make"), None, tmp_path, None)
+        prepare(DataSpec(name=f"{tmp_path}/mine.py:make"), Asked(), tmp_path, None)
 
 
 def test_another_number_of_samples_is_an_error(digits: Evaluator) -> None:
@@ -208,8 +208,8 @@ print(json.dumps([evaluator.features, metrics, signals, errors]))
 @pytest.mark.slow
 def test_real_fashion_mnist(data_root: Path, tmp_path: Path) -> None:
     spec = DataSpec(name="fashion_mnist")
-    found = prepare(spec, None, tmp_path, data_root)
-    evaluator = Evaluator.open(spec, None, tmp_path, data_root, "cpu")
+    found = prepare(spec, Asked(), tmp_path, data_root)
+    evaluator = Evaluator.open(spec, Asked(), tmp_path, data_root, "cpu")
     assert found["samples"] == 2000
     metrics, _, _ = evaluator.evaluate(reals(evaluator))
     assert metrics["fid"] == pytest.approx(found["floor"]["fid"], abs=4 * found["floor_spread"]["fid"])

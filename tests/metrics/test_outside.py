@@ -11,7 +11,7 @@ from pipeline.cli.doctor import check_features
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.metrics.features import open_extractor
 from pipeline.schema.features import hub
 from pipeline.schema.trial import DataSpec
@@ -99,7 +99,7 @@ def test_a_real_evaluation_in_inception(data: Dataset, home: Path, tmp_path: Pat
             value.mul_(6**0.5)  # as large as what comes in (He et al. 2015): else nothing reaches the features
     torch.save(weights, home / WEIGHTS)
     assert said_by_doctor("inception") == ("ok", f"in {home}, for evaluation.features: inception")
-    evaluator = Evaluator.of(data, 32, tmp_path, "cpu", features="inception")
+    evaluator = Evaluator.of(data, Asked(32, features="inception"), tmp_path, "cpu")
     assert evaluator.features.startswith("make-inception2048-")
     real = to_float(data.validation)
     same, other = evaluator.evaluate(real).metrics, evaluator.evaluate(real / 4).metrics
@@ -124,7 +124,7 @@ def test_a_real_evaluation_in_dinov2(data: Dataset, home: Path, tmp_path: Path) 
     dinov2(home)
     assert said_by_doctor("dinov2")[0] == "ok"
     before = torch.get_rng_state()
-    evaluator = Evaluator.of(data, 32, tmp_path, "cpu", features="dinov2")
+    evaluator = Evaluator.of(data, Asked(32, features="dinov2"), tmp_path, "cpu")
     assert torch.equal(torch.get_rng_state(), before)
     assert evaluator.features.startswith("make-dinov2s16-")
     real = to_float(data.validation)

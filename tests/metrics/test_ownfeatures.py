@@ -10,7 +10,7 @@ import torch
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.metrics.extractor import Extractor
 from pipeline.metrics.features import open_extractor
 from pipeline.plugin import fingerprints, sources
@@ -58,7 +58,7 @@ def opened(digits: Dataset, file: Path, name: str) -> Extractor:
 @pytest.mark.parametrize(("name", "width"), [("Network", 6), ("made", 7), ("rows", 8)])
 def test_each_form_is_measured_in_and_is_the_same_each_time(digits: Dataset, file: Path, name: str, width: int) -> None:
     before = torch.get_rng_state()
-    evaluator = Evaluator.of(digits, 100, file.parent, "cpu", features=f"{file}:{name}")
+    evaluator = Evaluator.of(digits, Asked(100, features=f"{file}:{name}"), file.parent, "cpu")
     assert torch.equal(torch.get_rng_state(), before)
     assert evaluator.features.startswith(f"digits-my_features_{name}{width}-")
     torch.manual_seed(99)
@@ -146,10 +146,12 @@ def test_labels_that_are_needed_and_not_there(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import torch\ndef make(resolution): return torch.rand(200, 1, 8, 8)\n")
     (tmp_path / "points.py").write_text("import torch\ndef make(resolution): return torch.rand(200, 2)\n")
     with pytest.raises(InputError) as error:
-        Evaluator.open(DataSpec(name=f"{tmp_path}/mine.py:make"), 32, tmp_path, None, "cpu", features="classifier")
+        Evaluator.open(
+            DataSpec(name=f"{tmp_path}/mine.py:make"), Asked(32, features="classifier"), tmp_path, None, "cpu"
+        )
     line = (
         "evaluation.features: found classifier; mine.py:make has no labels, valid: auto, self_supervised, inception, "
     )
     assert str(error.value).startswith(line)
     with pytest.raises(InputError, match=r"found random; points.py:make is points, which are compared as they are"):
-        Evaluator.open(DataSpec(name=f"{tmp_path}/points.py:make"), 32, tmp_path, None, "cpu", features="random")
+        Evaluator.open(DataSpec(name=f"{tmp_path}/points.py:make"), Asked(32, features="random"), tmp_path, None, "cpu")

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from pipeline.data import mixtures
-from pipeline.metrics.samples import save_grid
+from pipeline.metrics.samples import Behind, save_grid
 
 
 def test_images_lie_in_rows_and_are_scaled_by_a_whole_factor(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_an_image_that_is_not_finite_is_red_there(tmp_path: Path) -> None:
 def test_points_of_any_width_over_the_real_ones(columns: int, tmp_path: Path) -> None:
     reals = torch.randn(400, columns, generator=torch.Generator().manual_seed(0)) * torch.linspace(1, 100, columns)
     for name, samples in (("near", reals[:200]), ("far", reals[:200] + 1000)):
-        save_grid(samples, tmp_path / f"{name}.png", 8, reals=reals)
+        save_grid(samples, tmp_path / f"{name}.png", 8, behind=Behind(reals=reals))
     save_grid(reals, tmp_path / "alone.png", 8)
     near, far, alone = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("near", "far", "alone"))
     assert near.shape == far.shape == alone.shape
@@ -50,7 +50,7 @@ def test_points_and_their_means(tmp_path: Path) -> None:
     points = mixtures.draw("ring8", 500, 0)
     points[0] = torch.nan
     save_grid(points, tmp_path / "plain.png", 8)
-    save_grid(points, tmp_path / "marked.png", 8, mixtures.means("ring8"))
+    save_grid(points, tmp_path / "marked.png", 8, behind=Behind(mixtures.means("ring8")))
     plain, marked = (np.asarray(Image.open(tmp_path / name)) for name in ("plain.png", "marked.png"))
     assert plain.shape == marked.shape
     assert plain.shape[1] >= 384

@@ -16,7 +16,7 @@ from pipeline.sampling.enlarging import enlarge
 from pipeline.sampling.exporting import export
 from pipeline.sampling.generating import Wanted, generate
 from pipeline.sampling.trained import trained
-from pipeline.sampling.translating import translate
+from pipeline.sampling.translating import Translation, translate
 from tests.sampling.test_generating import checkpoint
 
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_enlarged(tmp_path: Path, images: Path) -> None:
     with pytest.raises(InputError, match=r"--enlarge: .* is of the game adversarial; valid: one of super_resolution"):
         enlarge(checkpoint(tmp_path / "digits", False), images, out)
     with pytest.raises(InputError, match=r"--translate: .* is of the game super_resolution; valid: one of translation"):
-        translate(path, images, "b", out)
+        translate(path, Translation(images, "b", out))
     with pytest.raises(InputError, match="the folder that is read"):
         enlarge(path, images, images)
     with pytest.raises(InputError, match=r"super_resolution makes samples of images; valid: --enlarge FOLDER"):

@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.sampling.exporting import export
 from pipeline.sampling.generating import Wanted, generate
 from pipeline.sampling.trained import trained
-from pipeline.sampling.translating import translate
+from pipeline.sampling.translating import Translation, translate
 from tests.conformance.test_training import data
 from tests.sampling.test_generating import checkpoint
 
@@ -41,7 +41,7 @@ def images(tmp_path: Path) -> Path:
 
 def test_each_image_is_translated_under_its_own_name(tmp_path: Path, images: Path) -> None:
     path = translator(tmp_path / "run")
-    said = translate(path, images, "b", tmp_path / "out")
+    said = translate(path, Translation(images, "b", tmp_path / "out"))
     assert said.startswith(f"3 images of {images} from a to b by {path.name}")
     found = sorted(str(each.relative_to(tmp_path / "out")) for each in (tmp_path / "out").rglob("*.*"))
     assert found == ["one/x.bmp.png", "one/x.png.png", "two/y.png"]
@@ -57,7 +57,7 @@ def test_the_other_way_is_another_network(tmp_path: Path, images: Path) -> None:
     path = translator(tmp_path / "run")
     made = []
     for domain in "ab":
-        translate(path, images, domain, tmp_path / domain)
+        translate(path, Translation(images, domain, tmp_path / domain))
         with Image.open(tmp_path / domain / "two" / "y.png") as picture:
             made.append(np.asarray(picture))
     assert not np.array_equal(*made)
@@ -67,18 +67,18 @@ def test_what_cannot_be_translated(tmp_path: Path, images: Path) -> None:
     path, one_way = translator(tmp_path / "run"), translator(tmp_path / "one", directions="a_to_b")
     out = tmp_path / "out"
     with pytest.raises(InputError, match="--to: missing; valid of this checkpoint: a, b"):
-        translate(path, images, None, out)
+        translate(path, Translation(images, None, out))
     with pytest.raises(InputError, match="--to: found a; valid of this checkpoint: b"):
-        translate(one_way, images, "a", out)
+        translate(one_way, Translation(images, "a", out))
     with pytest.raises(InputError, match="the folder that is read"):
-        translate(path, images, "b", images)
+        translate(path, Translation(images, "b", images))
     with pytest.raises(InputError, match="there is no such folder"):
-        translate(path, tmp_path / "gone", "b", out)
+        translate(path, Translation(tmp_path / "gone", "b", out))
     with pytest.raises(InputError, match="is of the game adversarial; valid: one of translation"):
-        translate(checkpoint(tmp_path / "digits", False), images, "b", out)
+        translate(checkpoint(tmp_path / "digits", False), Translation(images, "b", out))
     Image.new("RGB", (16, 16), (255, 0, 0)).save(images / "two" / "z.png")
     with pytest.raises(InputError, match="has images in colour, and the checkpoint's are grey"):
-        translate(path, images, "b", out)
+        translate(path, Translation(images, "b", out))
     assert not out.exists()
 
 

@@ -15,7 +15,7 @@ from pipeline.cli.main import app
 from pipeline.data.dataset import load
 from pipeline.errors import GansweepError, InputError
 from pipeline.faults import classify
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.trial import DataSpec, OwnMetricSpec
 from tests.sampling.test_exporting import OWN
 
@@ -73,7 +73,7 @@ def test_as_a_file_is_imported(tmp_path: Path, written: str) -> None:
     (tmp_path / "mine.py").write_text(f"import sys\n{written}\ndef f(x): return 1\n")
     metric = {"mine": OwnMetricSpec(name=f"{tmp_path}/mine.py:f", minimise=True)}
     with pytest.raises(InputError, match=r"mine\.py does not import: SystemExit"):
-        Evaluator.open(DataSpec(name="ring8"), 100, tmp_path, None, "cpu", metric)
+        Evaluator.open(DataSpec(name="ring8"), Asked(100, own=metric), tmp_path, None, "cpu")
 
 
 @pytest.mark.parametrize(

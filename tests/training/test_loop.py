@@ -14,11 +14,11 @@ from torch import nn
 
 from pipeline.games.game import Draw
 from pipeline.games.latent import draw
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.metrics.of_points import PointMeasure
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, LatentSpec
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.making import sampled
 from pipeline.training.state import DISCRIMINATOR_MEASURES, GENERATOR_MEASURES, initial
 from pipeline.training.store import Store
@@ -93,7 +93,7 @@ EXPLODES: dict[str, Any] = {
 def test_what_is_not_finite_ends_with_one_last_measurement(cause: str, tmp_path: Path) -> None:
     changes = EXPLODES if cause == "learning rate" else {"regularisers": {}}
     used = poisoned() if cause == "data" else evaluator()
-    found = list(training(spec(**changes), used, Store(tmp_path), 1, OBJECTIVE))
+    found = list(training(Task(spec(**changes), 1, OBJECTIVE), used, Store(tmp_path)))
     last = found[-1]
     assert [m.signals["finite"] for m in found] == [1.0] * (len(found) - 1) + [0.0]
     assert last.metrics == {}
@@ -103,7 +103,7 @@ def test_what_is_not_finite_ends_with_one_last_measurement(cause: str, tmp_path:
     newest = Store(tmp_path).newest()
     before = found[-2].images if len(found) > 1 else None
     assert (newest[1]["measurement"]["images"] if newest else None) == before
-    again = list(training(spec(**changes), used, Store(tmp_path), 1, OBJECTIVE))
+    again = list(training(Task(spec(**changes), 1, OBJECTIVE), used, Store(tmp_path)))
     assert [m.images for m in again] == [m.images for m in found[-2:]], "the same end after a resume"
 
 
@@ -129,7 +129,7 @@ def test_samples_that_are_not_finite_are_a_measurement_without_metrics(
 @pytest.mark.slow
 def test_digits_resume_to_the_bit(tmp_path: Path) -> None:
     """Real images, convolutions, batch and spectral norm, FID."""
-    digits = Evaluator.open(DataSpec(name="digits"), None, tmp_path / "cache", None, "cpu")
+    digits = Evaluator.open(DataSpec(name="digits"), Asked(), tmp_path / "cache", None, "cpu")
     changes = {
         "data": {"name": "digits"},
         "budget": {"images": 3 * 256},
@@ -139,7 +139,7 @@ def test_digits_resume_to_the_bit(tmp_path: Path) -> None:
     }
 
     def start(folder: str) -> Any:
-        return training(spec(**changes), digits, Store(tmp_path / folder), 1, "fid")
+        return training(Task(spec(**changes), 1, "fid"), digits, Store(tmp_path / folder))
 
     whole = [(m.images, m.metrics, m.signals) for m in start("whole")]
     next(start("cut"))

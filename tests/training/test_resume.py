@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.store import Store
 from tests.training.toy import EVALUATIONS, EVERY, OBJECTIVE, evaluator, facts, last_state, run, same, spec
 
@@ -62,7 +62,7 @@ def test_cut_off_while_a_checkpoint_is_renamed(when: str, tmp_path: Path, uninte
         if moment == when and f"{2 * EVERY:012d}" in path.name:
             raise Killed
 
-    first = training(spec(), evaluator(), Store(tmp_path, kill), 1, OBJECTIVE)
+    first = training(Task(spec(), 1, OBJECTIVE), evaluator(), Store(tmp_path, kill))
     assert next(first).images == EVERY
     with pytest.raises(Killed):
         next(first)
@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_falls_back_and_says_so(
     path = tmp_path / newest.checkpoint
     path.write_bytes(spoil(path.read_bytes()))
     store = Store(tmp_path)
-    again = [facts(measurement) for measurement in training(spec(), evaluator(), store, 1, OBJECTIVE)]
+    again = [facts(measurement) for measurement in training(Task(spec(), 1, OBJECTIVE), evaluator(), store)]
     assert [path.name in line and "damaged" in line for line in store.damaged] == [True]
     assert again == uninterrupted[0][1:]
     assert same(last_state(tmp_path), uninterrupted[1])

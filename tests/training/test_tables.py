@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.record.events import Prepared
 from pipeline.sampling.exporting import export
 from pipeline.sampling.gansweep_generator import Generator
 from pipeline.sampling.generating import Wanted, generate
 from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec
 from pipeline.sweeps.start import changes, check_units
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.store import Store, load
 from tests.training import toy
 
@@ -43,13 +43,13 @@ def name(tmp_path: Path) -> str:
 
 
 def evaluator(name: str, **metrics: OwnMetricSpec) -> Evaluator:
-    return Evaluator.open(DataSpec(name=name), 80, Path(name).parent / "cache", None, "cpu", metrics)
+    return Evaluator.open(DataSpec(name=name), Asked(80, own=metrics), Path(name).parent / "cache", None, "cpu")
 
 
 def trained(name: str, folder: Path, data: Evaluator | None = None) -> Path:
     evaluation = {"every": 320, "samples": 80}
     spec = toy.spec(data={"name": name}, budget={"images": 640}, evaluation=evaluation, generator=NETWORK)
-    measured = list(training(spec, data or evaluator(name), Store(folder), 1, toy.OBJECTIVE))
+    measured = list(training(Task(spec, 1, toy.OBJECTIVE), data or evaluator(name), Store(folder)))
     assert measured[-1].metrics[toy.OBJECTIVE] < 3  # of deviations, whatever the units
     return folder / str(measured[-1].checkpoint)
 
@@ -85,7 +85,7 @@ def test_a_checkpoint_of_before_gives_what_it_gave(tmp_path: Path, name: str) ->
     assert samples.dtype == np.float32
     assert np.abs(samples).max() < 100
     spec = TrialSpec.model_validate(content["spec"])
-    again = training(spec, evaluator(name), Store(tmp_path / "old"), 1, toy.OBJECTIVE)
+    again = training(Task(spec, 1, toy.OBJECTIVE), evaluator(name), Store(tmp_path / "old"))
     with pytest.raises(InputError, match=r"was trained on people.py:rows before its columns were standardised; valid"):
         next(again)
 
@@ -93,10 +93,10 @@ def test_a_checkpoint_of_before_gives_what_it_gave(tmp_path: Path, name: str) ->
 def test_a_run_on_a_table_resumes_to_the_bit(tmp_path: Path, name: str) -> None:
     data = evaluator(name)
     spec = toy.spec(data={"name": name}, evaluation={"every": 320, "samples": 80}, generator=NETWORK)
-    whole = [toy.facts(m) for m in training(spec, data, Store(tmp_path / "whole"), 1, toy.OBJECTIVE)]
-    cut = training(spec, data, Store(tmp_path / "cut"), 1, toy.OBJECTIVE)
+    whole = [toy.facts(m) for m in training(Task(spec, 1, toy.OBJECTIVE), data, Store(tmp_path / "whole"))]
+    cut = training(Task(spec, 1, toy.OBJECTIVE), data, Store(tmp_path / "cut"))
     seen = [toy.facts(next(cut)) for _ in range(2)]
-    again = training(spec, evaluator(name), Store(tmp_path / "cut"), 1, toy.OBJECTIVE)
+    again = training(Task(spec, 1, toy.OBJECTIVE), evaluator(name), Store(tmp_path / "cut"))
     assert seen[:-1] + [toy.facts(m) for m in again] == whole
 
 

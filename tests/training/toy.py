@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.schema.trial import DataSpec, TrialSpec
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.store import Store
 
 OBJECTIVE = "sliced_wasserstein"
@@ -42,11 +42,11 @@ def spec(**changes: Any) -> TrialSpec:
 
 @cache
 def evaluator() -> Evaluator:
-    return Evaluator.open(DataSpec(name="ring8"), 200, Path("nothing-is-cached-for-points"), None, "cpu")
+    return Evaluator.open(DataSpec(name="ring8"), Asked(200), Path("nothing-is-cached-for-points"), None, "cpu")
 
 
 def run(folder: Path, seed: int = 1, **changes: Any) -> Iterator[Measurement]:
-    return training(spec(**changes), evaluator(), Store(folder), seed, OBJECTIVE)
+    return training(Task(spec(**changes), seed, OBJECTIVE), evaluator(), Store(folder))
 
 
 def last_state(folder: Path) -> dict[str, Any]:
