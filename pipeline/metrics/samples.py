@@ -53,13 +53,12 @@ def save_grid(samples: Tensor, path: Path, columns: int, rows: Sequence[str] = (
     """Writes a PNG that says that it is synthetic, whole or not at all.
 
     samples: images (N, C, H, W) in [-1, 1], laid out in rows of `columns`, small ones scaled up by a whole factor;
-    with the names of the `rows` beside them; or points (N, D), over what is `behind` them. A value that is not finite is shown in red.
+    with the names of the `rows` beside them; or points (N, D), over what is `behind` them.
+    A value that is not finite is shown in red.
     """
     samples = samples.detach().cpu().float()
-    _save(
-        _named(_tiles(samples, columns), rows) if samples.dim() == 4 else _scatter(samples, behind.means, behind.reals),
-        path,
-    )
+    images = samples.dim() == 4
+    _save(_named(_tiles(samples, columns), rows) if images else _scatter(samples, *behind), path)
 
 
 def save_image(sample: Tensor, path: Path) -> None:

@@ -77,7 +77,9 @@ def poisoned() -> Evaluator:
     dataset = evaluator().dataset
     train = dataset.train[: 10 * EVERY // 4].clone()
     train[5] = math.nan
-    return Evaluator(dataclasses.replace(dataset, train=train), 200, PointMeasure(dataset, Path(), "cpu"), Path())
+    return Evaluator(
+        dataclasses.replace(dataset, train=train), Asked(200), PointMeasure(dataset, Path(), "cpu"), Path()
+    )
 
 
 EXPLODES: dict[str, Any] = {
