@@ -90,7 +90,7 @@ def show(
     state = sweep.state()
     found = trial_of(state, trial)
     console = Console()
-    console.print(shown(state, found, sweep.folder), highlight=False)
+    console.print(shown(state, found, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
     console.print("\nits spec, to take along (gansweep train FILE):\n", style="dim", highlight=False)
     print(spec_yaml(state, found), end="")
 

@@ -35,6 +35,7 @@ class SweepBegan(Event):
     seed: int
     versions: dict[str, Any]
     token: str | None = None  # tells it from another of the same name
+    launch: dict[str, Any] | None = None  # how it was launched, for one that was killed before its first driver's line
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,7 +175,8 @@ def _absolute(path: str | Path) -> str:
 
 def _last_launch(lines: list[Line]) -> Launch:
     starts = [driver for driver in every(DriverSaid, lines) if driver.started]
-    return Launch(**starts[-1].launch) if starts else Launch()
+    (first,) = every(SweepBegan, lines[:1])
+    return Launch(**(starts[-1].launch if starts else first.launch or {}))
 
 
 def _as_measured(space: dict[str, Any], lines: list[Line]) -> dict[str, Any]:

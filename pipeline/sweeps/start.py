@@ -57,6 +57,7 @@ def begin(
                 seed=sweep.file.sweep.search.seed,
                 versions=versions(),
                 token=sweep.token,
+                launch=asdict(launch),
             )
         )
     known = next(reversed(every(Prepared, lines)), None)

@@ -15,7 +15,7 @@ from tests.report.synthetic import Made
 def printed(renderable: object) -> str:
     console = Console(width=140)
     with console.capture() as capture:
-        console.print(renderable)
+        console.print(renderable, crop=False)
     return capture.get()
 
 
