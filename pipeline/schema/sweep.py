@@ -25,7 +25,7 @@ class PriorSpec(Strict):
     weight: the share of the proposals that the points get as long as nothing is known, which what they come to
     changes."""
 
-    width: float = Field(0.15, gt=0, le=1)
+    width: float = Field(0.25, gt=0, le=1)
     weight: float = Field(0.5, gt=0, lt=1)
 
 

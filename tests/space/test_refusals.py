@@ -97,7 +97,7 @@ CASES = [
     (
         "about: a small one",
         "game: hinge",
-        'game: found "hinge"; valid: a mapping of condition, growth, label_smoothing, ',
+        'game: found "hinge"; valid: a mapping of condition, growth, ',
     ),
     ("about: a small one", "data: {name: mnist}", 'line 3: found the key "data" twice; valid: once'),
     ("optimiser.lr_g: 2e-4", "optimiser.lr_g: 2", "known_good[0]: optimiser.lr_g: found 2; valid: 1e-05 to 0.01 (log)"),
