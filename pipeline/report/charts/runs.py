@@ -17,11 +17,12 @@ BINS = 20  # of the budget
 CURVES = 60  # shown at most: more hide each other
 
 
-def learning_curves(state: SweepState) -> Chart:
-    """The objective over training images, a line a run of the search, a mark where it ended."""
+def learning_curves(state: SweepState, picked: int | None = None) -> Chart:
+    """The objective over training images, a line a run of the search, a mark where it ended. picked: the trial that a
+    pick took, which is then the one that stands out in place of the search's best."""
     runs = [run for run in state.runs if run.values(state.metric)]
     shown = _chosen(state, runs)
-    best = state.best_trial.number if state.best_trial else None
+    best = picked if picked is not None else state.best_trial.number if state.best_trial else None
     by_role = dict[str, list[Run]]()
     for run in shown:
         by_role.setdefault(_role(run, best), []).append(run)
@@ -29,7 +30,7 @@ def learning_curves(state: SweepState) -> Chart:
     series = []
     for role in sorted(by_role, key=order.index):
         x, y, text = _joined(by_role[role], state.metric)
-        name = f"trial {best}, the best" if role == "best" else role
+        name = f"trial {best}, the {'best' if picked is None else 'answer'}" if role == "best" else role
         series.append(Series(name, role, x, y, text=text, strong=role == "best"))
     for role in sorted(by_role, key=order.index):
         if role in ("running", "completed", "best"):

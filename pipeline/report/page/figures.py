@@ -33,7 +33,7 @@ def _charts(state: SweepState, space: Space) -> Iterator[Chart | Parallel]:
     if picked is not None:
         yield finalists_chart(state, picked)
     yield ends_over_budget(state)
-    yield learning_curves(state)
+    yield learning_curves(state, picked.best.trial if picked else None)
     all_at_once = parallel(state, space)
     if all_at_once.trials:
         yield all_at_once
