@@ -96,6 +96,11 @@ def tree(case: dict[str, Any], source: dict[str, Any] | None = None) -> dict[str
     norms["discriminator"] = case["norm_d"]
     asked = {"width": 4, "depth": 2, "activation": case["activation"], "init": case["init"]} | OPTIONS.get(family, {})
     sides = {side: {"network": family, "norm": norms[side]} | asked for side in ("generator", "discriminator")}
+    for side in sides:
+        # Behind weights of deviation 0.02, or before a norm that takes away what all places have, the gradients of four
+        # channels' attention are 1e-16 to 1e-20: Adam's epsilon leaves nothing of them.
+        if family == "resnet" and (case["init"] == "normal" or norms[side] == "instance"):
+            del sides[side]["attention"]
     if family == "resnet" and "batch" in norms["generator"]:
         sides["generator"]["skip_latent"] = True
     if family in FAMILIES:
@@ -144,7 +149,7 @@ def possible(case: dict[str, int]) -> bool:
         or (data == TABLE and one["init"] == "normal")  # of 4 units at deviation 0.02 all may die in a step
         or ("weight_clipping" in parts and one["norm_d"] == "spectral")
         or ("path_length" in parts and family != "stylegan2")
-        or ("weight_clipping" in parts and family == "stylegan2")
+        or ("weight_clipping" in parts and family in ("progressive", "stylegan2"))
         or (family == "own" and (one["condition"] or ("", ""))[1] == "conditional_batch")
         or (family == "own" and one["init_from"] == 2)  # it has one block
         or (one["label_smoothing"] and one["objective"] not in SMOOTHED)
