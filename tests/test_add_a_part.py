@@ -116,9 +116,9 @@ PARTS: dict[str, tuple[str, str, str, str, str]] = {
 USED = """
 import json, sys, torch
 from pathlib import Path
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.trial import TrialSpec, resolve
-from pipeline.training.loop import training
+from pipeline.training.loop import Task, training
 from pipeline.training.store import Store
 assert Path(sys.modules["pipeline"].__file__).is_relative_to(sys.argv[1])
 TREE = {"data": {"name": "digits"}, "budget": {"images": 64}, "evaluation": {"every": 64, "samples": 100},
@@ -136,10 +136,9 @@ USED = {
 found = {}
 for part, changes in USED.items():
     spec = resolve(TrialSpec.model_validate(TREE | changes), cuda=False)
-    asked = {"features": spec.evaluation.features}
-    data = Evaluator.open(spec.data, 100, Path(sys.argv[1]) / "cache", None, "cpu", **asked)
+    data = Evaluator.open(spec.data, Asked.of(spec.evaluation), Path(sys.argv[1]) / "cache", None, "cpu")
     objective = "sliced_wasserstein" if part == "kind" else "fid"
-    (last,) = training(spec, data, Store(Path(sys.argv[1]) / part), 1, objective)
+    (last,) = training(Task(spec, 1, objective), data, Store(Path(sys.argv[1]) / part))
     found[part] = {"metrics": last.metrics, "signals": last.signals, "kind": data.dataset.kind, "data": spec.data.name}
     found[part] |= {"features": last.features}
 print(json.dumps(found))

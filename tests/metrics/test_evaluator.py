@@ -195,9 +195,9 @@ def test_the_same_samples_score_the_same_in_another_process(digits: Evaluator, c
 import json, sys
 from pathlib import Path
 from pipeline.data.batches import to_float
-from pipeline.metrics.evaluator import Evaluator
+from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.trial import DataSpec
-evaluator = Evaluator.open(DataSpec(name="digits"), None, Path(sys.argv[1]), None, "cpu")
+evaluator = Evaluator.open(DataSpec(name="digits"), Asked(), Path(sys.argv[1]), None, "cpu")
 metrics, signals, errors = evaluator.evaluate(to_float(evaluator.dataset.train[:360]))
 print(json.dumps([evaluator.features, metrics, signals, errors]))
 """
