@@ -109,7 +109,7 @@ def all_there(made: Any, count: int) -> None:
     """Waits for so many nodes, of which the cluster has started all but one."""
     from ray._raylet import GcsClient
 
-    client, limit = GcsClient(address=made.address), time.monotonic() + 120
+    client, limit = GcsClient(address=made.address), time.monotonic() + 300
     while len([each for each in client.get_all_node_info(timeout=5).values() if each.state == 0]) < count:
         assert time.monotonic() < limit
         time.sleep(0.2)
