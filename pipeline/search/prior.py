@@ -101,10 +101,10 @@ class Mixture:
         return nearby(self._space, centres[random.choice(len(centres), p=odds / odds.sum())], width, random)
 
     def _ranked(self, told: Mapping[int, Outcome]) -> list[int]:
-        """The healthy trials, the best first."""
+        """The healthy trials, the best first; of equal ones the earlier, in whatever order they were told."""
         sign = 1 if self._minimise else -1
         healthy = {number: outcome.result for number, outcome in told.items() if outcome.result is not None}
-        return sorted(healthy, key=lambda number: sign * healthy[number])
+        return sorted(healthy, key=lambda number: (sign * healthy[number], number))
 
 
 def _counted(told: Mapping[int, Outcome]) -> list[int]:
