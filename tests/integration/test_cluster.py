@@ -56,9 +56,23 @@ def edited(folder: Path) -> Path:
     return folder
 
 
+def all_there(made: Any, count: int) -> None:
+    """Waits for so many nodes, of which the cluster itself has started all but one."""
+    from ray._raylet import GcsClient
+
+    client, limit = GcsClient(address=made.address), time.monotonic() + 120
+    while len([each for each in client.get_all_node_info(timeout=5).values() if each.state == 0]) < count:
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+
+
 @contextmanager
 def cluster(home: Path, folder: Path) -> Iterator[Any]:
-    """A head without CPUs, a good node, one with an edited package and one on a disk of its own."""
+    """A head without CPUs, a good node, one with an edited package and one on a disk of its own.
+
+    They start one after another: two that start at once on one machine may take the same socket's name, and
+    the second to bind it dies.
+    """
     from ray.cluster_utils import Cluster
 
     made = Cluster(
@@ -68,9 +82,12 @@ def cluster(home: Path, folder: Path) -> Iterator[Any]:
     own = None
     try:
         own = on_a_disk_of_its_own(made.address, home)
+        all_there(made, 2)
         made.add_node(num_cpus=1, object_store_memory=STORE, node_name="good", wait=False)
+        all_there(made, 3)
         path = {"PYTHONPATH": str(edited(folder))}
         made.add_node(num_cpus=1, object_store_memory=STORE, node_name="edited", env_vars=path, wait=False)
+        all_there(made, 4)
         yield made
     finally:
         if own is not None:
@@ -100,19 +117,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         pytest.skip("a node with a disk of its own wants root that may mount")
     home, told = tmp_path_factory.mktemp("home"), Story()
     with cluster(home, tmp_path_factory.mktemp("edited")) as made:
-        all_there(made, 4)
         told = follow(made, home, told)
     return told
-
-
-def all_there(made: Any, count: int) -> None:
-    """Waits for so many nodes, of which the cluster has started all but one."""
-    from ray._raylet import GcsClient
-
-    client, limit = GcsClient(address=made.address), time.monotonic() + 300
-    while len([each for each in client.get_all_node_info(timeout=5).values() if each.state == 0]) < count:
-        assert time.monotonic() < limit
-        time.sleep(0.2)
 
 
 def follow(made: Any, home: Path, told: Story) -> Story:
