@@ -123,8 +123,21 @@ class Group:
 
 # What a game of the user's own is looked at for.
 PROTOCOL = (
-    *("generator", "discriminator", "stackable", "classes", "references", "inputs", "generate", "sample"),
-    *("discriminator_loss", "generator_loss", "intervals", "auxiliary", "advance", "constrain", "groups"),
+    "generator",
+    "discriminator",
+    "stackable",
+    "classes",
+    "references",
+    "inputs",
+    "generate",
+    "sample",
+    "discriminator_loss",
+    "generator_loss",
+    "intervals",
+    "auxiliary",
+    "advance",
+    "constrain",
+    "groups",
 )
 
 
