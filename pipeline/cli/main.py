@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.judge import judge
 from pipeline.cli.options import Home, Json
 from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
@@ -76,7 +77,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (
-    *(run, resume, status, show, pick, report, compare, export, replay, stop, sync, ui, train, generate, conform),
+    *(
+        run,
+        resume,
+        status,
+        show,
+        pick,
+        report,
+        judge,
+        compare,
+        export,
+        replay,
+        stop,
+        sync,
+        ui,
+        train,
+        generate,
+        conform,
+    ),
     *(spaces, schema, doctor),
 )
 for verb in VERBS:  # in the order of --help
