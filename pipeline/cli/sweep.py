@@ -106,12 +106,12 @@ def resume(
     trials: Trials = None,
     max_time: MaxTime = None,
     gpu_hours: GpuHours = None,
-    concurrency: Annotated[int | None, typer.Option(min=1)] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     data: DataPlace = None,
     data_root: DataRoot = None,
     home: Home = None,
     tracking_uri: Tracking = None,
-    address: Annotated[str | None, typer.Option()] = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though data or code of your own have changed.")
     ] = False,
