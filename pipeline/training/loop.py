@@ -50,8 +50,8 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
         check_whole(store.folder / found[0], found[1])
         check_provenance(store.folder / found[0], found[1], spec, seed)
         check_units(store.folder / found[0], found[1], evaluator.dataset)
-    content = content_of(spec, evaluator.dataset, evaluator.cache)
-    state = initial(spec, evaluator.dataset, seed, restored=found is not None, content=content)
+    features = content_of(spec, evaluator.dataset, evaluator.cache)
+    state = initial(spec, evaluator.dataset, seed, restored=found is not None, content=features)
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if state.drawn:
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
