@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.judge import judge
-from pipeline.cli.options import Home, Json
+from pipeline.cli.options import DataRoot, Home, Json
 from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
 from pipeline.cli.review import compare, export, report, schema, show
@@ -37,7 +37,7 @@ def spaces() -> None:
 def doctor(
     name: Annotated[str | None, typer.Argument(help="A sweep whose record is to be looked through.")] = None,
     home: Home = None,
-    data_root: Annotated[Path | None, typer.Option()] = None,
+    data_root: DataRoot = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster, whose nodes are looked at: auto, or HOST:PORT.")
     ] = None,

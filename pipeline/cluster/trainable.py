@@ -87,7 +87,8 @@ class Trainable(tune.Trainable):
                 f"its features are {features}, and the sweep is measured in {run.features}: another type of CPU, "
                 "or another build, learns others; valid: nodes of one type, or a cache that all share"
             )
-        return attempt(Task(spec, run.seed, run.objective, run.replicate is not None), store, *places)
+        task = Task(spec, run.seed, run.objective, run.replicate is not None)
+        return attempt(task, store, *places, threads=self._premises.threads)
 
     def cleanup(self) -> None:
         self._leave()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pipeline.metrics.content import content_of
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import TAIL
@@ -49,7 +50,8 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
         check_whole(store.folder / found[0], found[1])
         check_provenance(store.folder / found[0], found[1], spec, seed)
         check_units(store.folder / found[0], found[1], evaluator.dataset)
-    state = initial(spec, evaluator.dataset, seed, restored=found is not None)
+    content = content_of(spec, evaluator.dataset, evaluator.cache)
+    state = initial(spec, evaluator.dataset, seed, restored=found is not None, content=content)
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if state.drawn:
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
