@@ -70,7 +70,7 @@ def report(state: SweepState, folder: Path) -> list[Upload]:
     from pipeline.report.page.figures import charts
     from pipeline.report.page.page import REPORT, html
 
-    drawn = charts(state)
+    drawn = charts(state, folder)
     page = Upload(SWEEP, Path(REPORT), "report", text=html(state, folder, drawn))
     return [page, *(Upload(SWEEP, Path(f"{each.name}.svg"), "report/figures", text=svg(each)) for each in drawn)]
 

@@ -1,4 +1,4 @@
-"""What MLflow is to hold of votes on a sweep's samples: a share of preferences with each trial, and the ranking with the
+"""What MLflow is to hold of votes on a sweep's samples: a share of preferences with each trial, the ranking with the
 sweep. No mlflow in here."""
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def points(found: Judgement) -> Mapping[Key, list[Point]]:
 def uploads(found: Judgement, folder: Path) -> list[Upload]:
     """The ranking as a table, which MLflow shows as one, and the votes themselves."""
     columns = ["trial", "share", "share_low", "share_high", "first", "won", "lost", "even"]
-    data = [
-        [row.player, row.share, *row.interval, row.first, row.won, row.lost, row.even] for row in found.rows
-    ]
+    data = [[row.player, row.share, *row.interval, row.first, row.won, row.lost, row.even] for row in found.rows]
     table = json.dumps({"columns": columns, "data": data})
     return [
         Upload(SWEEP, Path(RANKING), "judge", text=table, table=True),
