@@ -45,7 +45,7 @@ def test_one_without_pictures_is_left_out_and_one_alone_is_refused(picked: Made,
     assert without_pictures(made.state(), found) == [2]
     bare = Made(tmp_path / "bare", trials=6).searched()
     bare.pictures([3])
-    with pytest.raises(InputError, match="bare: of its trials with a score .* found trial 3; valid: two or more"):
+    with pytest.raises(InputError, match=r"bare: of its trials with a score .* found trial 3; valid: two or more"):
         contestants(bare.state(), bare.folder, None)
 
 

@@ -61,7 +61,7 @@ def judged_chart(found: Judgement) -> Chart:
     return Chart(
         "judged",
         "Judged by eye, blind",
-        "How often a trial is preferred to each of the others, with its 95% interval (Bradley and Terry 1952); 50% is as "
+        "How often a trial is preferred to each other one, with its 95% interval (Bradley and Terry 1952); 50% is as "
         "often as not.",
         Axis("preferred, %"),
         Axis("", categories=tuple(f"trial {row.player}: {row.won} won, {row.lost} lost" for row in rows)),
