@@ -8,8 +8,8 @@ import pytest
 from pipeline.judging.judgement import judgement
 from pipeline.judging.votes import Entry, Shown, add
 from pipeline.tracking.tracker import default_uri, run_ids, sync
-from tests.tracking.realistic import SEED, finished
 from tests.tracking.reading import mlflow_client, points_in
+from tests.tracking.realistic import SEED, finished
 
 
 def vote(folder: Path, number: int, left: int, right: int) -> None:
