@@ -21,6 +21,7 @@ VERBS = {
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
     "report": "-o --out --figures --home",
     "export": "-o --out --home",
+    "judge": "--top --port --home",
     "compare": "--home --json",
     "show": "--home",
     "schema": "",
@@ -28,7 +29,7 @@ VERBS = {
     "stop": "--home",
     "status": "--home --json",
     "sync": "--home --tracking-uri",
-    "ui": "--home --tracking-uri",
+    "ui": "--compare --home --tracking-uri",
     "train": "--seed --budget --set --data-root -o --out --home --json",
     "generate": "-n --columns --class --truncation --trust-code --interpolate --translate --enlarge --to --explore "
     "--strength --seed -o --out",

@@ -1,9 +1,10 @@
-"""The finalists of a pick: a dot a fresh seed, and the interval of their mean."""
+"""The finalists: by a pick a dot a fresh seed and the interval of their mean, by eye how often each is preferred."""
 
 from __future__ import annotations
 
 import math
 
+from pipeline.judging.judgement import Judgement
 from pipeline.picking.standing import confirmed_score
 from pipeline.picking.verdict import Verdict
 from pipeline.record.state import SweepState
@@ -51,4 +52,31 @@ def finalists_chart(state: SweepState, found: Verdict) -> Chart:
         Axis(objective(state), log=wide([end for end in ends if math.isfinite(end)])),
         Axis("", categories=names),
         (seeds, means),
+    )
+
+
+def judged_chart(found: Judgement) -> Chart:
+    """How often eyes prefer each trial to the others; the most liked above."""
+    rows = list(reversed(found.rows))
+    return Chart(
+        "judged",
+        "Judged by eye, blind",
+        "How often a trial is preferred to each other one, with its 95% interval (Bradley and Terry 1952); 50% is as "
+        "often as not.",
+        Axis("preferred, %"),
+        Axis("", categories=tuple(f"trial {row.player}: {row.won} won, {row.lost} lost" for row in rows)),
+        (
+            Series(
+                "preferred, 95%",
+                "best",
+                tuple(100 * row.share for row in rows),
+                tuple(float(place) for place in range(len(rows))),
+                "dots",
+                tuple(f"trial {row.player}: {row.share:.0%}" for row in rows),
+                low=tuple(100 * row.interval[0] for row in rows),
+                high=tuple(100 * row.interval[1] for row in rows),
+                mark="diamond",
+                strong=True,
+            ),
+        ),
     )

@@ -37,7 +37,7 @@ class Question:
 
 
 class Session:
-    """Answers the page. Several pages or servers at once are as good as one: the votes are read anew for each question."""
+    """Answers the page. Several pages or servers at once are as good as one: votes are read anew for each question."""
 
     def __init__(self, state: SweepState, folder: Path, among: Sequence[Contestant]) -> None:
         self.state, self.folder, self.among = state, folder, among

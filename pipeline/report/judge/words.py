@@ -81,9 +81,10 @@ def _conclusions(state: SweepState, found: Judgement, rows: tuple[Row, ...]) -> 
         first = min(known, key=lambda row: sign * (row.measured or 0.0))
         agrees = first.trial == best.trial
         lines.append(
-            f"{state.metric} agrees: trial {best.trial} is its first too"
+            f"eyes and {state.metric} agree on the first"
             if agrees
-            else f"{state.metric} says otherwise: its first is trial {first.trial} ({number(first.measured)})"
+            else f"eyes and {state.metric} differ: by {state.metric} trial {first.trial} is the first "
+            f"({number(first.measured)}, trial {best.trial} has {number(best.measured)})"
         )
     return lines
 

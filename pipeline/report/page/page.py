@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.judging.judgement import judgement
 from pipeline.picking.verdict import standing
 from pipeline.record.events import SweepBegan, every
 from pipeline.record.home import EVENTS
@@ -19,6 +20,7 @@ from pipeline.record.state import SweepState
 from pipeline.report.audit import left
 from pipeline.report.charts.chart import COLOURS, GLYPHS, MARKS, Chart, Parallel
 from pipeline.report.insight import insight
+from pipeline.report.judge.words import said as judged_words
 from pipeline.report.markdown import evidence_line
 from pipeline.report.numbers import clock, number
 from pipeline.report.page import pictures
@@ -58,7 +60,7 @@ def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | No
     environment = Environment(
         loader=PackageLoader("pipeline.report.page", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    drawn = charts(state) if drawn is None else drawn
+    drawn = charts(state, folder) if drawn is None else drawn
     return environment.get_template("page.html").render(
         **_content(state, folder, drawn),
         css=Markup((own / "page.css").read_text(encoding="utf-8")),
@@ -103,6 +105,7 @@ def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel])
     if not found and state.default is not None and state.default.number not in pictured and pictured:
         pictured.append(state.default.number)
     shown = said.trial
+    judged = judgement(folder)
     return {
         "state": state,
         "answer": said,
@@ -112,6 +115,7 @@ def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel])
         "slices": [chart for name, chart in names.items() if name.startswith("slice-")],
         "strips": pictures.strips(state, folder, pictured),
         "nearest": pictures.nearest(state, folder, shown) if shown is not None else [],
+        "judged": judged_words(state, judged).lines if judged else (),
         "board": leaderboard(state, shown),
         "ends": _ends(state),
         "saved": _saved(state),

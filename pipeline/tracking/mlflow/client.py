@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import getpass
+import json
 import logging
 import os
 import shutil
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 POINTS, PARAMS, TAGS = 1000, 100, 100  # what MLflow takes in one call
+TABLES = "mlflow.loggedArtifacts"  # the tag by which MLflow's page knows an artifact as a table
 
 log = logging.getLogger(__name__)
 
@@ -210,6 +212,8 @@ class MlflowRuns:
             return
         if upload.tag:
             self.client.set_tag(run_id, upload.tag, upload.name)
+        if upload.table:
+            self.client.set_tag(run_id, TABLES, json.dumps([{"path": upload.name, "type": "table"}]))
         if upload.at:
             self._add_to_grid(run_id, path, *upload.at)
 
