@@ -46,10 +46,10 @@ def judge(
             server.over.wait()
         except KeyboardInterrupt:
             stopped = True
-    found = judgement(sweep.folder)
-    if found is not None:
-        console.print(ranking_table(state, found))
-        for line in said(state, found).lines:
+    ranked = judgement(sweep.folder)
+    if ranked is not None:
+        console.print(ranking_table(state, ranked))
+        for line in said(state, ranked).lines:
             console.print(line, highlight=False, soft_wrap=True)
     if stopped:
         typer.echo(f"go on with: {command('judge', sweep.folder)}", err=True)

@@ -66,13 +66,13 @@ def compare(
     from pipeline.report.compare import comparison_table, words
     from pipeline.sweeps.sweep import Sweep
 
-    found = compared([Sweep.open(name, home=home).state() for name in sweeps])
+    comparison = compared([Sweep.open(name, home=home).state() for name in sweeps])
     if as_json:
-        print(dumps(found.document()))
+        print(dumps(comparison.document()))
         return
     console = Console()
-    console.print(comparison_table(found))
-    console.print(words(found), highlight=False, soft_wrap=True)
+    console.print(comparison_table(comparison))
+    console.print(words(comparison), highlight=False, soft_wrap=True)
 
 
 def show(
@@ -88,11 +88,11 @@ def show(
 
     sweep = Sweep.open(name, home=home)
     state = sweep.state()
-    found = trial_of(state, trial)
+    shown_trial = trial_of(state, trial)
     console = Console()
-    console.print(shown(state, found, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
+    console.print(shown(state, shown_trial, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
     console.print("\nits spec, to take along (gansweep train FILE):\n", style="dim", highlight=False)
-    print(spec_yaml(state, found), end="")
+    print(spec_yaml(state, shown_trial), end="")
 
 
 def schema() -> None:

@@ -225,11 +225,11 @@ def status(
     best = state.best_trial
     for line in [*summary(state), *insight(state, best.number if best else None)]:
         console.print(line, highlight=False, soft_wrap=True)
-    if (found := standing(state)) is not None:
+    if (verdict := standing(state)) is not None:
         console.print()
-        console.print(table(found, console.width))
+        console.print(table(verdict, console.width))
         around = plateau(state)
-        for line in [*conclusions(found, state), *(robustness(around) if around else [])]:
+        for line in [*conclusions(verdict, state), *(robustness(around) if around else [])]:
             console.print(line, highlight=False, soft_wrap=True)
 
 

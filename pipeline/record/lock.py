@@ -40,10 +40,10 @@ class Seen(NamedTuple):
     def holder(self) -> dict[str, Any]:
         """What it says; nothing where it is damaged."""
         try:
-            found = json.loads(self.content)
+            about = json.loads(self.content)
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return about if isinstance(about, dict) else {}
 
 
 @dataclass(frozen=True)

@@ -112,13 +112,13 @@ def _sweep(state: SweepState) -> Sweep:
 
 
 def _why_not(sweeps: Sequence[Sweep]) -> str | None:
-    for what, found in (
+    for what, theirs in (
         ("objectives", [each.metric for each in sweeps]),
         ("data", [each.data or "none prepared" for each in sweeps]),
         ("features", [each.features or "none" for each in sweeps]),
     ):
-        if len(set(found)) > 1:
-            return f"they cannot be ranked: their {what} differ ({', '.join(dict.fromkeys(found))})"
+        if len(set(theirs)) > 1:
+            return f"they cannot be ranked: their {what} differ ({', '.join(dict.fromkeys(theirs))})"
     without = [each.name for each in sweeps if each.best is None and each.confirmed is None]
     return f"they cannot be ranked: {', '.join(without)} has no completed trial" if without else None
 
@@ -148,15 +148,15 @@ def _differing(trees: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     return {key: values for key, values in rows.items() if any(value != values[0] for value in values[1:])}
 
 
-def comparison_table(found: Comparison) -> Table:
+def comparison_table(comparison: Comparison) -> Table:
     """A column a sweep."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
     table.add_column("")
-    for each in found.sweeps:
+    for each in comparison.sweeps:
         table.add_column(each.name, overflow="fold")
-    for name, cells in _rows(found.sweeps).items():
+    for name, cells in _rows(comparison.sweeps).items():
         table.add_row(Text(name, style="dim"), *cells)
-    for title, differing in (("what each would take:", found.params), ("their files:", found.differs)):
+    for title, differing in (("what each would take:", comparison.params), ("their files:", comparison.differs)):
         if differing:
             table.add_row()
             table.add_row(Text(title, style="bold"))
@@ -188,8 +188,8 @@ def _with_trial(value: float | None, trial: int | None) -> str:
     return "–" if value is None else f"{number(value)} (trial {trial})"
 
 
-def words(found: Comparison) -> str:
+def words(comparison: Comparison) -> str:
     """The ranking in a line, or why there is none."""
-    if not found.order:
-        return found.why_not or "they cannot be ranked: not all of them have a score"
-    return f"by {found.by}: {' before '.join(found.order)}"
+    if not comparison.order:
+        return comparison.why_not or "they cannot be ranked: not all of them have a score"
+    return f"by {comparison.by}: {' before '.join(comparison.order)}"

@@ -79,5 +79,5 @@ def with_weight_of_r1(tree: Any) -> Any:
 
 
 def _section(tree: Any, key: str) -> Mapping[str, Any]:
-    found = tree.get(key) if isinstance(tree, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    section = tree.get(key) if isinstance(tree, Mapping) else None
+    return section if isinstance(section, Mapping) else {}

@@ -106,6 +106,6 @@ class Sweep(Setup):
             session = Session(self, Errand("pick", neighbours.verb(perturb), self.launch.max_time), watch)
             with session.opened() as given:
                 state = session.drive(PickDriver(given, order))
-        found = verdict(state)
+        picked = verdict(state)
         write(self.folder / BEST, state)
-        return found
+        return picked

@@ -79,9 +79,9 @@ def _checkpoints(state: SweepState, run: Run, place: Path) -> list[tuple[str, Pa
     """The best and the last; of a run that a rung stopped the best alone is kept."""
     best = run.best(state.metric)
     named = {m.images: m.checkpoint for m in run.measurements if m.checkpoint}
-    found = []
+    checkpoints = []
     if best and best[0] in named:
-        found.append(("checkpoint.best", place / str(named[best[0]])))
+        checkpoints.append(("checkpoint.best", place / str(named[best[0]])))
     if run.images in named and run.end_reason != "rung":
-        found.append(("checkpoint.last", place / str(named[run.images])))
-    return found
+        checkpoints.append(("checkpoint.last", place / str(named[run.images])))
+    return checkpoints

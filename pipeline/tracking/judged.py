@@ -15,9 +15,9 @@ from pipeline.tracking.projection import SWEEP, Key, Point, milliseconds
 RANKING = "ranking.json"
 
 
-def points(found: Judgement) -> Mapping[Key, list[Point]]:
+def points(ranked: Judgement) -> Mapping[Key, list[Point]]:
     """By the number of votes. The time is the last vote's, so that what is sent twice is one point."""
-    at = {"time": milliseconds(found.last), "step": found.votes}
+    at = {"time": milliseconds(ranked.last), "step": ranked.votes}
     of_trials: dict[Key, list[Point]] = {
         (row.player, None): [
             Point("judge/share", row.share, **at),
@@ -25,16 +25,16 @@ def points(found: Judgement) -> Mapping[Key, list[Point]]:
             Point("judge/share_high", row.interval[1], **at),
             Point("judge/first", row.first, **at),
         ]
-        for row in found.rows
+        for row in ranked.rows
     }
-    best = found.rows[0].player
-    return of_trials | {SWEEP: [Point("judge/votes", found.votes, **at), Point("judge/best_trial", best, **at)]}
+    best = ranked.rows[0].player
+    return of_trials | {SWEEP: [Point("judge/votes", ranked.votes, **at), Point("judge/best_trial", best, **at)]}
 
 
-def uploads(found: Judgement, folder: Path) -> list[Upload]:
+def uploads(ranked: Judgement, folder: Path) -> list[Upload]:
     """The ranking as a table, which MLflow shows as one, and the votes themselves."""
     columns = ["trial", "share", "share_low", "share_high", "first", "won", "lost", "even"]
-    data = [[row.player, row.share, *row.interval, row.first, row.won, row.lost, row.even] for row in found.rows]
+    data = [[row.player, row.share, *row.interval, row.first, row.won, row.lost, row.even] for row in ranked.rows]
     table = json.dumps({"columns": columns, "data": data})
     return [
         Upload(SWEEP, Path(RANKING), "judge", text=table, table=True),

@@ -55,9 +55,9 @@ class Projector:
         points: dict[Key, list[Point]] = {}
         touched: set[Key] = set()
         for line in lines:
-            found, changed = apply(self.state, line)
+            added, changed = apply(self.state, line)
             touched |= changed
-            for key, more in found.items():
+            for key, more in added.items():
                 points.setdefault(key, []).extend(more)
         self._send(touched | points.keys(), points)
         if lines:
@@ -102,14 +102,14 @@ class Projector:
         has it too, once nobody is at work on the sweep."""
         path = self.folder / VOTES
         size = path.stat().st_size if path.exists() else 0
-        found = judgement(self.folder) if size != self.memory.judged else None
-        if found is not None:
-            for key, points in judged.points(found).items():
+        ranked = judgement(self.folder) if size != self.memory.judged else None
+        if ranked is not None:
+            for key, points in judged.points(ranked).items():
                 if key in self.runs.ids:
                     self.runs.send(key, view(self.state, key), points)
             ended = self.state.driver is not None and "started" not in (self.state.searching, self.state.picking)
             reports = report(self.state, self.folder) if ended else []
-            for upload in [*judged.uploads(found, self.folder), *reports]:
+            for upload in [*judged.uploads(ranked, self.folder), *reports]:
                 self.runs.upload(upload)
         if size != self.memory.judged:
             self.memory.judged = size

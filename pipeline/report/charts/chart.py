@@ -112,5 +112,5 @@ class Parallel:
 
 def wide(values: Sequence[float]) -> bool:
     """Whether values are to be seen on a logarithmic axis: all positive, the largest over 10 times the least."""
-    found = [value for value in values if math.isfinite(value)]
-    return bool(found) and min(found) > 0 and max(found) > WIDE * min(found)
+    finite = [value for value in values if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > WIDE * min(finite)

@@ -13,11 +13,11 @@ from pipeline.report.charts.runs import objective
 from pipeline.report.numbers import number
 
 
-def finalists_chart(state: SweepState, found: Verdict) -> Chart:
+def finalists_chart(state: SweepState, verdict: Verdict) -> Chart:
     """Best above. A failed seed has no score; how many there were is in the name."""
-    rows = list(reversed(found.rows))
+    rows = list(reversed(verdict.rows))
     names = tuple(
-        f"trial {row.trial}{' (default)' if row.trial == found.default else ''}, {row.healthy} of {row.seeds} healthy"
+        f"trial {row.trial}{' (default)' if row.trial == verdict.default else ''}, {row.healthy} of {row.seeds} healthy"
         for row in rows
     )
     dots, at, said = list[float](), list[float](), list[str]()
@@ -55,9 +55,9 @@ def finalists_chart(state: SweepState, found: Verdict) -> Chart:
     )
 
 
-def judged_chart(found: Judgement) -> Chart:
+def judged_chart(judgement: Judgement) -> Chart:
     """How often eyes prefer each trial to the others; the most liked above."""
-    rows = list(reversed(found.rows))
+    rows = list(reversed(judgement.rows))
     return Chart(
         "judged",
         "Judged by eye, blind",

@@ -49,16 +49,16 @@ def log_ticks(values: list[float]) -> list[float]:
 
 
 def _axis(axis: Axis, values: Sequence[tuple[float, ...]], whole: bool = False) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
+    layout: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
     if axis.log:
         ticks = log_ticks([value for each in values for value in each if math.isfinite(value) and value > 0])
-        found |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+        layout |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     if whole:
-        found |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
+        layout |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
     if axis.categories:
-        found |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
-        found["range"] = [-0.6, len(axis.categories) - 0.4]
-    return found
+        layout |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
+        layout["range"] = [-0.6, len(axis.categories) - 0.4]
+    return layout
 
 
 def _trace(chart: Chart, series: Series) -> Any:
@@ -92,11 +92,11 @@ def _interval(series: Series) -> dict[str, Any] | None:
 
 
 def _rounded(values: tuple[float, ...]) -> list[float | int | None]:
-    found: list[float | int | None] = []
+    rounded: list[float | int | None] = []
     for value in values:
         short = float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-        found.append(int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else short)
-    return found
+        rounded.append(int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else short)
+    return rounded
 
 
 def _parallel(chart: Parallel) -> go.Figure:

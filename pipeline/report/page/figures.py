@@ -24,8 +24,8 @@ def charts(state: SweepState, folder: Path | None = None) -> list[Chart | Parall
     if not state.ranking():
         return []
     space, where = from_tree(state.space, state.source).space, folder or state.folder
-    found = list(_charts(state, space, judgement(where) if where else None))
-    return [chart for chart in found if isinstance(chart, Parallel) or any(series.x for series in chart.series)]
+    drawn = list(_charts(state, space, judgement(where) if where else None))
+    return [chart for chart in drawn if isinstance(chart, Parallel) or any(series.x for series in chart.series)]
 
 
 def _charts(state: SweepState, space: Space, judged: Judgement | None) -> Iterator[Chart | Parallel]:

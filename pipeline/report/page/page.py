@@ -78,12 +78,12 @@ def _within_script(text: str) -> str:
 def _data(drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
     from pipeline.report.charts.interactive import figure
 
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for chart in drawn:
-        found[chart.name] = figure(chart).to_plotly_json()
+        data[chart.name] = figure(chart).to_plotly_json()
         if isinstance(chart, Parallel):
-            found[chart.name]["trials"] = chart.trials
-    return found
+            data[chart.name]["trials"] = chart.trials
+    return data
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ class Ended:
 
 
 def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
-    found, said = standing(state), answer(state, folder)
+    verdict, said = standing(state), answer(state, folder)
     space = from_tree(state.space, state.source).space
     regions = failure_regions(state, space)
     names = {chart.name: chart for chart in drawn}
-    pictured = [row.trial for row in found.rows] if found else [t.number for t in state.ranking()[:PICTURED]]
-    if not found and state.default is not None and state.default.number not in pictured and pictured:
+    pictured = [row.trial for row in verdict.rows] if verdict else [t.number for t in state.ranking()[:PICTURED]]
+    if not verdict and state.default is not None and state.default.number not in pictured and pictured:
         pictured.append(state.default.number)
     shown = said.trial
     judged = judgement(folder)
@@ -148,14 +148,14 @@ def _parameters(state: SweepState, trial: int | None) -> list[tuple[str, str, st
 def _ends(state: SweepState) -> list[Ended]:
     ended = [run for run in state.runs if run.end_reason]
     counts = Counter(str(run.end_reason) for run in ended)
-    found = []
+    ends = []
     for reason in sorted(counts, key=END_REASONS.index):
         mine = [run for run in ended if run.end_reason == reason]
         lines = [f"trial {run.trial}: {evidence_line(reason, run.evidence)}" for run in mine if reason != "completed"]
         more = [f"and {len(lines) - EXAMPLES} more"] if len(lines) > EXAMPLES else []
         share = f"{counts[reason] / len(ended):.0%}"
-        found.append(Ended(reason, counts[reason], share, (*lines[:EXAMPLES], *more)))
-    return found
+        ends.append(Ended(reason, counts[reason], share, (*lines[:EXAMPLES], *more)))
+    return ends
 
 
 def _saved(state: SweepState) -> str:

@@ -49,9 +49,9 @@ def _runs(folder: Path, uri: str, trials: Sequence[int]) -> list[str]:
     return [ids[trial] for trial in trials]
 
 
-def _numbers(found: Sequence[int]) -> str:
-    whole = len(found) > 8 and found == list(range(found[-1] + 1))
-    return f"0 to {found[-1]}" if whole else ", ".join(map(str, found)) or "none yet"
+def _numbers(numbers: Sequence[int]) -> str:
+    whole = len(numbers) > 8 and numbers == list(range(numbers[-1] + 1))
+    return f"0 to {numbers[-1]}" if whole else ", ".join(map(str, numbers)) or "none yet"
 
 
 def _experiment(folder: Path, uri: str) -> str:
