@@ -52,7 +52,7 @@ class Asked:
         return self.wanted.count or ROWS, self.wanted.columns or COLUMNS
 
     def latents(self, count: int) -> Tensor:
-        return latent.draw(self.found.spec.latent, count, self.randomness)
+        return latent.draw(self.trained.spec.latent, count, self.randomness)
 
     def inputs(self, latents: Tensor) -> dict[str, Tensor]:
         if self.label is None:

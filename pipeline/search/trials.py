@@ -125,7 +125,7 @@ class Trials:
 
 
 def _penalty(values: list[float], minimise: bool) -> float:
-    """A finite value worse than any of `found`, the least and the most, by as much as those spread."""
+    """A finite value worse than any of `values`, the least and the most, by as much as those spread."""
     if not values:
         return 1.0 if minimise else -1.0
     least, most = values

@@ -193,7 +193,7 @@ def _realise(node: _Node, choose: Callable[[Parameter], Any], point: Point, sour
 
 
 def _label(value: Any, labels: Mapping[str, Any]) -> Any:
-    """The label that was written, where YAML took it for something else: 007, 1e3, null; `found` where it is none, or
+    """The label that was written, where YAML took it for something else: 007, 1e3, null; `value` where it is none, or
     could be several."""
     if isinstance(value, str):
         return value
