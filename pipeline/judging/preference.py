@@ -64,7 +64,10 @@ def strengths(results: Sequence[Result]) -> list[Strength]:
 def _posterior(players: list[int], results: Sequence[Result]) -> tuple[Any, Any]:
     """The most probable strengths, and their covariance."""
     place = {player: at for at, player in enumerate(players)}
-    one, other = np.array([place[first] for first, _, _ in results]), np.array([place[second] for _, second, _ in results])
+    one, other = (
+        np.array([place[first] for first, _, _ in results]),
+        np.array([place[second] for _, second, _ in results]),
+    )
     got = np.array([result[2] for result in results])
     design = np.zeros((len(results), len(players)))
     rows = np.arange(len(results))
