@@ -30,7 +30,7 @@ def judge(
     from pipeline.record.home import command
     from pipeline.report.judge.server import serving
     from pipeline.report.judge.session import Session
-    from pipeline.report.judge.words import ranking_table, said
+    from pipeline.report.judged import ranking_table, said
     from pipeline.sweeps.sweep import Sweep
 
     sweep = Sweep.open(name, home=home)

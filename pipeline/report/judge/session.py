@@ -18,7 +18,7 @@ from pipeline.judging.contestants import Contestant, Picture, next_pair, wanted
 from pipeline.judging.judgement import judgement
 from pipeline.judging.votes import Choice, Entry, add, votes
 from pipeline.record.state import SweepState
-from pipeline.report.judge.words import said
+from pipeline.report.judged import said
 from pipeline.report.numbers import number
 from pipeline.report.page import pictures
 

@@ -20,7 +20,7 @@ from pipeline.record.state import SweepState
 from pipeline.report.audit import left
 from pipeline.report.charts.chart import COLOURS, GLYPHS, MARKS, Chart, Parallel
 from pipeline.report.insight import insight
-from pipeline.report.judge.words import said as judged_words
+from pipeline.report.judged import said as judged_words
 from pipeline.report.markdown import evidence_line
 from pipeline.report.numbers import clock, number
 from pipeline.report.page import pictures
