@@ -56,6 +56,9 @@ def export(
 
 def compare(
     sweeps: Annotated[list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.")],
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The same as an HTML page that needs no network.")
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +69,13 @@ def compare(
     from pipeline.report.compare import comparison_table, words
     from pipeline.sweeps.sweep import Sweep
 
-    comparison = compared([Sweep.open(name, home=home).state() for name in sweeps])
+    states = [Sweep.open(name, home=home).state() for name in sweeps]
+    comparison = compared(states)
+    if output is not None:
+        from pipeline.report.page.side_by_side import write
+
+        write(comparison, states, output)
+        typer.echo(f"page: {output}", err=True)
     if as_json:
         print(dumps(comparison.document()))
         return

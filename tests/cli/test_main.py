@@ -22,7 +22,7 @@ VERBS = {
     "report": "-o --out --figures --home",
     "export": "-o --out --home",
     "judge": "--top --port --home",
-    "compare": "--home --json",
+    "compare": "-o --out --home --json",
     "show": "--home",
     "schema": "",
     "replay": "--rules --home --json",

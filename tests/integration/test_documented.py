@@ -28,7 +28,8 @@ CHEAPER = {
 }
 # What stands in a page for a reader's own.
 MEANT = {"NAME": "demo", "COMMAND": "run"}
-# What is not run here, by how it begins, and why. Verb, options and values are checked in tests/test_docs.py all the same.
+# What is not run here, by how it begins, and why. Verb, options and values are checked by
+# tests/test_docs.py all the same.
 ELSEWHERE = {
     "gansweep ui": "serves until it is ended: tests/browser",
     "gansweep judge": "serves until it is ended: tests/browser",

@@ -40,7 +40,11 @@ EXAMPLES = 5  # runs with their evidence, of each reason
 
 def write(state: SweepState, folder: Path, path: Path) -> None:
     """Writes the page of the sweep in `folder`. Raises InputError where `path` cannot be written."""
-    text = html(state, folder)
+    save(html(state, folder), path)
+
+
+def save(text: str, path: Path) -> None:
+    """Writes a page, whole or not at all. Raises InputError where `path` cannot be written."""
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -52,6 +56,12 @@ def write(state: SweepState, folder: Path, path: Path) -> None:
 def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | None = None) -> str:
     """The page as text. Some 5 MB of it are the library that draws its charts (plotly). drawn: the charts, where they
     are made already."""
+    drawn = charts(state, folder) if drawn is None else drawn
+    return rendered("page.html", drawn, _content(state, folder, drawn))
+
+
+def rendered(template: str, drawn: Sequence[Chart | Parallel], content: dict[str, Any]) -> str:
+    """A page of this folder, with its style, its script, its charts and the library that draws them."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -60,14 +70,15 @@ def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | No
     environment = Environment(
         loader=PackageLoader("pipeline.report.page", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    drawn = charts(state, folder) if drawn is None else drawn
-    return environment.get_template("page.html").render(
-        **_content(state, folder, drawn),
+    text = environment.get_template(template).render(
+        **content,
+        charts={chart.name: chart for chart in drawn},
         css=Markup((own / "page.css").read_text(encoding="utf-8")),
         js=Markup((own / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(_within_script(get_plotlyjs())) if drawn else "",
         data=Markup(_within_script(json.dumps(_data(drawn), separators=(",", ":")))),
     )
+    return text.lstrip()
 
 
 def _within_script(text: str) -> str:
@@ -105,15 +116,14 @@ def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel])
     if not verdict and state.default is not None and state.default.number not in pictured and pictured:
         pictured.append(state.default.number)
     shown = said.trial
-    judged = judgement(folder)
+    judged, strips = judgement(folder), pictures.strips(state, folder, pictured)
     return {
         "state": state,
         "answer": said,
         "measured": state.metric + measured_in(state.features),
         "parameters": _parameters(state, shown),
-        "charts": names,
         "slices": [chart for name, chart in names.items() if name.startswith("slice-")],
-        "strips": pictures.strips(state, folder, pictured),
+        "strips": strips,
         "nearest": pictures.nearest(state, folder, shown) if shown is not None else [],
         "judged": judged_words(state, judged).lines if judged else (),
         "board": leaderboard(state, shown),
