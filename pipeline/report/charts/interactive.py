@@ -14,6 +14,7 @@ SCALE = [[0.0, "#8a8f98"], [0.2, "#8a8f98"], [0.2001, "#b9d7ee"], [0.6, "#4a9bd4
 DIGITS = 5  # of what is drawn: the page stays small
 SMALL = 8  # counts up to it have a line each
 _BAR, _ROW = 26, 44  # pixels of a lying bar, of a finalist
+_BELOW, _AROUND = 70, 62  # pixels from the axis to the legend, and of a chart that are not its axes'
 
 
 def figure(chart: Chart | Parallel) -> go.Figure:
@@ -22,14 +23,15 @@ def figure(chart: Chart | Parallel) -> go.Figure:
         return _parallel(chart)
     drawn = go.Figure([_trace(chart, series) for series in chart.series])
     lying = bool(chart.y.categories)
-    rows = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
+    tall = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
+    height = 110 + tall * max(len(chart.y.categories), 2) if lying else 380
     drawn.update_layout(
         barmode="stack",
         xaxis=_axis(chart.x, [series.x for series in chart.series]),
         yaxis=_axis(chart.y, [series.y for series in chart.series], any(s.kind == "columns" for s in chart.series)),
-        height=110 + rows * max(len(chart.y.categories), 2) if lying else 380,
+        height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": -0.22, "x": 0, "yanchor": "top"},
+        legend={"orientation": "h", "y": -_BELOW / (height - _AROUND), "x": 0, "yanchor": "top"},
         showlegend=len(chart.series) > 1,
         hovermode="closest",
         template="none",

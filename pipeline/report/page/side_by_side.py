@@ -49,7 +49,7 @@ def html(found: Comparison, states: Sequence[SweepState]) -> str:
             "title": " and ".join(each.name for each in found.sweeps) if len(found.sweeps) < 4 else "sweeps compared",
             "headline": headline(found),
             "ranked": bool(found.order),
-            "said": words(found),
+            "said": words(found).removeprefix("they cannot be ranked: "),
             "cards": [_card(found, at, state) for at, state in enumerate(states)],
             "rows": rows(found.sweeps),
             "params": _written(found.params),
@@ -82,7 +82,7 @@ def _card(found: Comparison, at: int, state: SweepState) -> Card:
         name=each.name,
         state=each.state,
         colour=COLOURS[SWEEPS[at % len(SWEEPS)]],
-        place=found.order.index(each.name) + 1 if each.name in found.order else None,
+        place=_place(found, each),
         **_score(each),
         facts=(
             ("trials", str(each.trials)),
@@ -92,6 +92,12 @@ def _card(found: Comparison, at: int, state: SweepState) -> Card:
         ),
         strip=strips[0] if strips else None,
     )
+
+
+def _place(found: Comparison, each: Sweep) -> int | None:
+    """In the ranking; of equal ones the same."""
+    scores = [found.score(found.of(name)) for name in found.order]
+    return scores.index(found.score(each)) + 1 if each.name in found.order else None
 
 
 def _score(each: Sweep) -> dict[str, str]:
