@@ -160,8 +160,8 @@ def _chosen(state: SweepState) -> dict[str, Any]:
 
 def _differing(trees: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     keys = dict.fromkeys(key for tree in trees for key in tree)
-    found = {key: tuple(tree.get(key) for tree in trees) for key in keys}
-    return {key: values for key, values in found.items() if any(value != values[0] for value in values[1:])}
+    by_key = {key: tuple(tree.get(key) for tree in trees) for key in keys}
+    return {key: values for key, values in by_key.items() if any(value != values[0] for value in values[1:])}
 
 
 def comparison_table(comparison: Comparison) -> Table:

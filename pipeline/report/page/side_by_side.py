@@ -34,37 +34,41 @@ class Card:
     strip: pictures.Strip | None
 
 
-def write(found: Comparison, states: Sequence[SweepState], path: Path) -> None:
+def write(comparison: Comparison, states: Sequence[SweepState], path: Path) -> None:
     """Writes the page of what compare() found in these states. Raises InputError where `path` cannot be written."""
-    save(html(found, states), path)
+    save(html(comparison, states), path)
 
 
-def html(found: Comparison, states: Sequence[SweepState]) -> str:
+def html(comparison: Comparison, states: Sequence[SweepState]) -> str:
     """The page as text."""
-    drawn = _charts(found, states)
+    drawn = _charts(comparison, states)
     return rendered(
         "compare.html",
         drawn,
         {
-            "title": " and ".join(each.name for each in found.sweeps) if len(found.sweeps) < 4 else "sweeps compared",
-            "headline": headline(found),
-            "ranked": bool(found.order),
-            "said": words(found).removeprefix("they cannot be ranked: "),
-            "cards": [_card(found, at, state) for at, state in enumerate(states)],
-            "rows": rows(found.sweeps),
-            "params": _written(found.params),
-            "differs": _written(found.differs),
+            "title": " and ".join(each.name for each in comparison.sweeps)
+            if len(comparison.sweeps) < 4
+            else "sweeps compared",
+            "headline": headline(comparison),
+            "ranked": bool(comparison.order),
+            "said": words(comparison).removeprefix("they cannot be ranked: "),
+            "cards": [_card(comparison, at, state) for at, state in enumerate(states)],
+            "rows": rows(comparison.sweeps),
+            "params": _written(comparison.params),
+            "differs": _written(comparison.differs),
             "alone": [chart for chart in drawn if chart.name.startswith("alone-")],
         },
     )
 
 
-def _charts(found: Comparison, states: Sequence[SweepState]) -> list[Chart]:
+def _charts(comparison: Comparison, states: Sequence[SweepState]) -> list[Chart]:
     """Scores on one axis where they are of one kind, else each on its own."""
-    if found.comparable:
-        drawn = [scores_chart(found.sweeps, states), progress_chart(states)]
+    if comparison.comparable:
+        drawn = [scores_chart(comparison.sweeps, states), progress_chart(states)]
     else:
-        drawn = [_alone(at, each, state) for at, (each, state) in enumerate(zip(found.sweeps, states, strict=True))]
+        drawn = [
+            _alone(at, each, state) for at, (each, state) in enumerate(zip(comparison.sweeps, states, strict=True))
+        ]
     return [chart for chart in (*drawn, fates_chart(states)) if any(series.x for series in chart.series)]
 
 
@@ -73,8 +77,8 @@ def _alone(at: int, each: Sweep, state: SweepState) -> Chart:
     return replace(budget_curve(state), name=f"alone-{at}", title=each.name, about=measured)
 
 
-def _card(found: Comparison, at: int, state: SweepState) -> Card:
-    each = found.sweeps[at]
+def _card(comparison: Comparison, at: int, state: SweepState) -> Card:
+    each = comparison.sweeps[at]
     trial = each.confirmed_trial if each.confirmed is not None else each.best_trial
     assert state.folder is not None
     strips = pictures.strips(state, state.folder, [trial]) if trial is not None else []
@@ -82,7 +86,7 @@ def _card(found: Comparison, at: int, state: SweepState) -> Card:
         name=each.name,
         state=each.state,
         colour=COLOURS[SWEEPS[at % len(SWEEPS)]],
-        place=_place(found, each),
+        place=_place(comparison, each),
         **_score(each),
         facts=(
             ("trials", str(each.trials)),
@@ -94,10 +98,10 @@ def _card(found: Comparison, at: int, state: SweepState) -> Card:
     )
 
 
-def _place(found: Comparison, each: Sweep) -> int | None:
+def _place(comparison: Comparison, each: Sweep) -> int | None:
     """In the ranking; of equal ones the same."""
-    scores = [found.score(found.of(name)) for name in found.order]
-    return scores.index(found.score(each)) + 1 if each.name in found.order else None
+    scores = [comparison.score(comparison.of(name)) for name in comparison.order]
+    return scores.index(comparison.score(each)) + 1 if each.name in comparison.order else None
 
 
 def _score(each: Sweep) -> dict[str, str]:
