@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.space.check import to_build
 from pipeline.space.load import load, load_trial
 from pipeline.training.loop import Task, training
 from pipeline.training.state import initial
@@ -73,8 +74,7 @@ def test_the_data_and_features_of_the_docs_are_taken(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(
         blocks(ROOT / "docs" / "own-parts.md", "yaml")[0].replace('"parts.py', f'"{tmp_path}/parts.py')
     )
-    spec, _, _ = load_trial(str(tmp_path / "x.yaml"))
-    preflight([spec], tmp_path, None)
+    preflight(to_build(load(str(tmp_path / "x.yaml")).space), tmp_path, None)
     table = resolve(parse(TrialSpec, TOY | {"data": {"name": f"{tmp_path}/parts.py:table"}}, "x"), cuda=False)
     preflight([table], tmp_path, None)
 
