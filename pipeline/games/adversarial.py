@@ -116,7 +116,9 @@ class AdversarialGame(Plain):
 
     def discriminator_loss(self, discriminator: Network, turn: Turn) -> Losses:
         judge = self._judge(discriminator, turn)
-        real, fake = self._reals(turn), self._packs(turn.fakes.detach())
+        slopes = {self._terms[name][0].slope for name in turn.due}
+        real = _sloped(self._reals(turn), "real" in slopes)
+        fake = _sloped(self._packs(turn.fakes), "fake" in slopes)
         (real_scores, real_classes), (fake_scores, fake_classes) = judge(real), judge(fake)
         terms = {"adversarial": self._objective.discriminator(real_scores, fake_scores, *self._smoothing)}
         if real_classes is not None and fake_classes is not None:
@@ -282,3 +284,8 @@ class AdversarialGame(Plain):
         some = fed[: max(len(fed) // spec.shrink, 1)]
         images, styles = generator(some, turn.draw, self._again, True)
         return paths.lengths(images, styles, turn.randomness)
+
+
+def _sloped(x: Tensor, wanted: bool) -> Tensor:
+    """`x` alone, without what it was made by, and where wanted so that scores have a slope at it."""
+    return x.detach().requires_grad_(wanted)

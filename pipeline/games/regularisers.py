@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -35,10 +35,11 @@ Discriminator = Callable[[Tensor], Tensor]
 @dataclass(frozen=True)
 class Seen:
     """What a term of the discriminator's loss is made of. real, fake: what one score is of, (scores, ...): samples,
-    or packs of them as (scores, packing, ...). discriminator: from those to scores, with all input transforms and
-    the condition within. scalars: the term's hyperparameters that enter as numbers, 0-dimensional, so that runs that
-    differ in them alone can share a graph. auxiliary: the state of the term itself. step: from 0, of the side whose
-    steps the term counts (Regulariser.counted)."""
+    or packs of them as (scores, packing, ...). real_scores, fake_scores: of those, with a graph to them where a term
+    that is due takes their slope (Regulariser.slope). discriminator: from samples or packs to scores, with all input
+    transforms and the condition within. scalars: the term's hyperparameters that enter as numbers, 0-dimensional, so
+    that runs that differ in them alone can share a graph. auxiliary: the state of the term itself. step: from 0, of the
+    side whose steps the term counts (Regulariser.counted)."""
 
     discriminator: Discriminator
     real: Tensor
@@ -53,17 +54,23 @@ class Seen:
 
 
 def input_gradient(discriminator: Discriminator, x: Tensor, stacked: bool = False) -> Tensor:
-    """The gradient of D's scores at its input, (batch, ...) like `x`, differentiable once more.
-
-    The scores are summed first: without coupling between samples (batch norm couples them) row i is the gradient
-    of score i. `stacked`: under torch.func transforms, where torch.autograd.grad raises.
-    """
+    """The gradient of D's scores at its input, (batch, ...) like `x`, differentiable once more. `stacked`: under
+    torch.func transforms, where torch.autograd.grad raises."""
     if stacked:
         of_sum: Tensor = torch.func.grad(lambda at: discriminator(at).sum())(x)
         return of_sum
     at = x.detach().requires_grad_(True)
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=True)
+        return slope(discriminator(at), at)
+
+
+def slope(scores: Tensor, x: Tensor) -> Tensor:
+    """The gradient of scores (batch,) at what they are of, (batch, ...) like `x`, differentiable once more.
+
+    The scores are summed first: without coupling between samples (batch norm couples them) row i is the gradient
+    of score i.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     return gradient
 
 
@@ -74,12 +81,12 @@ def squared_norm(gradient: Tensor) -> Tensor:
 
 def r1(seen: Seen, spec: R1Spec) -> Tensor:
     """weight / 2 * |grad D(real)|^2 (Mescheder et al. 2018, eq. 9)."""
-    return 0.5 * seen.scalars["weight"] * squared_norm(input_gradient(seen.discriminator, seen.real))
+    return 0.5 * seen.scalars["weight"] * squared_norm(slope(seen.real_scores, seen.real))
 
 
 def r2(seen: Seen, spec: R2Spec) -> Tensor:
     """weight / 2 * |grad D(fake)|^2 (Mescheder et al. 2018, eq. 10)."""
-    return 0.5 * seen.scalars["weight"] * squared_norm(input_gradient(seen.discriminator, seen.fake))
+    return 0.5 * seen.scalars["weight"] * squared_norm(slope(seen.fake_scores, seen.fake))
 
 
 def wgan_gp(seen: Seen, spec: WganGpSpec) -> Tensor:
@@ -170,12 +177,14 @@ def scheduled(part: Strict) -> bool:
 class Regulariser:
     """A term of D's loss: penalty(seen, its spec). One with a state names its tensors, which begin at 0, and says
     how a step advances them: advance(state, real scores, fake scores, step, its spec). counted: in whose steps the
-    term counts, in Seen.step and as the step that it is advanced by."""
+    term counts, in Seen.step and as the step that it is advanced by. slope: at what the term takes the slope of the
+    scores that are there anyway, which spares it a pass of its own."""
 
     penalty: Callable[[Seen, Any], Tensor]
     state: tuple[str, ...] = ()
     advance: Callable[..., dict[str, Tensor]] | None = None
     counted: Side = "discriminator"
+    slope: Literal["real", "fake"] | None = None
 
 
 def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
@@ -207,11 +216,12 @@ def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
         assert theirs.advance is not None
         return theirs.advance(state, real_scores, fake_scores, step, spec.options)
 
-    return Regulariser(penalty, theirs.state, advance if theirs.advance else None, theirs.counted)
+    return Regulariser(penalty, theirs.state, advance if theirs.advance else None, theirs.counted, theirs.slope)
 
 
 # By the rows of schema/parts.RegularisersSpec.
-R1, R2, WGAN_GP, DRAGAN = Regulariser(r1), Regulariser(r2), Regulariser(wgan_gp), Regulariser(dragan)
+R1, R2 = Regulariser(r1, slope="real"), Regulariser(r2, slope="fake")
+WGAN_GP, DRAGAN = Regulariser(wgan_gp), Regulariser(dragan)
 DRIFT = Regulariser(drift)
 LECAM = Regulariser(lecam, ("real", "fake"), advance_lecam, counted="generator")
 CONSISTENCY = Regulariser(consistency)

@@ -45,6 +45,8 @@ REGULARISERS: dict[str, Regulariser] = {name: at(made) for name, made in Regular
 
 
 def seen(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, **changes: Any) -> Seen:
+    """As a game makes it where a term that is due takes a slope."""
+    real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     chosen: dict[str, Any] = {"randomness": seeded(), "sample_axes": real.dim() - 1} | changes
     return Seen(discriminator, real, fake, discriminator(real), discriminator(fake), **chosen)
 
@@ -132,6 +134,21 @@ def test_r1_and_r2_together_are_the_papers_sum() -> None:
     torch.testing.assert_close(losses.terms["r1"], 4 * 0.3 / 2 * real.square().sum(1))
     torch.testing.assert_close(losses.terms["r2"], 5.0 / 2 * fake.detach().square().sum(1))
     assert float(losses.total().detach()) == pytest.approx(sum(float(t.detach().mean()) for t in losses.terms.values()))
+
+
+def test_r1_and_r2_take_the_slope_of_the_scores_that_are_there() -> None:
+    """As in the authors' code of StyleGAN2 and R3GAN: no pass of their own, and the same augmentation."""
+    game = make(POINTS, regularisers={"r1": {}, "r2": {}})
+    real, fake = some(game, POINTS)
+    passes = []
+
+    def discriminator(x: Tensor, *_: Any) -> Tensor:
+        passes.append(len(x))
+        return x.square().sum(1)
+
+    game.discriminator_loss(discriminator, turn(game, real, fake, due={"r1": 1.0, "r2": 1.0}))
+    assert passes == [len(real), len(fake)]
+    assert not real.requires_grad
 
 
 def test_drift_is_the_squares_of_the_reals_scores() -> None:
