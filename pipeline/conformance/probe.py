@@ -20,7 +20,7 @@ from pipeline.training.attempt import attempt
 from pipeline.training.loop import Task
 
 SECONDS = 5.0
-EVERY = 2_000  # images between the probe's evaluations
+BATCHES = 16  # between the probe's evaluations: of slow networks that is seconds
 
 
 def probe(
@@ -75,7 +75,7 @@ def _train(order: dict[str, Any]) -> None:
     from pipeline.training.store import Store
 
     tree = order["spec"]
-    tree["evaluation"]["every"] = min(tree["evaluation"]["every"], EVERY)
+    tree["evaluation"]["every"] = min(tree["evaluation"]["every"], BATCHES * tree["batch_size"])
     root = Path(order["root"]) if order["root"] else None
     with tempfile.TemporaryDirectory() as folder:
         try:

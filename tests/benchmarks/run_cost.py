@@ -18,7 +18,7 @@ from pipeline.training.attempt import attempt
 from pipeline.training.loop import Task
 
 ROOT = Path(__file__).resolve().parents[2]
-EVALUATIONS = {"digits": 6, "fashion_mnist": 4}  # the first one warms up and is left out
+EVALUATIONS = {"digits": 6, "ring8": 6, "grid25": 6, "fashion_mnist": 4}  # the first one warms up and is left out
 
 
 def shares(preset: str, home: Path, data: Path, folder: Path) -> str:
