@@ -19,10 +19,10 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 demo: env
 	@$(BIN)/python -m pipeline.cli.demo
 
-# The parts in two processes; then whole sweeps, of which each has the machine to itself.
+# The parts, then whole sweeps; each in two processes, a file in one of them.
 test: env
 	$(BIN)/python -m pytest -q $(TOGETHER) --ignore tests/integration --ignore tests/browser
-	$(BIN)/python -m pytest -q tests/integration tests/browser
+	$(BIN)/python -m pytest -q $(TOGETHER) tests/integration tests/browser
 
 fast: env
 	$(BIN)/python -m pytest -q $(TOGETHER) -m "not slow"
