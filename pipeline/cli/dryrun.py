@@ -103,11 +103,14 @@ def _cost(sweep: Any, trials: int, spec: TrialSpec, measured: dict[str, Any]) ->
     asked, of_training = spec.evaluation, spec.evaluation.every / measured["images_per_second"]
     too_much = too_much_evaluation(measured["evaluation_seconds"], of_training, asked.every, asked.share)
     kept = 3 * at_once + 3 * runs  # checkpoints: the last two and the best of each run
+    by = "by a probe of the first sample on one thread"
+    if measured["device"] != spec.device:
+        by += ", without the GPU that a trial asks for: here is none"
     return {
         "trials": f"{trials}, {at_once} at a time" + (f", {runs} runs with their seeds" if runs > trials else ""),
         "images": f"at most {images:,} ({spec.budget.images:,} a run)",
         "time": f"about {clock(seconds)} if no run is stopped early ({measured['images_per_second']:.0f} images/s and "
-        f"{measured['evaluation_seconds']:.2f} s an evaluation, by a probe of the first sample on one thread)",
+        f"{measured['evaluation_seconds']:.2f} s an evaluation, {by})",
         **({"evaluation": too_much} if too_much else {}),
         "disk": f"about {kept * measured['checkpoint_bytes'] / 2**20:.0f} MiB of checkpoints at most",
     }

@@ -20,14 +20,15 @@ from pipeline.training.attempt import attempt
 from pipeline.training.loop import Task
 
 SECONDS = 5.0
+ON_CPU = {"device": "cpu", "precision": "fp32", "memory_format": "contiguous"}
 BATCHES = 16  # between the probe's evaluations: of slow networks that is seconds
 
 
 def probe(
     spec: TrialSpec, objective: str, cache: Path, root: str | None, to_build: Sequence[TrialSpec] = ()
 ) -> dict[str, Any]:
-    """{images_per_second, evaluation_seconds, checkpoint_bytes, gpus, cpus} of one run on one thread, and the {data,
-    features} that it found, as prepare() says them.
+    """{images_per_second, evaluation_seconds, checkpoint_bytes, device, gpus, cpus} of one run on one thread, and the
+    {data, features} that it found, as prepare() says them.
 
     Raises InputError for data that cannot be had, and for one of `to_build` that cannot be built, as a sweep would.
     """
@@ -68,13 +69,17 @@ def _main() -> None:
 
 
 def _train(order: dict[str, Any]) -> None:
-    """Trains what is ordered, with evaluations close together, until SECONDS are over."""
+    """Trains what is ordered, with evaluations close together, until SECONDS are over; without a GPU on the CPU."""
+    import torch
+
     from pipeline.conformance.preflight import preflight
     from pipeline.schema.base import parse
     from pipeline.training.attempt import prepared_data
     from pipeline.training.store import Store
 
-    tree = order["spec"]
+    tree, gpus = order["spec"], torch.cuda.device_count()
+    if tree["device"] == "cuda" and not gpus:
+        tree |= ON_CPU
     tree["evaluation"]["every"] = min(tree["evaluation"]["every"], BATCHES * tree["batch_size"])
     root = Path(order["root"]) if order["root"] else None
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +96,6 @@ def _train(order: dict[str, Any]) -> None:
             print(json.dumps({"error": str(error)}))
             return
         size = max(path.stat().st_size for path in Path(folder).rglob("*.pt"))
-    import torch
 
     steady = measurements[1:] or measurements  # the first one warms up
     images = steady[-1].images - (measurements[0].images if len(measurements) > 1 else 0)
@@ -103,7 +107,8 @@ def _train(order: dict[str, Any]) -> None:
                 "checkpoint_bytes": size,
                 "data": data,
                 "features": features,
-                "gpus": torch.cuda.device_count(),
+                "gpus": gpus,
+                "device": tree["device"],
             }
         )
     )
