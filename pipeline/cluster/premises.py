@@ -20,6 +20,7 @@ class Premises:
     root: Path | None  # where downloaded data sets are or go
     code: dict[str, str]  # the user's own, by path: see plugin.pin
     files: tuple[Path, ...] = ()  # the data set's, which every machine is to have
+    storage: str = ""  # the sweep's, where the machines share no folder; "": they share it
 
     def sent(self) -> dict[str, str]:
         """As plain values, which Ray and Tune pass on untouched."""
@@ -28,6 +29,7 @@ class Premises:
             "root": str(self.root or ""),
             "code": json.dumps(self.code),
             "files": json.dumps([str(path) for path in self.files]),
+            "storage": self.storage,
             "deadline": os.environ.get(VARIABLE, ""),
         }
 
@@ -35,7 +37,7 @@ class Premises:
     def entered(cls, sent: dict[str, str]) -> Premises:
         """In a worker: the user's code is what was sent, and what is written there is shared as the home is."""
         root, files = Path(sent["root"]) if sent["root"] else None, tuple(map(Path, json.loads(sent["files"])))
-        here = cls(Path(sent["cache"]), root, json.loads(sent["code"]), files)
+        here = cls(Path(sent["cache"]), root, json.loads(sent["code"]), files, sent["storage"])
         plugin.pin(here.code)
         share(here.cache.parent)
         if sent["deadline"]:

@@ -107,6 +107,7 @@ class Driver(ABC):
             replicate,
             run.attempt + 1 if run else 1,
             self._session,
+            recorded=run.images if run else 0,
             features=self.state.features,
         )
 

@@ -30,6 +30,7 @@ class Attempt:
     session: str = ""  # of the driver that handed it out: who must hold the sweep for it to write; "": nobody else can
     node: str = ""  # that it is for (see nodes.Node)
     host: str = ""
+    recorded: int = 0  # images up to which its measurements are in the record
     features: str | None = None  # what the sweep's distances are measured in
 
     def check(self) -> None:
