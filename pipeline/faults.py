@@ -57,7 +57,10 @@ def of_node(error: BaseException, storage: Path, files: Sequence[Path]) -> bool:
     """Whether an error out of a run is the machine's: its CUDA does not start, or it does not reach what all machines
     of the sweep are to have. storage: the run's folder; files: of the data set."""
     found = list(_causes(error))
-    if any(isinstance(each, NodeFault | StorageLost) or (isinstance(each, Exception) and CUDA.search(str(each))) for each in found):
+    if any(
+        isinstance(each, NodeFault | StorageLost) or (isinstance(each, Exception) and CUDA.search(str(each)))
+        for each in found
+    ):
         return True
     known = (storage, *files)
     for each in found:

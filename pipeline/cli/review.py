@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Home, Json, Name
+from pipeline.cli.options import Home, Json, Name, Storage
 from pipeline.record.log import dumps
 
 
@@ -20,13 +20,14 @@ def report(
         Path | None, typer.Option(help="A folder for the same figures as SVG and PNG, for papers.")
     ] = None,
     home: Home = None,
+    storage: Storage = None,
 ) -> None:
     """One HTML page that needs no network: what to use, how sure that is, what failed and why."""
     from pipeline.report.page.figures import save_figures
     from pipeline.report.page.page import REPORT, write
     from pipeline.sweeps.sweep import Sweep
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Sweep.open(name, home=home, storage=storage)
     state = sweep.state()
     path = output or sweep.folder / REPORT
     if figures is not None:

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     Name,
     Overrides,
     Space,
+    Storage,
     Tracking,
     Trials,
     seconds,
@@ -40,7 +41,10 @@ def run(
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed.")] = None,
     home: Home = None,
-    storage: Annotated[Path | None, typer.Option(help="A path that all nodes share, in place of the home.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="s3://BUCKET/FOLDER, where nodes share no disk; a path that they do is taken for the home."),
+    ] = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
     gpus_per_trial: Annotated[float, typer.Option(min=0, help="A share such as 0.5 puts two runs on a GPU.")] = 0.0,
@@ -52,6 +56,8 @@ def run(
     another driver is at the sweep, to be tried later."""
     from pipeline.errors import LATER, Busy
     from pipeline.record.home import begun, folder_of, name_of
+    from pipeline.storage.storage import is_url
+    from pipeline.sweeps.bringing import stored
     from pipeline.sweeps.sweep import Sweep
 
     launch: dict[str, Any] = {
@@ -63,7 +69,11 @@ def run(
         "gpu_hours": gpu_hours,
     }
     launch |= {"gpus_per_trial": gpus_per_trial} if gpus_per_trial else {}
-    if resume and not dry_run and begun(there := folder_of(name or name_of(Path(space).stem), storage or home)):
+    place = None if storage and is_url(storage) else storage
+    there = folder_of(name or name_of(Path(space).stem), place or home)
+    if storage and not place:
+        launch["storage"] = storage
+    if resume and not dry_run and (begun(there) or (storage and not place and stored(there.name, storage))):
         typer.echo(f"note: {there.name} has begun, and goes on as it was begun", err=True)
         try:
             drive(Sweep.open(there.name, home=there.parent, trials=trials, **launch), as_json)
@@ -75,7 +85,7 @@ def run(
     told: dict[str, Any] = {
         "name": name,
         "home": home,
-        "storage": storage,
+        "storage": launch.pop("storage", place),
         "trials": trials,
         "seed": seed,
         "looking": dry_run,
@@ -104,6 +114,7 @@ def resume(
     home: Home = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option()] = None,
+    storage: Storage = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though data or code of your own have changed.")
     ] = False,
@@ -124,6 +135,7 @@ def resume(
             concurrency=concurrency,
             tracking_uri=tracking_uri,
             address=address,
+            storage=storage,
         ),
         as_json,
         accept_changes,
@@ -172,6 +184,7 @@ def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
 def status(
     name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
     home: Home = None,
+    storage: Storage = None,
     as_json: Json = False,
 ) -> None:
     """What a sweep, or every sweep, has reached."""
@@ -184,6 +197,8 @@ def status(
     from pipeline.sweeps.sweep import Sweep
 
     if name is None:
+        if storage:
+            raise InputError("--storage: found without a sweep's name; valid: gansweep status NAME --storage URL")
         sweeps, damaged = [], []
         for each in names(home):
             try:
@@ -199,7 +214,7 @@ def status(
             failure.document = None  # printed already
             raise failure
         return
-    sweep = Sweep.open(name, home=home)
+    sweep = Sweep.open(name, home=home, storage=storage)
     state = sweep.state()
     if as_json:
         print(dumps(document(sweep, state)))

@@ -31,7 +31,8 @@ class Keeping:
         self._mirror, self._own = None, False
         if url:
             storage = opened(url, PATIENCE)
-            if self._own := not _sees(attempt):
+            self._own = not _sees(attempt)
+            if self._own:
                 scratch = Path(tempfile.mkdtemp(prefix="gansweep-run-"))
                 self.folder, self.hung = scratch / "run", scratch / SCRATCH / self.hung.name
                 self.folder.mkdir()

@@ -23,6 +23,8 @@ from pipeline.errors import Busy, Superseded, Unreachable
 from pipeline.faults import is_disk_full
 
 NAME = "driver.lock"
+ELSEWHERE = "driver.elsewhere"  # who was seen to drive the sweep elsewhere, in its storage (claim.py), and when
+SEEN = 60.0  # seconds for which that is believed
 GUARD = ".driver.guard"  # held for the moment in which the lock changes hands
 BEAT = 1.0  # seconds
 STALE = 15.0  # seconds without a beat, for a holder whose process cannot be looked at from here
@@ -93,6 +95,15 @@ def holder(folder: Path) -> dict[str, Any] | None:
     if (alive := alive_here(seen.holder)) is not None:
         return seen.holder if alive else None
     return seen.holder if seen.holder and _storage_time(folder) - seen.beat / 1e9 < STALE else None
+
+
+def elsewhere(folder: Path) -> dict[str, Any] | None:
+    """Who was just seen to drive the sweep on another machine, None where nobody was."""
+    try:
+        found = json.loads((folder / ELSEWHERE).read_text())
+        return dict(found["holder"]) if abs(time.time() - found["seen"]) < SEEN else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 class Lock:

@@ -42,7 +42,7 @@ class Segments:
         self._storage, self._next, self._hook = storage, number, hook
         self._waiting: list[bytes] = []
         self._since = 0.0
-        self._failed: GansweepError | None = None  # once for all: the storage was asked for long
+        self.failed: GansweepError | None = None  # once for all: the storage was asked for long
         self._lock = threading.Lock()
 
     def take(self, line: Line, raw: bytes) -> None:
@@ -62,15 +62,15 @@ class Segments:
                 self._put()
 
     def _put(self) -> None:
-        if self._failed:
-            raise self._failed
+        if self.failed:
+            raise self.failed
         name = name_of(self._next)
         if self._hook:
             self._hook(name, "before")
         try:
             _add(self._storage, self._next, self._waiting)
         except GansweepError as error:
-            self._failed = error
+            self.failed = error
             raise
         self._next += len(self._waiting)
         self._waiting.clear()
@@ -125,6 +125,16 @@ def agreed(folder: Path, storage: Storage) -> str | None:
     os.replace(folder / EVENTS, folder / ASIDE)
     _write(folder / EVENTS, there)
     return f"{len(here) - same} lines were written here after another driver had the sweep; they are in {ASIDE}"
+
+
+def catch_up(folder: Path, storage: Storage) -> None:
+    """Adds to the record of a sweep's folder what the storage has beyond it, for who only looks: what else differs is
+    left to the next driver."""
+    here = local_lines(folder)
+    start = max(0, len(here) - 1)
+    there = lines_from(storage, start)
+    if there[: len(here) - start] == here[start:] and len(there) > len(here) - start:
+        _write(folder / EVENTS, here + there[len(here) - start :])
 
 
 def local_lines(folder: Path) -> list[bytes]:

@@ -15,9 +15,7 @@ class Mirror:
     """What is in the storage is never written over but for notes, the files right in the folder: the names of all
     others say what is in them. What was there and is gone from the folder is removed from the storage."""
 
-    def __init__(
-        self, folder: Path, storage: Storage, prefix: str, guard: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, folder: Path, storage: Storage, prefix: str, guard: Callable[[], None] = lambda: None) -> None:
         """guard: called before each push, and raises where the folder is no more this worker's to keep."""
         self.folder, self.storage, self._prefix, self._guard = folder, storage, prefix, guard
         self._kept: dict[str, tuple[int, int]] = {}  # time and size, of the files as they are in the storage

@@ -73,9 +73,7 @@ class Objects:
     def names(self, folder: str, after: str = "") -> list[str]:
         return self._done(
             lambda: sorted(
-                str(meta["path"])
-                for chunk in obstore.list(self._store, folder, offset=after or None)
-                for meta in chunk
+                str(meta["path"]) for chunk in obstore.list(self._store, folder, offset=after or None) for meta in chunk
             )
         )
 

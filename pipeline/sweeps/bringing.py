@@ -6,14 +6,13 @@ import json
 import time
 from pathlib import Path
 
-from pipeline.errors import InputError, Unreachable, one_of
+from pipeline.errors import InputError, Unreachable
 from pipeline.record import claim, lock
-from pipeline.record.home import BEST, TRIALS, begun, option
+from pipeline.record.home import BEST, TRIALS, begun
 from pipeline.record.lock import ELSEWHERE
 from pipeline.record.segments import FOLDER, catch_up
 from pipeline.storage.mirror import bring
-from pipeline.storage.storage import Storage, each, opened
-from pipeline.sweeps.sweep_yaml import SWEEP
+from pipeline.storage.storage import Storage, check, each, opened
 
 PATIENCE = 15.0  # seconds for a storage that is to answer somebody who waits
 CHECKPOINTS = "/checkpoints/"  # in the name of what a worker alone asks for
@@ -22,6 +21,11 @@ CHECKPOINTS = "/checkpoints/"  # in the name of what a worker alone asks for
 def of_sweep(url: str, name: str) -> str:
     """Where a sweep is in a storage."""
     return f"{url}/{name}"
+
+
+def stored(name: str, url: str) -> bool:
+    """Whether a storage has such a sweep."""
+    return bool(opened(of_sweep(check(url), name), PATIENCE).names(FOLDER))
 
 
 def brought(folder: Path, url: str) -> None:
@@ -34,21 +38,17 @@ def brought(folder: Path, url: str) -> None:
     if not storage.names(FOLDER):
         if begun(folder):
             return
-        there = {name.split("/")[0] for name in opened(url, PATIENCE).names("")}
-        known = one_of(folder.name, sorted(there)) if there else "there is none yet"
-        raise InputError(f'there is no sweep "{folder.name}" in {url}: {known}')
+        raise InputError(f'there is no sweep "{folder.name}" in {url}; valid: a name that was run with this --storage')
     try:
         catch_up(folder, storage)
         wanted = [name for name in storage.names(TRIALS) if CHECKPOINTS not in name]
         each(
             lambda name: bring(storage, name, folder / name),
-            [name for name in (*wanted, SWEEP, BEST) if not (folder / name).exists()],
+            [name for name in (*wanted, BEST) if not (folder / name).exists()],
         )
         _tell(folder, storage)
     except OSError as error:
-        raise Unreachable(
-            f"{folder}: cannot be written ({error.strerror}); choose another --home{option(folder)}"
-        ) from None
+        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); choose another --home") from None
 
 
 def _tell(folder: Path, storage: Storage) -> None:

@@ -100,8 +100,9 @@ class Setup:
 
     @classmethod
     def open(cls, name: str, *, home: str | Path | None = None, data: str | None = None, **launch: Any) -> Self:
-        """A sweep that is there, as its record has it; `launch`: fields of Launch to change, of which `storage` is where
-        it is looked for first. data: where its data are now. What was moved along with its home is found by itself."""
+        """A sweep that is there, as its record has it; `launch`: fields of Launch to change, of which `storage` is
+        where it is looked for first. data: where its data are now. What was moved along with its home is found by
+        itself."""
         if launch.get("storage"):
             launch["storage"] = check(launch["storage"])
             brought(folder_of(name, home), launch["storage"])
