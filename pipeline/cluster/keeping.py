@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.drivers.job import SCRATCH, Attempt, hung_file
-from pipeline.errors import GansweepError, Superseded
+from pipeline.errors import Superseded
 from pipeline.record import claim
 from pipeline.record.events import Line
 from pipeline.record.home import EVENTS, run_name, sweep_folder

@@ -35,7 +35,7 @@ class Record:
         path: Path,
         hook: Callable[[Line, str], None] | None = None,
         guard: Callable[[], None] = lambda: None,
-        kept: Callable[[Line, bytes], None] = lambda line, raw: None,
+        kept: Callable[[Line, bytes], None] | None = None,
     ) -> None:
         """Opens the log for appending; a torn last line is cut off and kept in `torn`.
 
@@ -76,7 +76,8 @@ class Record:
             self._number += 1
             if self._hook:
                 self._hook(line, "after")
-            self._kept(line, raw)
+            if self._kept:
+                self._kept(line, raw)
         for listener in self._listeners:
             listener(line)
         return line

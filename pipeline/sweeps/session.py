@@ -103,8 +103,8 @@ class Session:
             prepared = self._prepared() | {"code": plugin.fingerprints(code)}
             if said := what_was_read(prepared["data"]):
                 self._say("\n".join([*said, f"features: {prepared['features']}"]))
-            kept = {"kept": self._stored.segments.take} if self._stored else {}
-            self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check, **kept)
+            kept = self._stored.segments.take if self._stored else None
+            self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check, kept=kept)
             stack.callback(self._record.close)
             nodes = Nodes(self._gathering.nodes, launch.concurrency or setup.file.sweep.search.concurrency)
             start = Start(self._errand.doing, self._held, prepared, nodes.slots, self._errand.accept_changes)
