@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 TOGETHER := --numprocesses 2 --dist loadfile
 
-.PHONY: env demo test fast lint format
+.PHONY: env demo test fast lint format docs
 
 env: $(STAMP)
 
@@ -35,3 +35,6 @@ lint: env
 format: env
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: env
+	$(BIN)/python -m docs.made

@@ -9,6 +9,6 @@ setup(
     package_data={
         "pipeline.search_spaces": ["*.yaml"],
         "pipeline": ["py.typed"],
-        "pipeline.report.page": ["*.html", "*.css", "*.js"],
+        **{f"pipeline.report.{room}": ["*.html", "*.css", "*.js"] for room in ("page", "judge")},
     },
 )

@@ -38,7 +38,7 @@ def test_a_trial_on_several_seeds_is_scored_by_their_median_and_a_failure_is_wor
     worse = state.trials[1].runs[seeds[2]].tail("fid")
     assert first < worse  # type: ignore[operator]
     assert state.trials[1].tail("fid") == worse
-    told = tune.driver._sampler.study().trials
+    told = tune.study().trials
     assert told[1].value == worse
     assert told[2].constraints == {"non_finite": 1.0}
     assert state.ranking()[-1].number == 2
@@ -73,7 +73,7 @@ def test_the_best_get_more_seeds_and_the_sampler_hears_of_them(tmp_path: Path) -
     }
     assert state.best_trial is not None
     assert state.best_trial.number in promoted
-    assert len({trial.value for trial in tune.driver._sampler.study().trials}) == 8
+    assert len({trial.value for trial in tune.study().trials}) == 8
 
 
 @pytest.mark.slow

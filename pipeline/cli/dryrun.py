@@ -83,15 +83,20 @@ def _measured(sweep: Any, spec: TrialSpec) -> dict[str, Any]:
 
 def _cost(sweep: Any, trials: int, spec: TrialSpec, measured: dict[str, Any]) -> dict[str, str]:
     """No run stopped early; measured: what the probe says."""
+    import psutil
+
+    from pipeline.drivers.share import Share
     from pipeline.report.numbers import clock
     from pipeline.report.spending import too_much_evaluation
 
-    search, share = sweep.file.sweep.search, sweep.launch.gpus_per_trial
+    search, launch = sweep.file.sweep.search, sweep.launch
     promoted = int(trials * search.promote.top) * max(0, search.promote.seeds - search.seeds) if search.promote else 0
     runs = trials * search.seeds + promoted
     images = runs * spec.budget.images
-    fit = max(1, min(measured["cpus"], int(measured["gpus"] / share))) if share else measured["cpus"]
-    at_once = sweep.launch.concurrency or search.concurrency or fit
+    share = Share(launch.cpus_per_trial, launch.gpus_per_trial, launch.memory_per_trial)
+    here = {"CPU": measured["cpus"], "GPU": measured["gpus"], "memory": psutil.virtual_memory().available}
+    fit = max(1, share.fit(here))
+    at_once = launch.concurrency or search.concurrency or fit
     evaluations = -(-spec.budget.images // spec.evaluation.every)
     a_run = spec.budget.images / measured["images_per_second"] + evaluations * measured["evaluation_seconds"]
     seconds = a_run * runs / at_once

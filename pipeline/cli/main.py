@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import Home, Json
+from pipeline.cli.judge import judge
+from pipeline.cli.options import DataRoot, Home, Json
 from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
 from pipeline.cli.review import compare, export, report, schema, show
@@ -36,7 +37,7 @@ def spaces() -> None:
 def doctor(
     name: Annotated[str | None, typer.Argument(help="A sweep whose record is to be looked through.")] = None,
     home: Home = None,
-    data_root: Annotated[Path | None, typer.Option()] = None,
+    data_root: DataRoot = None,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster, whose nodes are looked at: auto, or HOST:PORT.")
     ] = None,
@@ -76,7 +77,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 VERBS = (
-    *(run, resume, status, show, pick, report, compare, export, replay, stop, sync, ui, train, generate, conform),
+    *(
+        run,
+        resume,
+        status,
+        show,
+        pick,
+        report,
+        judge,
+        compare,
+        export,
+        replay,
+        stop,
+        sync,
+        ui,
+        train,
+        generate,
+        conform,
+    ),
     *(spaces, schema, doctor),
 )
 for verb in VERBS:  # in the order of --help

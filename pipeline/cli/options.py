@@ -9,6 +9,7 @@ import typer
 
 from pipeline.errors import InputError
 
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 Home = Annotated[Path | None, typer.Option(help="Where sweeps are; else GANSWEEP_HOME, else ./sweeps.")]
@@ -25,6 +26,32 @@ Storage = Annotated[
 ]
 Trials = Annotated[int | None, typer.Option(min=1, help="How many trials the sweep is to have.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Dotted key; repeatable.")]
+
+
+CpusPerTrial = Annotated[
+    float, typer.Option(min=0.01, help="Cores, and threads, of a run; a share such as 0.5 puts two runs on a core.")
+]
+GpusPerTrial = Annotated[float, typer.Option(min=0, help="A share such as 0.5 puts two runs on a GPU.")]
+MemoryPerTrial = Annotated[
+    str | None,
+    typer.Option(help="What a run takes of a node's memory: 512M, 4G; default none is set aside."),
+]
+
+
+def size(text: str | None) -> float | None:
+    """512M, 4G or 1T, of 1024; bytes without a letter."""
+    if text is None:
+        return None
+    number, unit = text.upper().removesuffix("B").removesuffix("I"), 1
+    if number[-1:] in UNITS:
+        number, unit = number[:-1], UNITS[number[-1]]
+    try:
+        found = float(number) * unit
+    except ValueError:
+        found = 0.0
+    if not 1 <= found < float("inf"):
+        raise InputError(f"--memory-per-trial: found {text}; valid: 512M, 4G")
+    return float(int(found))
 
 
 def seconds(text: str | None) -> float | None:

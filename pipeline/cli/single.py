@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Home, Json, Overrides, Space
+from pipeline.cli.options import DataRoot, Home, Json, Overrides, Space
 
 
 def train(
     spec: Space,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The run's seed.")] = 0,
     budget: Annotated[int | None, typer.Option(min=1, help="Images, in place of the file's.")] = None,
     overrides: Overrides = None,
-    data_root: Annotated[Path | None, typer.Option()] = None,
+    data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; default ./runs/NAME-seed-SEED.")] = None,
     home: Home = None,
     as_json: Json = False,
@@ -55,7 +55,7 @@ def generate(
         typer.Option(help="directions (SeFa), and of stylegan2 mixing and truncation; -n rows, of --columns steps."),
     ] = None,
     strength: Annotated[float | None, typer.Option(help="Of directions, in deviations; default 3.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latents.")] = 0,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run code that a checkpoint from elsewhere names.")
     ] = False,

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.options import (
+    CpusPerTrial,
     DataPlace,
     DataRoot,
     GpuHours,
+    GpusPerTrial,
     Home,
     Json,
     MaxTime,
+    MemoryPerTrial,
     Name,
     Overrides,
     Space,
@@ -21,6 +24,7 @@ from pipeline.cli.options import (
     Tracking,
     Trials,
     seconds,
+    size,
 )
 from pipeline.record.log import dumps
 
@@ -47,7 +51,9 @@ def run(
     ] = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
-    gpus_per_trial: Annotated[float, typer.Option(min=0, help="A share such as 0.5 puts two runs on a GPU.")] = 0.0,
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
+    memory_per_trial: MemoryPerTrial = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a sweep of this name has begun.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be searched and what it costs.")] = False,
     as_json: Json = False,
@@ -68,7 +74,9 @@ def run(
         "max_time": seconds(max_time),
         "gpu_hours": gpu_hours,
     }
+    launch |= {"cpus_per_trial": cpus_per_trial} if cpus_per_trial != 1 else {}
     launch |= {"gpus_per_trial": gpus_per_trial} if gpus_per_trial else {}
+    launch |= {"memory_per_trial": memory} if (memory := size(memory_per_trial)) else {}
     place = None if storage and is_url(storage) else storage
     there = folder_of(name or name_of(Path(space).stem), place or home)
     if storage and not place:
@@ -108,12 +116,12 @@ def resume(
     trials: Trials = None,
     max_time: MaxTime = None,
     gpu_hours: GpuHours = None,
-    concurrency: Annotated[int | None, typer.Option(min=1)] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Runs at a time.")] = None,
     data: DataPlace = None,
     data_root: DataRoot = None,
     home: Home = None,
     tracking_uri: Tracking = None,
-    address: Annotated[str | None, typer.Option()] = None,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
     storage: Storage = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though data or code of your own have changed.")

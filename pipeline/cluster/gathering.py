@@ -17,26 +17,17 @@ import ray
 from pipeline.cluster.preflight import LIMIT, SILENT, Wanted, looked
 from pipeline.drivers.driver import Driver
 from pipeline.drivers.nodes import JOINED, LEFT, Change, Node
-from pipeline.errors import InputError, Unreachable
+from pipeline.drivers.share import Share, had
+from pipeline.errors import Unreachable
 
 LOOK = 2.0  # seconds between looks at who has joined or left
 LITTLE = 0.01  # of a GPU, to see whether it can be used
 AGAIN = 30.0  # seconds until one that did not answer is asked again
 
 
-def capacity(resources: dict[str, float], gpus: float) -> int:
-    """How many runs fit on a node at a time: a CPU each, and their share of one GPU, or so many whole ones."""
-    cpus, have = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
-    if not gpus:
-        return cpus
-    return min(cpus, have * int(1 / gpus + 1e-9) if gpus <= 1 else have // int(gpus))
-
-
-def present(gpus: float) -> dict[str, Node]:
+def present(share: Share) -> dict[str, Node]:
     """The nodes that are alive and have room for a run, by Ray's names of them."""
-    found = [
-        Node(each["NodeID"], _host(each), capacity(each["Resources"], gpus)) for each in ray.nodes() if each["Alive"]
-    ]
+    found = [Node(each["NodeID"], _host(each), share.fit(each["Resources"])) for each in ray.nodes() if each["Alive"]]
     return {node.id: node for node in found if node.slots > 0}
 
 
@@ -74,7 +65,7 @@ class Gathering:
         """For the driver's thread: a worker is gone. Where that is because its node is, no run is sent there again."""
         if self.joinable:
             with contextlib.suppress(ray.exceptions.RayError, RuntimeError):
-                self._leave(present(self._gpus))
+                self._leave(present(self._share))
         self.tell(driver)
 
     def gone(self, node: str) -> bool:
@@ -90,11 +81,11 @@ class Gathering:
     def _watch(self) -> None:
         while not self._over.wait(LOOK):
             with contextlib.suppress(ray.exceptions.RayError, RuntimeError):  # Ray is gone: watch.py sees to that
-                self._compare(present(self._gpus))
+                self._compare(present(self._share))
 
     @property
-    def _gpus(self) -> float:
-        return self._wanted.gpus if self._wanted else 0.0
+    def _share(self) -> Share:
+        return self._wanted.share if self._wanted else Share()
 
     def _compare(self, there: dict[str, Node]) -> None:
         assert self._wanted is not None
@@ -127,19 +118,18 @@ def survey(home: Path) -> Iterator[tuple[str, str | None]]:
     there = home.exists()
     nodes = [each for each in ray.nodes() if each["Alive"]]
     found: dict[str, Change] = {}
-    for gpus in (0.0, LITTLE):  # whether a GPU can be used is asked where there is one
-        of = [each for each in present(gpus).values() if (_has(nodes, each.id).get("GPU", 0) > 0) == (gpus > 0)]
+    for share in (Share(), Share(gpus=LITTLE)):  # whether a GPU can be used is asked where there is one
+        with_gpus = share.gpus > 0
+        of = [each for each in present(share).values() if (_has(nodes, each.id).get("GPU", 0) > 0) == with_gpus]
         if of:
-            found |= {change.node.id: change for change in looked(Wanted(home, (), gpus), of)}
+            found |= {change.node.id: change for change in looked(Wanted(home, (), share), of)}
     if not there:
         with contextlib.suppress(OSError):
             home.rmdir()
     for each in nodes:
         has, change = each["Resources"], found.get(each["NodeID"])
         kinds = sorted(name.partition(":")[2] for name in has if name.startswith("accelerator_type:"))
-        devices = f"{has.get('GPU', 0):g} GPUs" + (f" ({', '.join(kinds)})" if kinds else "")
-        memory = has.get("memory", 0) / 2**30
-        said = f"{_host(each)}: {has.get('CPU', 0):g} CPUs, {devices}, {memory:.1f} GiB of memory for runs"
+        said = f"{_host(each)}: {had(has, ', '.join(kinds))}"
         yield (f"{said}; trains nothing", None) if change is None else (said, change.why)
 
 
@@ -153,21 +143,15 @@ def gathered(wanted: Wanted, *, cluster: bool) -> Iterator[Gathering]:
     """The nodes that runs can go to, for the time of the block. cluster: Ray was there before us; a Ray of our own is
     this machine, and nothing is asked of it.
 
-    Raises Unreachable where there is none, with what each lacks, and where no node has the GPUs that a trial asks for;
+    Raises Unreachable where there is none, with what each lacks, and where no node has what a trial asks for;
     InputError for a number of GPUs that Ray does not know.
     """
-    if wanted.gpus > 1 and not wanted.gpus.is_integer():
-        raise InputError(
-            f"--gpus-per-trial: found {wanted.gpus:g}; valid: a share of one, up to 1, or so many whole ones"
-        )
-    there = list(present(wanted.gpus).values())
+    wanted.share.check()
+    there = list(present(wanted.share).values())
     if not there:
-        most = max((each["Resources"].get("GPU", 0) for each in ray.nodes() if each["Alive"]), default=0)
-        if wanted.gpus:
-            raise Unreachable(
-                f"--gpus-per-trial {wanted.gpus:g}: no node has them and a CPU (the most that one has: {most:g} GPUs); "
-                "leave it out to train on CPUs"
-            )
+        has = {_host(each): each["Resources"] for each in ray.nodes() if each["Alive"]}
+        if wanted.share != Share():
+            raise Unreachable(wanted.share.too_much(has))
         raise Unreachable(
             "the cluster has no node with a CPU for a run; start one: ray start --address ... --num-cpus N"
         )

@@ -42,6 +42,7 @@ from pipeline.cluster.gathering import Gathering  # noqa: E402
 from pipeline.cluster.premises import Premises  # noqa: E402
 from pipeline.cluster.scheduling import Decisions, Interruption, Jobs  # noqa: E402
 from pipeline.cluster.trainable import Trainable  # noqa: E402
+from pipeline.drivers.share import Share  # noqa: E402
 
 
 def prepare(
@@ -93,7 +94,7 @@ def _prepare(order: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
         return {"error": str(error)}
 
 
-def run(driver: Driver, folder: Path, premises: Premises, gathering: Gathering, gpus_per_trial: float) -> None:
+def run(driver: Driver, folder: Path, premises: Premises, gathering: Gathering, share: Share) -> None:
     """Tune's loop until the driver is exhausted or stopping. Its own files go to a scratch folder of the sweep's."""
     scratch = folder / SCRATCH
     gathering.tell(driver)
@@ -106,9 +107,9 @@ def run(driver: Driver, folder: Path, premises: Premises, gathering: Gathering, 
             storage_path=str(scratch.absolute()),
             num_samples=10**9,  # the driver says when it is over
             search_alg=Jobs(driver, premises),
-            scheduler=Decisions(driver, gathering, gpus_per_trial),
+            scheduler=Decisions(driver, gathering, share),
             stop=Interruption(driver),
-            resources_per_trial={"cpu": 1, "gpu": gpus_per_trial},
+            resources_per_trial=tune.PlacementGroupFactory([share.bundle]),
             reuse_actors=True,
             max_failures=0,  # the driver hands a lost run out again
             raise_on_failed_trial=False,

@@ -18,6 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.drivers import looking
 from pipeline.drivers.nodes import JOINED, LEFT_OUT, Change, Node
+from pipeline.drivers.share import Share
 from pipeline.errors import StorageLost, one_line
 from pipeline.storage.storage import opened
 
@@ -27,7 +28,7 @@ LOOK = 0.5  # seconds between looks at whether anyone still wants to know
 ROOM = 64 * 2**20  # bytes that are to be free
 SILENT = "no answer"  # what the cause begins with of a node that may be asked again
 
-_look = ray.remote(num_cpus=1, max_retries=0)(looking.look)  # by its own name, so that its worker imports no Tune
+_look = ray.remote(max_retries=0)(looking.look)  # by its own name, so that its worker imports no Tune
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Wanted:
 
     folder: Path  # the sweep's, absolute
     files: tuple[Path, ...]  # the data set's folders
-    gpus: float  # a trial's share, or number
+    share: Share  # of a trial
     storage: str = ""  # the sweep's, where its machines share no folder
 
     @property
@@ -86,8 +87,8 @@ def looked(wanted: Wanted, nodes: Sequence[Node], over: Callable[[], bool] = lam
     time is LEFT_OUT too, with SILENT: it may be busy with what is not ours. Nothing more comes once it is `over`."""
     mine = looking.whoever() | {"files": {str(path): looking.fingerprint(path) for path in wanted.files}}
     with meeting(wanted) as (place, arrived):
-        order = place, [str(path) for path in wanted.files], wanted.gpus > 0
-        asked = {_look.options(**_there(node, wanted.gpus)).remote(node.id, *order): node for node in nodes}
+        order = place, [str(path) for path in wanted.files], wanted.share.gpus > 0
+        asked = {_look.options(**_there(node, wanted.share)).remote(node.id, *order): node for node in nodes}
         began, limit = time.monotonic(), LONGEST
         while asked and not over() and (left := began + limit - time.monotonic()) > 0:
             for ready in ray.wait(list(asked), timeout=min(LOOK, left))[0]:
@@ -101,8 +102,8 @@ def looked(wanted: Wanted, nodes: Sequence[Node], over: Callable[[], bool] = lam
                 yield Change(node, LEFT_OUT, f"{SILENT} within {limit:.0f} s (busy with other work, or not reached)")
 
 
-def _there(node: Node, gpus: float) -> dict[str, Any]:
-    return {"num_gpus": gpus, "scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False)}
+def _there(node: Node, share: Share) -> dict[str, Any]:
+    return share.options | {"scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False)}
 
 
 def _said(

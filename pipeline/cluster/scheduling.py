@@ -17,6 +17,7 @@ from pipeline.cluster.premises import Premises
 from pipeline.cluster.trainable import REPORT
 from pipeline.drivers.driver import Driver
 from pipeline.drivers.job import Job
+from pipeline.drivers.share import Share
 from pipeline.record.measurement import Measurement
 
 LOOK = 1.0  # seconds
@@ -49,10 +50,10 @@ class Jobs(Searcher):
 class Decisions(FIFOScheduler):
     """Appends to the record first and decides then, through the driver."""
 
-    def __init__(self, driver: Driver, gathering: Gathering, gpus: float) -> None:
+    def __init__(self, driver: Driver, gathering: Gathering, share: Share) -> None:
         super().__init__()
         self._driver, self._gathering = driver, gathering
-        self._bundle = {"CPU": 1.0, "GPU": gpus}
+        self._bundle = share.bundle
         self._looked = 0.0
         self._begun: set[str] = set()  # trials whose worker is there
         self._given_up: dict[str, str] = {}  # by trial, why its worker was ended

@@ -92,7 +92,7 @@ class Trainable(tune.Trainable):
                 "or another build, learns others; valid: nodes of one type, or a cache that all share"
             )
         task = Task(spec, run.seed, run.objective, run.replicate is not None, run.recorded)
-        return attempt(task, store, *places)
+        return attempt(task, store, *places, threads=self._premises.threads)
 
     def cleanup(self) -> None:
         self._leave()

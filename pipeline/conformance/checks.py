@@ -18,6 +18,7 @@ from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError, with_place
 from pipeline.games.game import Game, Side, Turn
+from pipeline.metrics.content import content_of
 from pipeline.metrics.own import Evaluated, OwnMetric, own_metric
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import TrainingState, initial
@@ -64,7 +65,7 @@ def conform(spec: TrialSpec) -> Iterator[Check]:
         for label, metric in spec.evaluation.metrics.items():
             yield Check(f"metric {label}", _measures(own_metric(label, metric), dataset))
         try:
-            initial(spec, dataset, SEED)
+            _begun(spec, dataset, Path(folder))
         except InputError as error:
             yield Check("builds", str(error))
             return
@@ -74,12 +75,17 @@ def conform(spec: TrialSpec) -> Iterator[Check]:
         yield Check("builds", None)
         for name, check in CHECKS.items():
             try:
-                wrong = check(initial(spec, dataset, SEED), dataset, Path(folder))
+                wrong = check(_begun(spec, dataset, Path(folder)), dataset, Path(folder))
             except (Exception, SystemExit) as error:
                 wrong = with_place(error)
             yield Check(name, wrong)
             if wrong and name in GROUND:
                 return
+
+
+def _begun(spec: TrialSpec, dataset: Dataset, folder: Path, seed: int = SEED) -> TrainingState:
+    """The state before the first step; folder: where features that a loss is measured in are kept meanwhile."""
+    return initial(spec, dataset, seed, content=content_of(spec, dataset, folder))
 
 
 def _measures(measure: OwnMetric, dataset: Dataset) -> str | None:
@@ -143,7 +149,7 @@ def _no_hidden_state(state: TrainingState, dataset: Dataset, folder: Path) -> st
     """The same networks, batch and randomness give the same losses, and nothing else is drawn from or changed."""
     before = torch.get_rng_state()
     torch.manual_seed(SEED + 1)  # another global generator than `state` was made under
-    twin, other = initial(state.spec, dataset, SEED), initial(state.spec, dataset, SEED + 1)
+    twin, other = (_begun(state.spec, dataset, folder, seed) for seed in (SEED, SEED + 1))
     for side in ("generator", "discriminator"):
         if not _same(_weights(state, side), _weights(twin, side)):
             return f"the first weights of the {side} are not decided by `seed` alone"
@@ -188,7 +194,7 @@ def _resumes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None
     Store(folder / "run").save(state.images, {"state": state.tensors()})
     found = Store(folder / "run").newest()
     assert found is not None
-    resumed = initial(state.spec, dataset, SEED + 1)
+    resumed = _begun(state.spec, dataset, folder, SEED + 1)
     resumed.restore(found[1]["state"])
     for _ in range(STEPS):
         _step(state)

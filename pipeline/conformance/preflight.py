@@ -10,6 +10,7 @@ from pipeline.conformance.protocol import reach, shapes
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset, load
 from pipeline.errors import InputError, with_place
+from pipeline.metrics.content import content_of
 from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.state import initial
@@ -26,18 +27,19 @@ def preflight(specs: Sequence[TrialSpec], cache: Path, root: Path | None) -> Non
         return
     dataset = load(specs[0].data, root, cache)
     for spec in specs:
-        _build(spec, dataset)
+        _build(spec, dataset, cache)
     asked = specs[0].evaluation
     if asked.metrics:
         evaluator = Evaluator.open(specs[0].data, Asked.of(asked), cache, root, "cpu")
         evaluator.evaluate(to_float(dataset.train[: evaluator.samples]))
 
 
-def _build(spec: TrialSpec, dataset: Dataset) -> None:
+def _build(spec: TrialSpec, dataset: Dataset, cache: Path) -> None:
     small: dict[str, Any] = {"device": "cpu", "precision": "fp32", "batch_size": PACKS * spec.game.packing}
     small["microbatch"] = None
     try:
-        state = initial(spec.model_copy(update=small), dataset, seed=0)
+        content = content_of(spec, dataset, cache)
+        state = initial(spec.model_copy(update=small), dataset, seed=0, content=content)
         wrong = shapes(state) or reach(state)
         if not wrong:
             step(state, state.batches.next(state.randomness), state.randomness)

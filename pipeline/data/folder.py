@@ -21,7 +21,12 @@ from pipeline.errors import InputError
 VALID = "valid: a folder of images, or of one subfolder of images a class"
 # What systems and tools leave beside pictures, in lower case; so is what begins with a dot.
 TOOLS = {"__macosx", "@eadir", "#recycle", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found"} | {
-    *("system volume information", "__pycache__", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    "system volume information",
+    "__pycache__",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "icon\r",
 }
 # Names that parts of a data set, or its domains, have; in lower case.
 PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"} | {

@@ -31,6 +31,7 @@ class Facts:
     shape: tuple[int, ...]  # of one sample, without the batch: (C, H, W) of images, (D,) of points
     classes: tuple[int, ...] = ()  # training samples of each; none without labels
     domains: Mapping[str, Facts] = field(default_factory=dict)  # of data of several domains: each, by its name
+    content: Network | None = None  # images to features, for the game whose spec asks for them; none to sample from it
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,21 @@ class Group:
 
 # What a game of the user's own is looked at for.
 PROTOCOL = (
-    *("generator", "discriminator", "stackable", "classes", "references", "inputs", "generate", "sample"),
-    *("discriminator_loss", "generator_loss", "intervals", "auxiliary", "advance", "constrain", "groups"),
+    "generator",
+    "discriminator",
+    "stackable",
+    "classes",
+    "references",
+    "inputs",
+    "generate",
+    "sample",
+    "discriminator_loss",
+    "generator_loss",
+    "intervals",
+    "auxiliary",
+    "advance",
+    "constrain",
+    "groups",
 )
 
 

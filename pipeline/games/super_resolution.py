@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.games.game import SAMPLES, Draw, Facts, Losses, Network, Plain, Turn
 from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.objectives import named as objective_named
-from pipeline.schema.game import SuperResolutionSpec
+from pipeline.schema.game import PIXELS, SuperResolutionSpec
 from pipeline.schema.trial import TrialSpec
 from pipeline.seeds import derive
 
@@ -40,6 +40,7 @@ class SuperResolutionGame(Plain):
         norms = spec.generator.norm, spec.discriminator.norm
         self.stackable = not any(norm in CHANGED_IN_A_PASS for norm in norms)
         self._objective = objective_named(game.objective)
+        self._features = data.content
 
     def inputs(self, count: int, randomness: torch.Generator, batch: Batch) -> Tree:
         """At an evaluation too a batch has its large images: schema's made_from_images."""
@@ -66,8 +67,14 @@ class SuperResolutionGame(Plain):
         return Losses(terms)
 
     def _content(self, turn: Turn) -> Tensor:
-        """The mean over an image's values, (batch,), in float32."""
-        off = (turn.fakes.float() - turn.real.float()).flatten(1)
+        """The mean over an image's values, or those of its features, (batch,), in float32."""
+        fake, real = turn.fakes.float(), turn.real.float()
+        if self._game.content_in != PIXELS:
+            assert self._features is not None  # only what samples alone is built without
+            with torch.no_grad():
+                real = self._features(real)
+            fake = self._features(fake)
+        off = (fake.float() - real.float()).flatten(1)
         return off.abs().mean(1) if self._game.content == "l1" else off.square().mean(1)
 
 

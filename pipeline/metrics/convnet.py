@@ -33,6 +33,11 @@ class ConvNet(nn.Module):
         features: Tensor = self.body(images)
         return features
 
+    def maps(self, images: Tensor) -> Tensor:
+        """(N, C, r, r): the activations of the last convolution."""
+        found: Tensor = self.body[:-2](images)
+        return found
+
 
 def shell(data: Dataset, width: int) -> ConvNet:
     """The network for images of a data set."""

@@ -28,6 +28,10 @@ class DigitStacks(nn.Module):
         found: Tensor = self.features(images.flatten(0, 1)[:, None])
         return found.view(len(images), -1)
 
+    def maps(self, images: Tensor) -> Tensor:
+        """(N, 3 * C, r, r): the activations of the last convolution for each channel's digit, side by side."""
+        return self.features.maps(images.flatten(0, 1)[:, None]).unflatten(0, (len(images), -1)).flatten(1, 2)
+
     @torch.no_grad()
     def modes(self, features: Tensor) -> Tensor:
         """(N,) modes, 0 to 999, of what forward() gave."""

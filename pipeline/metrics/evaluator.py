@@ -90,7 +90,7 @@ class Evaluator:
         facts = dataset.name, dataset.kind, dataset.modes > 0, dataset.classes > 1
         self._own = provided(On(*facts, paired=dataset.has_partners))
         self._own |= {label: own_metric(label, it) for label, it in asked.own.items()}
-        self._measure, self._cache = measure, cache
+        self._measure, self.cache = measure, cache
         self._references: dict[str, Reference] = {}
         self._limit: int | None = None  # training samples
 
@@ -251,7 +251,7 @@ class Evaluator:
         real = self.dataset.part(part)[:TRAINING]
         if not self._measure.extracts:
             return real
-        path = self._cache / "features" / f"{self.features}-{self.dataset.fingerprint}-{part}.safetensors"
+        path = self.cache / "features" / f"{self.features}-{self.dataset.fingerprint}-{part}.safetensors"
         return cached(path, lambda: ({"features": self._measure.features(real)}, {}))[0]["features"]
 
     def _training(self) -> Labelled:
@@ -272,7 +272,7 @@ class Evaluator:
 
     def _floor(self) -> dict[str, dict[str, float]]:
         name = f"{self.features}-{self.dataset.fingerprint}-{self.samples}-v{FORMAT}.safetensors"
-        _, facts = cached(self._cache / "floors" / name, lambda: ({}, self._measure_floor()))
+        _, facts = cached(self.cache / "floors" / name, lambda: ({}, self._measure_floor()))
         return {"floor": facts["floor"], "floor_spread": facts["floor_spread"]}
 
     def _measure_floor(self) -> dict[str, Any]:

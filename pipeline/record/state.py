@@ -61,7 +61,8 @@ class SweepState:
     slots: int = 1  # runs that the driver at work may have at a time
     slot_seconds: float = 0.0  # of all slots, while a driver was at work
     nodes: dict[str, NodeSaid] = field(default_factory=dict)  # of the last driver's cluster, what became of each
-    share: float = 0.0  # of a GPU that a run takes; 0: a core
+    share: float = 0.0  # of a GPU that a run takes; 0: cores
+    cores: float = 1.0  # that it takes
     busy: float = 0.0  # seconds of runs under way, all attempts, that ended
     under_way: dict[tuple[int, int], float] = field(default_factory=dict)  # when the attempts began that have not
     lines: int = 0
@@ -121,7 +122,9 @@ class SweepState:
         if event.started:
             self.picker, self.driver = _gone(self.picker), _gone(self.driver)
             self.nodes = {}
-            self.slots, self.share = event.slots, event.launch.get("gpus_per_trial", 0.0)
+            self.slots = event.slots
+            self.share = event.launch.get("gpus_per_trial", 0.0)
+            self.cores = event.launch.get("cpus_per_trial", 1.0)
             self.wanted = event.launch.get("trials") or self.wanted
         if event.doing == "pick":
             self.picker = event
@@ -132,7 +135,7 @@ class SweepState:
         """Seconds of runs, times the share of a GPU that each takes, or of cores; with those under way until `now`."""
         under_way = list(self.under_way.values())  # the heart beats in another thread
         busy = self.busy + sum(max(0.0, now - began) for began in under_way) if now else self.busy
-        return busy * (self.share or 1.0)
+        return busy * (self.share or self.cores)
 
     def _end_attempts(self, at: float) -> None:
         self.busy += sum(max(0.0, at - began) for began in self.under_way.values())

@@ -40,7 +40,7 @@ def spending(state: SweepState) -> str:
     found = spent(state)
     if not found.total:
         return "nothing was spent"
-    hours, unit = found.total * (state.share or 1.0) / 3600, "GPU-hours" if state.share else "core-hours"
+    hours, unit = found.total * (state.share or state.cores) / 3600, "GPU-hours" if state.share else "core-hours"
     parts = {
         "runs that ended well": found.well,
         "stopped runs": found.stopped,

@@ -37,6 +37,7 @@ GAMES: dict[str, str] = {  # where each is made
     "super_resolution": "pipeline.games.super_resolution:SuperResolutionGame",
 }
 TRANSLATION, SUPER_RESOLUTION = "translation", "super_resolution"
+PIXELS = "pixels"  # what a content loss is measured in that is in no features
 CYCLE_WEIGHT, IDENTITY_SHARE, POOL, PAIR_WEIGHT = 10.0, 0.5, 50, 100.0  # of a translation that names none
 
 
@@ -163,14 +164,18 @@ class TranslationSpec(FedImages):
 class SuperResolutionSpec(FedImages):
     """From the small images of data.low to large ones (SRGAN, Ledig et al. 2017).
 
-    content: how far an image is from the one it should be, l1 or l2 (their eq. 4) over its pixels; adversarial_weight:
-    of the other term (theirs: 1e-3, eq. 3). content_only: the share of the budget at whose beginning the generator has
+    content: how far an image is from the one it should be, l1 or l2; content_in: over its pixels (their eq. 4), or over
+    features (their eq. 5, after Johnson et al. 2016): the maps of the last convolution of a small network that learned
+    on the training part: on its labels (classifier), on the images alone (self_supervised) or not at all
+    (random). Theirs is VGG19, trained on ImageNet. adversarial_weight: of the other term (theirs: 1e-3, eq. 3).
+    content_only: the share of the budget at whose beginning the generator has
     the content alone, as their SRGAN begins with an SRResNet that was trained for it (sec. 3.2); the discriminator
     learns all along here, so that it has something to say when it is asked."""
 
     name: Literal["super_resolution"]
     objective: str = "non_saturating"
     content: Literal["l1", "l2"] = "l2"
+    content_in: Literal["pixels", "classifier", "self_supervised", "random"] = "pixels"
     adversarial_weight: float = scalar(1e-3, ge=0)
     content_only: float = Field(0.0, ge=0, lt=1)
 

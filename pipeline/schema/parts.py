@@ -118,9 +118,9 @@ def term(made: str, pixels: bool = False) -> Any:
 
 
 class RegularisersSpec(Strict):
-    """Each one that is there is applied; null is the same as not there. A field with term() is a row: what is added
-    here needs no other. own: terms of your own, each under a name."""
+    """Each one that is there is applied; null is the same as not there. own: terms of your own, each under a name."""
 
+    # A field with term() is a row: what is added here needs no other.
     r1: R1Spec | None = term("pipeline.games.regularisers:R1")
     r2: R2Spec | None = term("pipeline.games.regularisers:R2")
     wgan_gp: WganGpSpec | None = term("pipeline.games.regularisers:WGAN_GP")

@@ -13,7 +13,7 @@ from pipeline.schema.base import OWN, Strict
 from pipeline.schema.brought import with_brought
 from pipeline.schema.datasets import TWO_DOMAINS, lookup
 from pipeline.schema.features import AUTO, FEATURES, problem
-from pipeline.schema.game import SUPER_RESOLUTION, TRANSLATION, AdversarialSpec, GameSpec, TranslationSpec
+from pipeline.schema.game import PIXELS, SUPER_RESOLUTION, TRANSLATION, AdversarialSpec, GameSpec, TranslationSpec
 from pipeline.schema.kinds import KINDS
 from pipeline.schema.layers import LARGEST, SMALLEST
 from pipeline.schema.metrics import METRICS
@@ -198,6 +198,12 @@ class TrialSpec(Strict):
         wrong = problem(self.evaluation.features, self.data.name, kind, labelled, known is not None and known.mixture)
         if wrong:
             raise ValueError(wrong)
+        content = getattr(self.game, "content_in", PIXELS)
+        if content in FEATURES and FEATURES[content].labels and not labelled:
+            raise ValueError(
+                f"game.content_in: found {content}; {self.data.name} has no labels, valid: {PIXELS}, "
+                "self_supervised, random"
+            )
         of_pixels = [f"augmentation.{name}" for name, part in self.augmentation if part is not None]
         of_pixels += ["data.mirror"] if self.data.mirror else []
         of_pixels += [f"regularisers.{name}" for name in self.regularisers.of_pixels()]

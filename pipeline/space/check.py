@@ -9,7 +9,9 @@ from typing import Any
 from pipeline.errors import InputError, one_of, show
 from pipeline.plugin import is_own
 from pipeline.schema.base import fingerprint, flatten, parse, scalar_keys
-from pipeline.schema.game import AdversarialSpec
+from pipeline.schema.datasets import lookup
+from pipeline.schema.features import chosen
+from pipeline.schema.game import PIXELS, AdversarialSpec
 from pipeline.schema.parts import AugmentationSpec, RegularisersSpec
 from pipeline.schema.trial import TrialSpec
 from pipeline.space.distributions import KINDS, Choice, Distribution, Range
@@ -137,6 +139,14 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
         lines.append(
             f"augmentation.ada.images: up to {max(slow):,} for its probability to rise by 1, and budget.images is "
             f"{budget:,}: it comes to {budget / max(slow):.2g} at most"
+        )
+    known, content = lookup(specs[0].data.name), {getattr(spec.game, "content_in", PIXELS) for spec in specs}
+    labelled = None if known is None else known.labelled
+    compared = {chosen(specs[0].evaluation.features, each) for each in (True, False) if labelled in (each, None)}
+    for name in sorted(content & compared):
+        lines.append(
+            f"game.content_in: {name}, in which fid is measured as well (evaluation.features): it then says how well "
+            "the content was learned, not how good images are"
         )
     unread = sorted({key for spec in specs if is_own(spec.game.name) for key in _of_the_adversarial_game(spec)})
     if unread:

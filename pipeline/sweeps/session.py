@@ -15,6 +15,7 @@ from pipeline.cluster.premises import Premises
 from pipeline.data.said import what_was_read
 from pipeline.drivers.driver import Assignment, Driver
 from pipeline.drivers.nodes import Nodes
+from pipeline.drivers.share import Share
 from pipeline.environment import address
 from pipeline.errors import GansweepError, StorageLost, Superseded, Unreachable, within
 from pipeline.faults import CLUSTER_LOST, DISK_FULL, NO_NODES, STORAGE_LOST, SUPERSEDED, is_disk_full, needed
@@ -96,8 +97,10 @@ class Session:
                 self._ray = stack.enter_context(cluster.connected(launch.address, self._abandon))
             code = plugin.sources(setup.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
             data = tuple(files(setup.data.name, setup.data_root))
-            self._premises = Premises(setup.cache.absolute(), setup.data_root, code, data, setup.stored)
-            wanted = Wanted(setup.folder.absolute(), data, launch.gpus_per_trial, setup.stored)
+            self._share = Share(launch.cpus_per_trial, launch.gpus_per_trial, launch.memory_per_trial)
+            own = setup.cache.absolute(), setup.data_root, code, data
+            self._premises = Premises(*own, self._share.threads, setup.stored)
+            wanted = Wanted(setup.folder.absolute(), data, self._share, setup.stored)
             in_cluster = address(launch.address).cluster is not None
             self._gathering = stack.enter_context(cluster.gathered(wanted, cluster=in_cluster))
             prepared = self._prepared() | {"code": plugin.fingerprints(code)}
@@ -135,7 +138,7 @@ class Session:
             try:
                 if self._watch:
                     self._closing.enter_context(self._watch(self._watched, self._tracker.backlog))
-                cluster.run(driver, setup.folder, self._premises, self._gathering, setup.launch.gpus_per_trial)
+                cluster.run(driver, setup.folder, self._premises, self._gathering, self._share)
                 self._ended = "interrupted" if driver.stopping in EARLY else "finished"
             except BaseException as error:
                 self._failed(driver, error)

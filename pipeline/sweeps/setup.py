@@ -41,7 +41,9 @@ class Launch:
     data_root: str | None = None
     tracking_uri: str | None = None  # None: the home's own database
     address: str | None = None  # of a Ray cluster; None: a Ray of its own
+    cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    memory_per_trial: float = 0.0  # bytes, of what a node has for runs; 0: none is set aside
     concurrency: int | None = None  # runs at a time; None: the file's, else as many as fit
     trials: int | None = None  # None: the file's
     max_time: float | None = None  # seconds, of this session; None: the file's

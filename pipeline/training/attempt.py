@@ -16,11 +16,11 @@ from pipeline.training.loop import Task, training
 from pipeline.training.store import Store
 
 
-def attempt(task: Task, store: Store, cache: Path, root: Path | None) -> Iterator[Measurement]:
-    """The measurements of a run; checkpoints and samples go to `store`."""
+def attempt(task: Task, store: Store, cache: Path, root: Path | None, threads: int = 1) -> Iterator[Measurement]:
+    """The measurements of a run; checkpoints and samples go to `store`. threads: that it computes with on the CPU."""
     evaluator = _opened(task.spec, cache, root)
-    if task.spec.device == "cpu":
-        torch.set_num_threads(1)
+    if task.spec.device == "cpu" or threads > 1:
+        torch.set_num_threads(threads)
     return training(task, evaluator, store)
 
 

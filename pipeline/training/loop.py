@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.metrics.content import content_of
 from pipeline.metrics.evaluator import Evaluator
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import TAIL
@@ -53,16 +54,17 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
         check_whole(store.folder / found[0], found[1])
         check_provenance(store.folder / found[0], found[1], spec, seed)
         check_units(store.folder / found[0], found[1], evaluator.dataset)
-    state = initial(spec, evaluator.dataset, seed, restored=found is not None)
+    content = content_of(spec, evaluator.dataset, evaluator.cache)
+    state = initial(spec, evaluator.dataset, seed, restored=found is not None, content=content)
     history: list[dict[str, Any]] = []  # the measurements so far
     notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
     if state.drawn:
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
     if found is not None:
-        name, content = found
-        restore(state, store.folder / name, content)
-        history = content.get("history", [])
-        last = content["measurement"] | {"checkpoint": name, "notices": notices}
+        name, kept = found
+        restore(state, store.folder / name, kept)
+        history = kept.get("history", [])
+        last = kept["measurement"] | {"checkpoint": name, "notices": notices}
         for past in history:
             if task.recorded is not None and past["images"] > task.recorded:
                 yield Measurement.from_dict(past)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -168,13 +168,16 @@ class TrainingState:
         self.best = saved["best"]
 
 
-def initial(spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False) -> TrainingState:
+def initial(
+    spec: TrialSpec, dataset: Dataset, seed: int, restored: bool = False, content: nn.Module | None = None
+) -> TrainingState:
     """The state before the first step, on the device that the (resolved) spec names. restored: restore() follows, so
-    that a checkpoint to start from is not read and need not be there any more."""
+    that a checkpoint to start from is not read and need not be there any more. content: what metrics/content.content_of
+    gives for this spec."""
     device = torch.device(spec.device or "cpu")
     layout = torch.channels_last if spec.memory_format == "channels_last" else torch.contiguous_format
     facts = facts_of(dataset, spec.data.limit)
-    game = games.build(spec, facts, seed)
+    game = games.build(spec, replace(facts, content=content and content.to(device)), seed)
     drawn: list[str] = []
     if spec.init_from:
         if not restored:

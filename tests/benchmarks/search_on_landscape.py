@@ -26,6 +26,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from pipeline.drivers.driver import Assignment
 from pipeline.drivers.job import Attempt
+from pipeline.drivers.nodes import Node, Nodes
 from pipeline.drivers.search import SearchDriver
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
@@ -36,10 +37,16 @@ from tests.benchmarks.health_score import FLOORS, _numbers
 
 WORKERS = 2
 VARIANTS: dict[str, list[str]] = {
-    "plain script": ["search.prior=null", "rungs.errors=0", "health={}"],
+    "plain script": ["search.prior=null", "rungs.errors=0", "rungs.reduction=4"],
     "random, rungs": ["search.sampler=random"],
     "tpe": ["search.prior=null"],
     "tpe, prior": [],
+    "prior, errors 0": ["rungs.errors=0"],
+    "prior, errors 1": ["rungs.errors=1"],
+    "prior, errors 0, promote 2": ["rungs.errors=0", "search.promote={seeds: 2, top: 0.1}"],
+    "prior, errors 0, promote 3": ["rungs.errors=0", "search.promote={seeds: 3, top: 0.1}"],
+    "prior .15, errors 0": ["rungs.errors=0", "search.prior={width: 0.15}"],
+    "prior w.8, errors 0": ["rungs.errors=0", "search.prior={weight: 0.8}"],
 }
 
 
@@ -99,8 +106,8 @@ def rows(points: list[dict[str, float]], names: list[str]) -> np.ndarray:
     return np.array([[point.get(name, 0.0) for name in names] for point in points])
 
 
-def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, float]) -> tuple[int, float, float]:
-    """(images, what the forest says of the winner, the best that it says of any trial) of one."""
+def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, float]) -> list[tuple[int, float]]:
+    """After each run's end: the images that were trained so far, and what the forest says of what is then the best."""
     seed = file.sweep.search.seed
     record = Record(folder / "events.jsonl")
     spec = file.sweep.model_dump(mode="json")
@@ -114,8 +121,10 @@ def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, fl
             floor_spread={file.sweep.objective: floor[1]},
         ),
     ]
-    driver = SearchDriver(Assignment(folder, record, lines, file, WORKERS), file.sweep.search.trials, cuda=False)
+    given = Assignment(folder, record, lines, file, Nodes([Node("", "here", WORKERS)]))
+    driver = SearchDriver(given, file.sweep.search.trials, cuda=False)
     live: list[tuple[Attempt, list[Measurement]]] = []
+    path: list[tuple[int, float]] = []
     while True:
         while (job := driver.next_job()) is not None:
             (run,) = job.runs
@@ -124,17 +133,30 @@ def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, fl
         if not live:
             break
         run, ahead = live.pop(0)
+        goes_on = bool(ahead) and driver.measured(run, ahead[0])
         if not ahead:
             driver.ended(run, "completed", {})
-        elif driver.measured(run, ahead[0]):
+        if goes_on:
             live.append((run, ahead[1:]))
-    state = driver.state
+        elif driver.state.best_trial is not None:
+            spent = sum(each.images for each in driver.state.runs)
+            path.append((spent, math.exp(land.worth(driver.state.best_trial.point))))
     record.close()
-    spent = sum(run.images for run in state.runs)
-    worth = {trial.number: math.exp(land.worth(trial.point)) for trial in state.trials.values()}
-    best = state.ranking()
-    winner = worth[best[0].number] if best else max(worth.values())
-    return spent, winner, min(worth.values())
+    return path
+
+
+def at(path: list[tuple[int, float]], images: float) -> float:
+    """What the best was worth when so many images were trained; of a sweep that had no best by then, its first."""
+    before = [worth for spent, worth in path if spent <= images]
+    return before[-1] if before else path[0][1]
+
+
+def reached(path: list[tuple[int, float]], worth: float) -> float:
+    """The images after which what is the best is worth so much or less, and stays so; infinity where it never is."""
+    found = math.inf
+    for spent, value in path:
+        found = min(found, spent) if value <= worth else math.inf
+    return found
 
 
 def main() -> None:
@@ -143,29 +165,39 @@ def main() -> None:
     arguments.add_argument("--data", nargs="+", default=["digits", "ring8", "fashion_mnist"])
     arguments.add_argument("--seeds", type=int, default=20)
     arguments.add_argument("--trials", type=int, nargs="+", default=[10, 20, 40])
-    arguments.add_argument("--set", nargs="*", default=[], help="of every variant, as of gansweep run")
+    arguments.add_argument("--variant", nargs="+", default=list(VARIANTS))
     given = arguments.parse_args()
     runs = [json.loads(line.replace("NaN", "null")) for line in given.file.read_text().splitlines()]
-    print("| data | trials | search | images (k) | confirmed, median | quartiles | best tried |")
-    print("|---|---|---|---|---|---|---|")
     for data in given.data:
         mine = [run for run in runs if run["data"] == data and run["measurements"]]
         land = Landscape.of(mine, mine[0]["objective"], 0)
-        for trials in given.trials:
-            for name, changes in VARIANTS.items():
-                found = []
-                for seed in range(given.seeds):
-                    told = [*SETS[data], *changes, *given.set, f"search.trials={trials}", f"search.seed={seed}"]
-                    file = load(data, [each for each in told if each != "health={}"])
-                    with tempfile.TemporaryDirectory() as folder:
-                        found.append(sweep(land, file, Path(folder), FLOORS[data]))
-                images, winners, best = (list(column) for column in zip(*found, strict=True))
-                low, _, high = statistics.quantiles(winners, n=4)
-                print(
-                    f"| {data} | {trials} | {name} | {statistics.fmean(images) / 1000:.0f} "
-                    f"| {statistics.median(winners):.3g} | {low:.3g} to {high:.3g} | {statistics.median(best):.3g} |",
-                    flush=True,
+        points = [run["point"] for run in mine]
+        best = sorted(math.exp(land.worth(point)) for point in points)
+        print(f"\n{data}: {len(mine)} runs, noise of a seed {land.noise:.2f}, best {best[0]:.3g}, good {best[3]:.3g}")
+        paths: dict[str, list[list[tuple[int, float]]]] = {}
+        for name in given.variant:
+            for seed in range(given.seeds):
+                told = [*SETS[data], *VARIANTS[name], f"search.trials={max(given.trials)}", f"search.seed={seed}"]
+                with tempfile.TemporaryDirectory() as folder:
+                    paths.setdefault(name, []).append(sweep(land, load(data, told), Path(folder), FLOORS[data]))
+        plain = paths[given.variant[0]]
+        rate = statistics.fmean(path[-1][0] for path in plain) / max(given.trials)
+        print(
+            "| search | "
+            + " | ".join(f"{n * rate / 1000:.0f} kimg" for n in given.trials)
+            + " | images to a good one (k) |"
+        )
+        print("|---|" + "---|" * (len(given.trials) + 1))
+        for name, theirs in paths.items():
+            cells = []
+            for count in given.trials:
+                values = [at(path, count * rate) for path in theirs]
+                low, middle, high = statistics.quantiles(values, n=4)
+                cells.append(
+                    f"{middle:.3g} ({low:.3g} to {high:.3g}), mean {statistics.fmean(map(math.log, values)):.2f}"
                 )
+            there = statistics.median(reached(path, best[3] * 1.15) for path in theirs)
+            print(f"| {name} | " + " | ".join(cells) + f" | {there / 1000:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ import pytest
 import typer
 
 from pipeline.cli.main import app
+from pipeline.cli.options import size
 from pipeline.space.load import load
 from tests.cli.conftest import Call, Said
 
 # What each verb takes.
 VERBS = {
     "run": "--name --trials --concurrency --max-time --gpu-hours --data --data-root --set --seed --home "
-    "--storage --tracking-uri --address --gpus-per-trial --resume --dry-run --json",
+    "--storage --tracking-uri --address --cpus-per-trial --gpus-per-trial --memory-per-trial --resume --dry-run --json",
     "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
     "--address --json",
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
@@ -237,6 +238,18 @@ def test_a_record_of_a_newer_format_says_what_to_do(call: Call, sweep: Path) -> 
     assert "install a newer one" in call("status", "clothes").line()
 
 
+@pytest.mark.parametrize("text", ["4X", "G", "-1G", "nanG", ""])
+def test_a_memory_that_is_none_is_one_line(call: Call, text: str) -> None:
+    assert (
+        f"--memory-per-trial: found {text}; valid: 512M, 4G" in call("run", "digits", "--memory-per-trial", text).line()
+    )
+
+
+@pytest.mark.parametrize(("text", "found"), [("512M", 2**29), ("4GiB", 2**32), ("0.5g", 2**29), ("1000", 1000)])
+def test_memory_is_told_in_what_people_write(text: str, found: int) -> None:
+    assert size(text) == found
+
+
 @pytest.mark.parametrize("text", ["nonsense", "", "0", "-5m", "5d", "inf", "nan", "1h30"])
 def test_a_time_that_is_none(call: Call, sweep: Path, text: str) -> None:
     for said in (
@@ -256,6 +269,7 @@ def test_a_time_that_is_none(call: Call, sweep: Path, text: str) -> None:
         (["run", "digits", "--trials", "many"], "--trials"),
         (["run", "digits", "--concurrency", "0"], "--concurrency"),
         (["run", "digits", "--gpus-per-trial", "-1"], "--gpus-per-trial"),
+        (["run", "digits", "--cpus-per-trial", "0"], "--cpus-per-trial"),
         (["run", "digits", "--seed", "-1"], "--seed"),
         (["run", "digits", "--nam", "x"], "--nam"),
         (["resume"], "name"),

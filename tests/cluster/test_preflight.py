@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.cluster.gathering import capacity, gathered
+from pipeline.cluster.gathering import gathered
 from pipeline.cluster.preflight import Wanted, exchange, problem
 from pipeline.drivers import looking
+from pipeline.drivers.share import GIB, Share
 from pipeline.errors import InputError
 
 NODE = "0a1b"
@@ -30,7 +31,7 @@ Wrong = Callable[[dict[str, Any]], object]
 
 def asked(home: Path, data: Path, wrong: Wrong = lambda found: None) -> str | None:
     """What is said of a node that has all, but for what `wrong` does to what it says."""
-    wanted = Wanted(home, (data.parent,), 0.0)
+    wanted = Wanted(home, (data.parent,), Share())
     mine = looking.whoever() | {"files": {str(path): looking.fingerprint(path) for path in wanted.files}}
     with exchange(home) as (place, nonce):
         found = looking.look(NODE, str(place), [str(path) for path in wanted.files], gpu=False)
@@ -69,7 +70,7 @@ def test_a_folder_that_is_not_shared_is_told_by_the_nonce_and_by_its_answer(tmp_
     elsewhere.mkdir()
     found = looking.look(NODE, str(elsewhere / ".look-1"), [], gpu=False)
     mine = looking.whoever() | {"files": {}}
-    wanted = Wanted(tmp_path, (), 0.0)
+    wanted = Wanted(tmp_path, (), Share())
     unseen = problem(mine, found, wanted, arrived=False)
     assert unseen is not None
     assert unseen.startswith(f"does not see {tmp_path} as the driver does (No such file or directory)")
@@ -90,26 +91,51 @@ def test_data_are_known_by_names_sizes_and_content(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "gpus", "fit"),
+    ("resources", "share", "fit"),
     [
-        ({"CPU": 8.0, "GPU": 2.0}, 0.4, 4),  # two on each: the rest of one is of no use to the other
-        ({"CPU": 3.0, "GPU": 2.0}, 0.4, 3),
-        ({"CPU": 8.0, "GPU": 1.0}, 0.1, 8),
-        ({"CPU": 64.0, "GPU": 3.0}, 0.1, 30),
-        ({"CPU": 8.0, "GPU": 4.0}, 1.0, 4),
-        ({"CPU": 8.0, "GPU": 5.0}, 2.0, 2),
-        ({"CPU": 8.0}, 0.5, 0),
-        ({"CPU": 8.0, "GPU": 2.0}, 0.0, 8),
-        ({"memory": 1.0}, 0.0, 0),
+        ({"CPU": 8.0, "GPU": 2.0}, Share(gpus=0.4), 4),  # two on each: the rest of one is of no use to the other
+        ({"CPU": 3.0, "GPU": 2.0}, Share(gpus=0.4), 3),
+        ({"CPU": 8.0, "GPU": 1.0}, Share(gpus=0.1), 8),
+        ({"CPU": 64.0, "GPU": 3.0}, Share(gpus=0.1), 30),
+        ({"CPU": 8.0, "GPU": 4.0}, Share(gpus=1), 4),
+        ({"CPU": 8.0, "GPU": 5.0}, Share(gpus=2), 2),
+        ({"CPU": 8.0}, Share(gpus=0.5), 0),
+        ({"CPU": 8.0, "GPU": 2.0}, Share(), 8),
+        ({"memory": 1.0}, Share(), 0),
+        ({"CPU": 8.0, "GPU": 4.0}, Share(cpus=4, gpus=1), 2),
+        ({"CPU": 7.0}, Share(cpus=4), 1),
+        ({"CPU": 1.0}, Share(cpus=1 / 3), 3),
+        ({"CPU": 8.0, "memory": 9.0 * GIB}, Share(memory=4.0 * GIB), 2),
+        ({"CPU": 8.0}, Share(memory=1.0), 0),
     ],
 )
-def test_how_many_runs_fit_on_a_node(resources: dict[str, float], gpus: float, fit: int) -> None:
-    assert capacity(resources, gpus) == fit
+def test_how_many_runs_fit_on_a_node(resources: dict[str, float], share: Share, fit: int) -> None:
+    assert share.fit(resources) == fit
+
+
+NODES = {"small": {"CPU": 4.0, "GPU": 1.0, "memory": 8.0 * GIB}, "large": {"CPU": 16.0, "memory": 60.0 * GIB}}
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (Share(cpus=64), "--cpus-per-trial 64 (the most that one node has: 16); the largest, large: 16 CPUs, 0 GPUs,"),
+        (Share(gpus=2), "--gpus-per-trial 2 (the most that one node has: 1); the largest, small: 4 CPUs, 1 GPUs,"),
+        (Share(memory=64 * GIB), "--memory-per-trial 64 GiB (the most that one node has: 60 GiB); the largest, large:"),
+        (
+            Share(cpus=8, gpus=1),
+            "--cpus-per-trial 8 (the most that one node has: 16), --gpus-per-trial 1 (the most that one node has: 1), "
+            "not together; the largest, large: 16 CPUs, 0 GPUs, 60.0 GiB of memory for runs",
+        ),
+    ],
+)
+def test_what_no_node_has_is_said_with_what_they_have(share: Share, said: str) -> None:
+    assert f"no node has room for a trial of {said}" in share.too_much(NODES)
 
 
 def test_a_number_of_gpus_that_ray_does_not_know_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(InputError, match=r"--gpus-per-trial: found 1\.5; valid: a share"),
-        gathered(Wanted(tmp_path, (), 1.5), cluster=True),
+        gathered(Wanted(tmp_path, (), Share(gpus=1.5)), cluster=True),
     ):
         pass

@@ -14,6 +14,7 @@ import torch
 from pipeline.data.dataset import Dataset
 from pipeline.errors import InputError
 from pipeline.schema.base import parse
+from pipeline.schema.residual import ResnetDiscriminatorSpec, ResnetSpec
 from pipeline.schema.schedule import value_at
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.space.distributions import Choice, Range
@@ -200,6 +201,56 @@ def test_progressive_growing_starts_from_the_published_settings() -> None:
     assert (spec.game.growth.fade, spec.game.growth.start) == (0.5, None)
 
 
+def test_sndcgans_points_are_the_settings_of_the_papers_table() -> None:
+    """Miyato et al. 2018, table 1, A to F as (alpha, beta1, beta2, n_dis); C first; and table 3's networks."""
+    table = {
+        "A": (1e-4, 0.5, 0.9, 5),
+        "B": (1e-4, 0.5, 0.999, 1),
+        "C": (2e-4, 0.5, 0.999, 1),
+        "D": (1e-3, 0.5, 0.9, 5),
+        "E": (1e-3, 0.5, 0.999, 5),
+        "F": (1e-3, 0.9, 0.999, 5),
+    }
+    points = known_good("sndcgan")
+    found = [(s.optimiser.lr_g, s.optimiser.beta1, s.optimiser.beta2, s.optimiser.discriminator_steps) for s in points]
+    assert found == [table[letter] for letter in "CBADEF"]
+    for spec in points:
+        assert spec.optimiser.rates[0] == spec.optimiser.rates[1]
+        assert (spec.generator.network, spec.discriminator.network) == ("sndcgan", "sndcgan")
+        assert (spec.generator.norm, spec.discriminator.norm) == ("batch", "spectral")
+        assert (spec.latent.distribution, spec.latent.size, spec.batch_size) == ("gaussian", 128, 64)
+        assert (spec.game.objective, spec.ema.half_life) == ("non_saturating", 0)
+
+
+def test_sngans_first_point_is_its_codes() -> None:
+    """pfnet-research/sngan_projection, configs/sn_cifar10_unconditional.yml, with the networks that it names."""
+    spec, optimiser = known_good("sngan")[0], known_good("sngan")[0].optimiser
+    assert (optimiser.rates, optimiser.beta1, optimiser.beta2) == ((2e-4, 2e-4), 0, 0.9)
+    assert (optimiser.discriminator_steps, spec.batch_size, spec.game.objective) == (5, 64, "hinge")
+    assert (optimiser.factor(0.0), optimiser.factor(0.5), optimiser.factor(1.0)) == (1, 0.5, 0)
+    assert isinstance(spec.generator, ResnetSpec)
+    assert isinstance(spec.discriminator, ResnetDiscriminatorSpec)
+    assert (spec.generator.widths(32), spec.generator.norm) == ([256] * 3, "batch")
+    assert (spec.discriminator.widths(32), spec.discriminator.kept(32)) == ([128] * 2, 2)
+    assert (spec.discriminator.norm, spec.latent.size) == ("spectral", 128)
+
+
+def test_small_biggans_first_point_is_its_codes() -> None:
+    """ajbrock/BigGAN-PyTorch, scripts/launch_cifar_ema.sh, and the defaults of its utils.py and BigGAN.py at 32."""
+    spec, optimiser = known_good("biggan_small")[0], known_good("biggan_small")[0].optimiser
+    assert (optimiser.rates, optimiser.beta1, optimiser.beta2) == ((2e-4, 2e-4), 0, 0.999)
+    assert (optimiser.discriminator_steps, spec.batch_size, spec.game.objective) == (4, 50, "hinge")
+    assert spec.game.condition is not None
+    assert spec.game.condition.kind == "projection"
+    assert isinstance(spec.generator, ResnetSpec)
+    assert isinstance(spec.discriminator, ResnetDiscriminatorSpec)
+    assert (spec.generator.widths(32), spec.generator.norm) == ([4 * 64] * 3, "conditional_batch")
+    assert (spec.discriminator.widths(32), spec.discriminator.norm) == ([4 * 64] * 2, "spectral")
+    assert (spec.generator.attention, spec.generator.skip_latent, spec.generator.init) == (None, False, "normal")
+    share = spec.ema.half_life / spec.budget.images
+    assert share == pytest.approx(math.log(2) / 1e-4 * 4 * 50 / (500 * 50_000), rel=0.1)  # .9999 an iteration
+
+
 def test_two_rates_are_searched_as_one_and_their_ratio() -> None:
     """BigGAN's two rates in `conditional`: 1e-4 and 4e-4."""
     assert known_good("conditional")[1].optimiser.rates == (1e-4, 4e-4)
@@ -215,6 +266,7 @@ def test_two_rates_are_searched_as_one_and_their_ratio() -> None:
 def test_the_presets_for_the_published_searches_are_there() -> None:
     published = {"lucic_wide", "lucic_narrow", "kurach", "dcgan", "wgan", "wgan_gp", "r3gan", "progressive"}
     published |= {"cyclegan", "pix2pix", "super_resolution", "stylegan2", "stylegan2_ada"}
+    published |= {"sngan", "sndcgan", "biggan_small"}
     assert (
         published | {"conditional", "augmentation", "stacked_mnist", "broad", "ring8", "grid25", "digits"}
         <= presets().keys()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from pipeline import faults
 from pipeline.drivers.driver import Assignment
 from pipeline.drivers.job import Attempt
@@ -20,6 +22,7 @@ from pipeline.record.log import Record, read
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
+from pipeline.search.sampler import Sampler
 from pipeline.space.load import SweepFile, from_tree
 
 BUDGET, EVERY = 500, 100
@@ -138,6 +141,12 @@ class FakeTune:
         self.follower = Follower(self.record, lines, folder)
         given = Assignment(folder, self.record, lines, self.file, Nodes([Node("", "here", concurrency)]))
         self.driver = SearchDriver(given, trials, cuda=False)
+
+    def study(self) -> optuna.Study:
+        """What a sampler makes of the record as it stands."""
+        sampler = Sampler.of(self.file)
+        sampler.replay(read(self.record.path)[0])
+        return sampler.study()
 
     def next_runs(self) -> tuple[Attempt, ...]:
         """Those of the next job, not begun."""

@@ -9,21 +9,28 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn.functional import conv2d
 
 from pipeline.conformance.checks import conform
+from pipeline.data.batches import to_float
 from pipeline.data.reducing import enlarged, reduced
 from pipeline.errors import InputError
 from pipeline.games.game import Draw, Facts, Progress, Turn
 from pipeline.games.networks import build_generator
+from pipeline.metrics.content import content_of
 from pipeline.metrics.evaluator import Asked, Evaluator
+from pipeline.metrics.features import open_extractor
 from pipeline.metrics.own import Evaluated
 from pipeline.metrics.partners import l1, psnr, ssim
 from pipeline.record.measurement import Measurement
 from pipeline.schema.base import parse
 from pipeline.schema.enlargers import SrresnetSpec
 from pipeline.schema.trial import LowSpec, TrialSpec, resolve
+from pipeline.space.load import load
 from pipeline.training.loop import Task, training
 from pipeline.training.state import initial
+from pipeline.training.step import step
 from pipeline.training.store import Store
 from tests.training.toy import facts, last_state, same
 
@@ -50,10 +57,15 @@ def evaluator(tmp_path_factory: pytest.TempPathFactory) -> Evaluator:
     return Evaluator.open(spec().data, Asked(64, features="random"), tmp_path_factory.mktemp("cache"), None, "cpu")
 
 
+def trained(content_in: str, evaluator: Evaluator, folder: Path) -> list[Measurement]:
+    task = Task(spec({"content_in": content_in}), 1, "fid")
+    return list(training(task, evaluator, Store(folder)))
+
+
 @pytest.fixture(scope="module")
 def whole(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Measurement]]:
     folder = tmp_path_factory.mktemp("whole")
-    return folder, list(training(Task(spec(), 1, "fid"), evaluator, Store(folder)))
+    return folder, trained("pixels", evaluator, folder)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +77,7 @@ def whole(evaluator: Evaluator, tmp_path_factory: pytest.TempPathFactory) -> tup
             "discriminator": {"norm": "none"},
         },
         {"data": {"factor": 4, "filter": "area"}, "generator": {"norm": "none", "residual_scale": 0.1}},
+        {"game": {"content_in": "random"}},
     ],
 )
 def test_it_conforms(changes: dict[str, Any]) -> None:
@@ -102,7 +115,8 @@ def test_the_generator_enlarges_images_of_any_size(factor: int) -> None:
 
 
 def turn_of(made: TrialSpec, evaluator: Evaluator, share: float) -> tuple[Any, Turn]:
-    state, randomness = initial(made, evaluator.dataset, 1), torch.Generator().manual_seed(0)
+    content = content_of(made, evaluator.dataset, evaluator.cache)
+    state, randomness = initial(made, evaluator.dataset, 1, content=content), torch.Generator().manual_seed(0)
     batch = state.batches.next(randomness)
     inputs = state.game.inputs(BATCH, randomness, batch)
     fake = state.game.generate(state.game.generator, inputs, Draw(randomness))
@@ -117,6 +131,53 @@ def test_the_content_is_the_distance_to_the_original(content: str, expected: flo
     assert torch.allclose(terms["content"], torch.full((BATCH,), expected), atol=1e-5)
     met = dataclasses.replace(turn, fake=turn.real)
     assert game.generator_loss(game.generator, game.discriminator, met).terms["content"].tolist() == [0.0] * BATCH
+
+
+@pytest.mark.parametrize(("content", "power"), [("l1", 1), ("l2", 2)])
+def test_the_content_in_features_is_the_distance_between_scaled_maps(
+    content: str, power: int, evaluator: Evaluator
+) -> None:
+    """Ledig et al. 2017, eq. 5, on the convolutions written out; the scale is the maps' own over training images."""
+    made = spec({"content": content, "content_in": "random"})
+    game, turn = turn_of(made, evaluator, 0.0)
+    weights = open_extractor(evaluator.dataset, evaluator.cache, features="random").network.state_dict()
+
+    def maps(x: Tensor) -> Tensor:
+        x = conv2d(x, weights["body.0.weight"], weights["body.0.bias"], padding=1).relu()
+        x = conv2d(x, weights["body.2.weight"], weights["body.2.bias"], 2, padding=1).relu()
+        assert x.shape[1:] == (64, 8, 8)
+        return x
+
+    scale = maps(to_float(evaluator.dataset.train[:1024])).square().mean().sqrt()
+    expected = ((maps(turn.fakes) - maps(turn.real)) / scale).abs().pow(power).flatten(1).mean(1)
+    terms = game.generator_loss(game.generator, game.discriminator, turn).terms
+    assert torch.allclose(terms["content"], expected, rtol=1e-4)
+    met = dataclasses.replace(turn, fake=turn.real)
+    assert game.generator_loss(game.generator, game.discriminator, met).terms["content"].tolist() == [0.0] * BATCH
+
+
+def test_what_the_content_is_measured_in_is_never_trained(evaluator: Evaluator) -> None:
+    made = spec({"content_in": "random"})
+    content = content_of(made, evaluator.dataset, evaluator.cache)
+    assert content is not None
+    before = {name: value.clone() for name, value in content.state_dict().items()}
+    state = initial(made, evaluator.dataset, 1, content=content)
+    step(state, state.batches.next(state.randomness), state.randomness)
+    assert all(torch.equal(value, before[name]) for name, value in content.state_dict().items())
+    assert not [key for key in state.tensors()["generator"] if "network" in key]
+    assert content_of(spec(), evaluator.dataset, evaluator.cache) is None
+
+
+def test_features_that_fid_is_measured_in_as_well_are_said() -> None:
+    told = [load("super_resolution", [f"game.content_in={name}"]).notices for name in ("classifier", "self_supervised")]
+    assert [sum("game.content_in: classifier, in which fid" in line for line in lines) for lines in told] == [1, 0]
+
+
+def test_features_of_labels_are_asked_of_labelled_data_alone() -> None:
+    made = spec({"content_in": "classifier"})
+    made.check_data("image", 16, True)
+    with pytest.raises(ValueError, match=r"game.content_in: found classifier; digits has no labels, valid: pixels"):
+        made.check_data("image", 16, False)
 
 
 def test_the_adversarial_term_begins_after_the_content_alone(evaluator: Evaluator) -> None:
@@ -154,18 +215,21 @@ def test_what_is_made_is_measured_beside_bicubic(evaluator: Evaluator, whole: tu
         assert picture.height > picture.width / 2
 
 
+@pytest.mark.parametrize(("content_in", "evaluations"), [("pixels", 1), ("pixels", 3), ("random", 3)])
 def test_a_run_that_is_cut_goes_on_to_the_bit(
-    evaluator: Evaluator, whole: tuple[Path, list[Measurement]], tmp_path: Path
+    content_in: str, evaluations: int, evaluator: Evaluator, whole: tuple[Path, list[Measurement]], tmp_path: Path
 ) -> None:
     """In the middle of the phase of the content alone, and behind it."""
-    for evaluations in (1, 3):
-        folder = tmp_path / str(evaluations)
-        cut = training(Task(spec(), 1, "fid"), evaluator, Store(folder))
-        for _ in range(evaluations):
-            next(cut)
-        again = [facts(m) for m in training(Task(spec(), 1, "fid"), evaluator, Store(folder))]
-        assert again == [facts(m) for m in whole[1][evaluations - 1 :]]
-        assert same(last_state(folder), last_state(whole[0]))
+    folder, found = whole
+    if content_in != "pixels":
+        folder = tmp_path / "whole"
+        found = trained(content_in, evaluator, folder)
+    cut = training(Task(spec({"content_in": content_in}), 1, "fid"), evaluator, Store(tmp_path / "cut"))
+    for _ in range(evaluations):
+        next(cut)
+    again = [facts(m) for m in trained(content_in, evaluator, tmp_path / "cut")]
+    assert again == [facts(m) for m in found[evaluations - 1 :]]
+    assert same(last_state(tmp_path / "cut"), last_state(folder))
 
 
 @pytest.mark.parametrize(
@@ -192,6 +256,7 @@ def test_a_run_that_is_cut_goes_on_to_the_bit(
         ({"regularisers": {"r1": {}}}, "regularisers.r1: found it with game.name super_resolution"),
         ({"game": {"name": "super_resolution", "condition": {"kind": "projection"}}}, "game.condition: unknown key"),
         ({"game": {"name": "super_resolution", "content": "vgg"}}, 'game.content: found "vgg"'),
+        ({"game": {"name": "super_resolution", "content_in": "inception"}}, 'game.content_in: found "inception"'),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(tree: dict[str, Any], line: str) -> None:

@@ -1,5 +1,6 @@
 """What a sweep needs and does not find, said before the first trial; and a sweep in which nothing was healthy."""
 
+import platform
 import socket
 import time
 from pathlib import Path
@@ -48,8 +49,10 @@ def test_a_cluster_that_is_not_there(tmp_path: Path, closed: int) -> None:
 
 
 def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:
-    line = refused(gansweep(tmp_path / "home", "run", *SWEEP, "--gpus-per-trial", "64"), 3)
-    assert "--gpus-per-trial 64" in line
+    asked = ("--gpus-per-trial", "64", "--memory-per-trial", "100T")
+    line = refused(gansweep(tmp_path / "home", "run", *SWEEP, *asked), 3)
+    assert "--gpus-per-trial 64 (the most that one node has: 0), --memory-per-trial 1.02e+05 GiB (the most" in line
+    assert f"; the largest, {platform.node()}" in line
     assert events(tmp_path / "home", "digits") == []
 
 

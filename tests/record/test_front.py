@@ -84,7 +84,7 @@ def test_a_trial_is_worth_its_tail_and_the_images_that_it_took_or_twice_the_budg
 def test_the_study_has_all_objectives_and_a_failure_is_worse_in_each(tmp_path: Path) -> None:
     tune = FakeTune(tmp_path, file(), PLAN)
     tune.go()
-    study = tune.driver._sampler.study()
+    study = tune.study()
     assert [direction.name for direction in study.directions] == ["MINIMIZE", "MINIMIZE", "MAXIMIZE"]
     assert {trial.number for trial in study.best_trials} == {0, 2, 3, 5}
     failed = study.trials[4]
