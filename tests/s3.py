@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ class S3:
     def __init__(self) -> None:
         self.failing, self.body, self.refused = "", b"", 0
         self._moto = DomainDispatcherApplication(create_backend_app)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
         self.url = f"s3://{BUCKET}/team"

@@ -1,7 +1,8 @@
 """The command, with something killed at a given place: python -m tests.integration.crash PLACES VERB ...
 
 PLACES: WHOM@WHAT:NUMBER:WHEN, several joined by commas. WHOM: driver, worker, gcs_server or raylet. WHAT: an event of
-the record, `rename`, of a checkpoint, or `segment`, of the record in a storage. NUMBER: the how manieth of this launch. WHEN: before or after it is on disk.
+the record, `rename`, of a checkpoint, or `segment`, of the record in a storage. NUMBER: the how manieth of this launch.
+WHEN: before or after it is kept.
 """
 
 from __future__ import annotations
