@@ -41,8 +41,8 @@ class Address:
 def address(asked: str | None) -> Address:
     """--address, else RAY_ADDRESS as in every program that uses Ray, else a Ray of our own; so is "local"."""
     named_by = "--address" if asked else "RAY_ADDRESS"
-    found = asked or os.environ.get("RAY_ADDRESS", "").strip()
-    return Address(None if found in ("", LOCAL) else found, named_by)
+    given = asked or os.environ.get("RAY_ADDRESS", "").strip()
+    return Address(None if given in ("", LOCAL) else given, named_by)
 
 
 def answers(host: str, port: int, patience: float) -> str | None:

@@ -56,14 +56,14 @@ def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
 def of_node(error: BaseException, storage: Path, files: Sequence[Path]) -> bool:
     """Whether an error out of a run is the machine's: its CUDA does not start, or it does not reach what all machines
     of the sweep are to have. storage: the run's folder; files: of the data set."""
-    found = list(_causes(error))
+    causes = list(_causes(error))
     if any(
         isinstance(each, NodeFault | StorageLost) or (isinstance(each, Exception) and CUDA.search(str(each)))
-        for each in found
+        for each in causes
     ):
         return True
     known = (storage, *files)
-    for each in found:
+    for each in causes:
         if isinstance(each, OSError) and each.errno in AWAY:
             named = isinstance(each.filename, str) and any(Path(each.filename).is_relative_to(it) for it in known)
             if named or each.errno == errno.ESTALE:
@@ -71,7 +71,7 @@ def of_node(error: BaseException, storage: Path, files: Sequence[Path]) -> bool:
     at = next((path for path in (storage, *storage.parents) if path.exists()), storage)
     if not os.access(at, os.W_OK):
         return True
-    reading = any(isinstance(each, InputError | OSError) for each in found)
+    reading = any(isinstance(each, InputError | OSError) for each in causes)
     return reading and not all(os.access(path, os.R_OK) for path in files)
 
 

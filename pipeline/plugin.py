@@ -59,11 +59,11 @@ def sources(tree: Any) -> dict[str, str]:
 
     Raises InputError where one is not there.
     """
-    found: dict[str, str] = {}
+    contents: dict[str, str] = {}
     for name in named(tree):
         path = Path(name.rpartition(":")[0]).expanduser().absolute()
-        found[str(path)] = _read(path, name)
-    return found
+        contents[str(path)] = _read(path, name)
+    return contents
 
 
 def named(tree: Any) -> list[str]:

@@ -33,8 +33,8 @@ def reference() -> str:
     """All of it: the sections in their order in a file, then what has a name."""
     parts = [
         "# Every key",
-        "What is in `search`, `rungs` and `health` is of the whole sweep; nearly all else may be searched. What is in a "
-        "section of a section has dotted keys here. A default of *required* is none: a value must be given.",
+        "What is in `search`, `rungs` and `health` is of the whole sweep; nearly all else may be searched. Keys of a "
+        "section within a section are dotted. A default of *required* is none: a value must be given.",
     ]
     for model in (SweepSpec, TrialSpec):
         whole = model.model_json_schema()

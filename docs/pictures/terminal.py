@@ -28,7 +28,8 @@ PAGE = """<!doctype html><meta charset="utf-8"><style>
 body { margin: 0; background: transparent; width: 960px }
 main { margin: 8px; background: rgb(BACKGROUND); border-radius: 10px; border: 1px solid #30363d; overflow: hidden }
 header { height: 34px; background: #161b22; border-bottom: 1px solid #30363d; display: flex; align-items: center }
-i { width: 12px; height: 12px; border-radius: 6px; margin-left: 8px; background: #30363d } i:first-child { margin-left: 14px }
+i { width: 12px; height: 12px; border-radius: 6px; margin-left: 8px; background: #30363d }
+i:first-child { margin-left: 14px }
 pre { margin: 0; padding: 14px 18px 18px; color: rgb(FOREGROUND); white-space: pre-wrap; overflow-wrap: anywhere;
   font: 13.5px/1.42 ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monospace; width: COLUMNSch }
 b { font-weight: 700 } b.prompt { color: rgb(63, 185, 80) }

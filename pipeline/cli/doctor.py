@@ -64,20 +64,20 @@ def examine(home: Path | None, data_root: Path | None, as_json: bool, address: s
 
 
 def check_packages() -> list[Finding]:
-    found = []
+    findings = []
     for name, least in NEEDED.items():
         wanted = ".".join(map(str, least))
         try:
             have = version(name)
         except PackageNotFoundError:
-            found.append(Finding(name, "missing", f"not installed; pip install '{name}>={wanted}'"))
+            findings.append(Finding(name, "missing", f"not installed; pip install '{name}>={wanted}'"))
             continue
         numbers = tuple(int(part) for part in have.split("+")[0].split(".")[:2])
         state = "ok" if numbers >= least else "missing"
-        found.append(
+        findings.append(
             Finding(name, state, have if state == "ok" else f"{have} is too old; pip install '{name}>={wanted}'")
         )
-    return found
+    return findings
 
 
 def check_machine() -> Finding:
@@ -137,12 +137,12 @@ def check_nodes(asked: str, home: Path) -> list[Finding]:
 
     try:
         with cluster.connected(asked, lambda: None):
-            found = list(cluster.survey(home.absolute()))
+            surveyed = list(cluster.survey(home.absolute()))
     except Unreachable as error:
         return [Finding("cluster", "missing", str(error))]
     except OSError as error:
         return [Finding("cluster", "missing", f"{home}: {error.strerror}; choose another with --home")]
-    nodes = [Finding("node", "note" if why else "ok", f"{said}; {why}" if why else said) for said, why in found]
+    nodes = [Finding("node", "note" if why else "ok", f"{said}; {why}" if why else said) for said, why in surveyed]
     if not any(node.state == "ok" and "trains nothing" not in node.said for node in nodes):
         nodes.append(Finding("cluster", "missing", f"no node of {asked} can be used"))
     return nodes
@@ -168,7 +168,7 @@ def check_temporary() -> Finding:
 
 def check_ports() -> list[Finding]:
     """The ports that a head, its dashboard and a tracking server take unless told otherwise; a sweep needs none."""
-    found = []
+    findings = []
     for port, (who, instead) in PORTS.items():
         subject = f"port {port}"
         with socket.socket() as listener:
@@ -177,10 +177,10 @@ def check_ports() -> list[Finding]:
                 listener.bind(("127.0.0.1", port))
             except OSError:
                 said = f"taken by {_listening(port)}; {who} needs another one: {instead}"
-                found.append(Finding(subject, "note", said))
+                findings.append(Finding(subject, "note", said))
                 continue
-        found.append(Finding(subject, "ok", f"free, for {who}"))
-    return found
+        findings.append(Finding(subject, "ok", f"free, for {who}"))
+    return findings
 
 
 def _listening(port: int) -> str:
@@ -217,25 +217,27 @@ def check_tracker(home: Path) -> Finding:
 
 def check_features() -> list[Finding]:
     """The features that want what gansweep never fetches: a package, files of weights."""
-    found = []
+    findings = []
     for name, row in FEATURES.items():
         if row.package or row.files:
             lacking, use = missing(name), f"for evaluation.features: {name}"
             said = f"{use}; {lacking}" if lacking else f"in {hub()}, {use}"
-            found.append(Finding(name, "note" if lacking else "ok", said))
-    return found
+            findings.append(Finding(name, "note" if lacking else "ok", said))
+    return findings
 
 
 def check_data(root: Path | None) -> list[Finding]:
     embedded = ", ".join(name for name, known in KNOWN.items() if not known.downloaded)
-    found = [Finding("data", "ok", f"{embedded}: nothing to download")]
+    findings = [Finding("data", "ok", f"{embedded}: nothing to download")]
     for name, folder in FILES.items():
         if root is None:
-            found.append(Finding(name, "note", "downloaded at the first use into --data-root (give it here to look)"))
+            findings.append(
+                Finding(name, "note", "downloaded at the first use into --data-root (give it here to look)")
+            )
         elif any((root / each / folder).exists() for each in (".", name)):
-            found.append(Finding(name, "ok", f"in {root}"))
+            findings.append(Finding(name, "ok", f"in {root}"))
         else:
-            found.append(
+            findings.append(
                 Finding(name, "note", f"not in {root}; downloaded there at the first use, or put {folder} there")
             )
-    return found
+    return findings

@@ -26,7 +26,7 @@ def dry_run(sweep: Any, as_json: bool) -> None:
     ]
     points = _sampled(sweep)
     trials = sweep.launch.trials or search.trials
-    found = {
+    document = {
         "sweep": file.tree,
         "searched": searched,
         "sampled": [{"params": params(point), "spec": spec.model_dump(mode="json")} for point, spec in points],
@@ -35,7 +35,7 @@ def dry_run(sweep: Any, as_json: bool) -> None:
         measured = _measured(sweep, points[0][1])
         print(
             json.dumps(
-                found
+                document
                 | {
                     "data": measured["data"],
                     "features": measured["features"],

@@ -30,7 +30,7 @@ def judge(
     from pipeline.record.home import command
     from pipeline.report.judge.server import serving
     from pipeline.report.judge.session import Session
-    from pipeline.report.judge.words import ranking_table, said
+    from pipeline.report.judged import ranking_table, said
     from pipeline.sweeps.sweep import Sweep
 
     sweep = Sweep.open(name, home=home)
@@ -46,10 +46,10 @@ def judge(
             server.over.wait()
         except KeyboardInterrupt:
             stopped = True
-    found = judgement(sweep.folder)
-    if found is not None:
-        console.print(ranking_table(state, found))
-        for line in said(state, found).lines:
+    ranked = judgement(sweep.folder)
+    if ranked is not None:
+        console.print(ranking_table(state, ranked))
+        for line in said(state, ranked).lines:
             console.print(line, highlight=False, soft_wrap=True)
     if stopped:
         typer.echo(f"go on with: {command('judge', sweep.folder)}", err=True)

@@ -46,12 +46,12 @@ def size(text: str | None) -> float | None:
     if number[-1:] in UNITS:
         number, unit = number[:-1], UNITS[number[-1]]
     try:
-        found = float(number) * unit
+        amount = float(number) * unit
     except ValueError:
-        found = 0.0
-    if not 1 <= found < float("inf"):
+        amount = 0.0
+    if not 1 <= amount < float("inf"):
         raise InputError(f"--memory-per-trial: found {text}; valid: 512M, 4G")
-    return float(int(found))
+    return float(int(amount))
 
 
 def seconds(text: str | None) -> float | None:
@@ -61,9 +61,9 @@ def seconds(text: str | None) -> float | None:
     units = {"s": 1, "m": 60, "h": 3600}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
     try:
-        found = float(number) * unit
+        length = float(number) * unit
     except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
+        length = 0.0
+    if not 0 < length < float("inf"):
         raise InputError(f"--max-time: found {text}; valid: 90s, 20m, 2h")
-    return found
+    return length

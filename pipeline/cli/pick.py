@@ -52,23 +52,23 @@ def pick(
     sweep.finalists(top, seeds, before)  # what is wrong with the input is one line and nothing else
 
     def so_far() -> dict[str, Any]:
-        found = standing(sweep.state())
-        return found.document() if found else {}
+        verdict = standing(sweep.state())
+        return verdict.document() if verdict else {}
 
     with documented(as_json, so_far), at_work(sweep, verb(wanted)) as (console, stdout):
         watch = LiveView(console, live, lambda state: [*state.confirmations, *state.perturbed])
-        found = sweep.pick(top, seeds, watch, wanted)
-        console.print(table(found, console.width))
+        verdict = sweep.pick(top, seeds, watch, wanted)
+        console.print(table(verdict, console.width))
         state = sweep.state()
-        lines, around = conclusions(found, state), plateau(state) if wanted else None
+        lines, around = conclusions(verdict, state), plateau(state) if wanted else None
         if around is not None:
             console.print(neighbours(around, console.width))
             lines += robustness(around)
-        last = [*insight(state, found.best.trial), *not_sent(sweep), *after_pick(sweep)]
+        last = [*insight(state, verdict.best.trial), *not_sent(sweep), *after_pick(sweep)]
         for line in [*lines, spending(state), *last]:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
-            print(dumps(found.document() | ({"plateau": around.document()} if around else {})), file=stdout)
+            print(dumps(verdict.document() | ({"plateau": around.document()} if around else {})), file=stdout)
 
 
 def asked(perturb: float | None, choices: bool) -> Any:

@@ -28,21 +28,21 @@ def replay(
 
     state = Sweep.open(name, home=home).state()
     chosen = rules_of(rules, state.metric)
-    found = replayed(state, chosen)
+    rejudged = replayed(state, chosen)
     if as_json:
-        print(dumps(found.document()))
+        print(dumps(rejudged.document()))
         return
-    if found.stops:
-        Console().print(replay_table(found))
-    wrong = len(found.wrong)
+    if rejudged.stops:
+        Console().print(replay_table(rejudged))
+    wrong = len(rejudged.wrong)
     print(
-        f"{len(found.stops)} of {found.runs} runs would have been stopped, {wrong} of which ended well; "
-        f"that would have saved {found.saved / 60:.1f} minutes of runs"
+        f"{len(rejudged.stops)} of {rejudged.runs} runs would have been stopped, {wrong} of which ended well; "
+        f"that would have saved {rejudged.saved / 60:.1f} minutes of runs"
     )
-    if found.missed:
-        said = ", ".join(f"trial {trial} ({reason})" for trial, _, reason in found.missed)
-        print(f"{len(found.missed)} that were stopped for their health would not have been: {said}")
-    for rule, count in found.warnings.items():
+    if rejudged.missed:
+        said = ", ".join(f"trial {trial} ({reason})" for trial, _, reason in rejudged.missed)
+        print(f"{len(rejudged.missed)} that were stopped for their health would not have been: {said}")
+    for rule, count in rejudged.warnings.items():
         print(f"{rule} would have warned of {count} run{'' if count == 1 else 's'}")
 
 

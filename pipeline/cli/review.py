@@ -57,6 +57,9 @@ def export(
 
 def compare(
     sweeps: Annotated[list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.")],
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The same as an HTML page that needs no network.")
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -67,13 +70,19 @@ def compare(
     from pipeline.report.compare import comparison_table, words
     from pipeline.sweeps.sweep import Sweep
 
-    found = compared([Sweep.open(name, home=home).state() for name in sweeps])
+    states = [Sweep.open(name, home=home).state() for name in sweeps]
+    comparison = compared(states)
+    if output is not None:
+        from pipeline.report.page.side_by_side import write
+
+        write(comparison, states, output)
+        typer.echo(f"page: {output}", err=True)
     if as_json:
-        print(dumps(found.document()))
+        print(dumps(comparison.document()))
         return
     console = Console()
-    console.print(comparison_table(found))
-    console.print(words(found), highlight=False, soft_wrap=True)
+    console.print(comparison_table(comparison))
+    console.print(words(comparison), highlight=False, soft_wrap=True)
 
 
 def show(
@@ -89,11 +98,11 @@ def show(
 
     sweep = Sweep.open(name, home=home)
     state = sweep.state()
-    found = trial_of(state, trial)
+    shown_trial = trial_of(state, trial)
     console = Console()
-    console.print(shown(state, found, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
+    console.print(shown(state, shown_trial, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
     console.print("\nits spec, to take along (gansweep train FILE):\n", style="dim", highlight=False)
-    print(spec_yaml(state, found), end="")
+    print(spec_yaml(state, shown_trial), end="")
 
 
 def schema() -> None:

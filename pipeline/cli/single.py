@@ -126,11 +126,11 @@ def conform(
     else:
         spec = load_trial(part, overrides or [])[0]
     wrong = 0
-    for found in check(resolve(spec.model_copy(update={"batch_size": 16, "microbatch": None}), cuda=False)):
+    for checked in check(resolve(spec.model_copy(update={"batch_size": 16, "microbatch": None}), cuda=False)):
         typer.echo(
-            f"{'ok    ' if found.wrong is None else 'WRONG '} {found.name}"
-            + (f": {found.wrong}" if found.wrong else "")
+            f"{'ok    ' if checked.wrong is None else 'WRONG '} {checked.name}"
+            + (f": {checked.wrong}" if checked.wrong else "")
         )
-        wrong += found.wrong is not None
+        wrong += checked.wrong is not None
     if wrong:
         raise GansweepError(f"{part}: {wrong} of the checks failed")

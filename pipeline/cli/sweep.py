@@ -240,11 +240,11 @@ def status(
     best = state.best_trial
     for line in [*summary(state), *insight(state, best.number if best else None)]:
         console.print(line, highlight=False, soft_wrap=True)
-    if (found := standing(state)) is not None:
+    if (verdict := standing(state)) is not None:
         console.print()
-        console.print(table(found, console.width))
+        console.print(table(verdict, console.width))
         around = plateau(state)
-        for line in [*conclusions(found, state), *(robustness(around) if around else [])]:
+        for line in [*conclusions(verdict, state), *(robustness(around) if around else [])]:
             console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -274,6 +274,9 @@ def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
 
 def ui(
     name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(metavar="TRIAL,TRIAL,...", help="MLflow's page that compares these trials.")
+    ] = None,
     home: Home = None,
     tracking_uri: Tracking = None,
 ) -> None:
@@ -283,10 +286,26 @@ def ui(
     from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
     from pipeline.tracking.tracker import ui as serve
 
+    trials = _compared(name, compare)
     if name:
         uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri
     else:
         named, by = asked(tracking_uri)
         place = home_of(home)
         uri = of_home(settled(named, place, by), place) if named else default_uri(place)
-    print(serve(home_of(home), uri, name))
+    print(serve(home_of(home), uri, name, trials))
+
+
+def _compared(name: str | None, text: str | None) -> tuple[int, ...]:
+    """The trials that --compare names."""
+    from pipeline.errors import InputError
+
+    if text is None:
+        return ()
+    parts = [part.strip() for part in text.split(",")]
+    trials = tuple(dict.fromkeys(int(part) for part in parts if part.isdecimal()))
+    if name is None or len(trials) < 2 or not all(part.isdecimal() for part in parts):
+        raise InputError(
+            f"--compare: found {text}; valid: two or more trials of a sweep: gansweep ui NAME --compare 3,7"
+        )
+    return trials

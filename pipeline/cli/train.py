@@ -72,10 +72,10 @@ def train(
         say(line)
     claim = _claim(folder, spec, seed)
     with ending(deadline(), late):
-        found = _prepared(path, spec, metric, cache, root)
+        prepared = _prepared(path, spec, metric, cache, root)
     claim()
     less = known(metric, spec.evaluation.own).minimise
-    context = Context(metric, less, found["floor"].get(metric), found["floor_spread"].get(metric))
+    context = Context(metric, less, prepared["floor"].get(metric), prepared["floor_spread"].get(metric))
     done, earlier = Run(0, seed, own=spec.evaluation.own), _kept(folder)
     try:
         for measurement in timely(attempt(Task(spec, seed, metric), Store(folder), cache, root), late):
@@ -107,8 +107,8 @@ def train(
         "images": done.images,
         "tail": {metric: done.tail(metric)},
         "final": {metric: done.final(metric)},
-        "features": found["features"],
-        "floor": found["floor"],
+        "features": prepared["features"],
+        "floor": prepared["floor"],
         "seconds": done.seconds,
     }
     (folder / "result.json").write_text(dumps(result, indent=1))
@@ -116,7 +116,7 @@ def train(
         print(dumps(result))
     if done.end_reason != "completed":
         raise GansweepError(f"ended as {done.end_reason}: {dumps(done.evidence)[:400]}")
-    floors = {"floor": found["floor"].get(metric), "noise floor": found["noise_floor"].get(metric)}
+    floors = {"floor": prepared["floor"].get(metric), "noise floor": prepared["noise_floor"].get(metric)}
     known_floor = "".join(f" ({name} {value:.4g})" for name, value in floors.items() if value is not None)
     where = measured_in(features)
     say(f"{metric} tail {done.tail(metric):.4g}{known_floor}{where}; samples and checkpoints in {folder}")
@@ -135,10 +135,10 @@ def _line(measurement: Measurement, objective: str, own: Mapping[str, bool]) -> 
 def _prepared(path: str, spec: TrialSpec, metric: str, cache: Path, root: Path | None) -> dict[str, Any]:
     """Data, features and floor; InputError where the file does not fit them."""
     with within(path):
-        found = prepare(spec.data, Asked.of(spec.evaluation), cache, root)
-        on(spec.data.name, found["data"]).check(metric, path, spec.evaluation.own)
+        prepared = prepare(spec.data, Asked.of(spec.evaluation), cache, root)
+        on(spec.data.name, prepared["data"]).check(metric, path, spec.evaluation.own)
         preflight([spec] if untold(spec) or is_own(spec.data.name) else [], cache, root)
-    return found
+    return prepared
 
 
 def _claim(folder: Path, spec: TrialSpec, seed: int) -> Callable[[], None]:

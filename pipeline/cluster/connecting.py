@@ -145,17 +145,17 @@ def _check(named: Address) -> None:
         raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local or HOST:PORT')
     if said := answers(host.strip("[]"), int(port), PATIENCE):
         raise _unreachable(named, said)
-    found = _knock(address)
-    if "error" in found:
-        raise _unreachable(named, found["error"])
+    answer = _knock(address)
+    if "error" in answer:
+        raise _unreachable(named, answer["error"])
     mine = {"ray": ray.__version__, "python": platform.python_version()}
     if other := [
         f"{name} {theirs} there, {mine[name]} here"
-        for name, theirs in found["versions"].items()
+        for name, theirs in answer["versions"].items()
         if theirs and theirs != mine[name]
     ]:
         raise Unreachable(f"the cluster at {named.said} is of another version: {', '.join(other)}; install one for all")
-    if not found["here"]:
+    if not answer["here"]:
         raise Unreachable(
             f"the cluster at {named.said} has no node on this machine, and a driver wants one: start it on a node of "
             f"the cluster, or make this one a node that trains nothing: ray start --address {address} --num-cpus 0"
@@ -170,7 +170,7 @@ def _knock(address: str) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return {"error": f"what listens there does not answer as a Ray head does within {ANSWER:.0f} s"}
     try:
-        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         return {"error": (done.stderr.strip().splitlines() or ["it ends the connection"])[-1][:300]}
-    return found
+    return answer

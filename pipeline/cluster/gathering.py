@@ -27,8 +27,8 @@ AGAIN = 30.0  # seconds until one that did not answer is asked again
 
 def present(share: Share) -> dict[str, Node]:
     """The nodes that are alive and have room for a run, by Ray's names of them."""
-    found = [Node(each["NodeID"], _host(each), share.fit(each["Resources"])) for each in ray.nodes() if each["Alive"]]
-    return {node.id: node for node in found if node.slots > 0}
+    nodes = [Node(each["NodeID"], _host(each), share.fit(each["Resources"])) for each in ray.nodes() if each["Alive"]]
+    return {node.id: node for node in nodes if node.slots > 0}
 
 
 def _host(node: dict[str, object]) -> str:
@@ -117,25 +117,25 @@ def survey(home: Path) -> Iterator[tuple[str, str | None]]:
     made for it and removed again where there is none."""
     there = home.exists()
     nodes = [each for each in ray.nodes() if each["Alive"]]
-    found: dict[str, Change] = {}
+    changes: dict[str, Change] = {}
     for share in (Share(), Share(gpus=LITTLE)):  # whether a GPU can be used is asked where there is one
         with_gpus = share.gpus > 0
         of = [each for each in present(share).values() if (_has(nodes, each.id).get("GPU", 0) > 0) == with_gpus]
         if of:
-            found |= {change.node.id: change for change in looked(Wanted(home, (), share), of)}
+            changes |= {change.node.id: change for change in looked(Wanted(home, (), share), of)}
     if not there:
         with contextlib.suppress(OSError):
             home.rmdir()
     for each in nodes:
-        has, change = each["Resources"], found.get(each["NodeID"])
+        has, change = each["Resources"], changes.get(each["NodeID"])
         kinds = sorted(name.partition(":")[2] for name in has if name.startswith("accelerator_type:"))
         said = f"{_host(each)}: {had(has, ', '.join(kinds))}"
         yield (f"{said}; trains nothing", None) if change is None else (said, change.why)
 
 
 def _has(nodes: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
-    found: dict[str, float] = next(each["Resources"] for each in nodes if each["NodeID"] == name)
-    return found
+    resources: dict[str, float] = next(each["Resources"] for each in nodes if each["NodeID"] == name)
+    return resources
 
 
 @contextmanager

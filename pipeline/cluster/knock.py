@@ -19,7 +19,7 @@ def knocked(address: str) -> dict[str, Any]:
     try:
         client = GcsClient(address=address)
         about = json.loads(client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=5) or b"{}")
-        there = {node.hex() for node, found in client.get_all_node_info(timeout=5).items() if found.state == 0}
+        there = {node.hex() for node, info in client.get_all_node_info(timeout=5).items() if info.state == 0}
     except Exception as error:
         return {"error": " ".join(str(error).split())}
     versions = {"ray": about.get("ray_version"), "python": about.get("python_version")}

@@ -62,7 +62,7 @@ def prepare(
     for tried, node in enumerate((gathering.nodes[0].id, gathering.nodes[-1].id)):
         there = {"scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)} if node else {}
         try:
-            found: dict[str, Any] = ray.get(_prepare.options(**there).remote(order, premises.sent()))
+            prepared: dict[str, Any] = ray.get(_prepare.options(**there).remote(order, premises.sent()))
             break
         except ray.exceptions.RayError as error:
             if (said := hung(file)) is not None:
@@ -71,9 +71,9 @@ def prepare(
             if tried:  # a worker may be lost once
                 why = str(error).strip().splitlines()[-1]
                 raise GansweepError(f"preparing {data.name} failed: {why}") from None
-    if "error" in found:
-        raise InputError(found["error"])
-    return found
+    if "error" in prepared:
+        raise InputError(prepared["error"])
+    return prepared
 
 
 @ray.remote(num_cpus=1, max_retries=0)
@@ -87,9 +87,9 @@ def _prepare(order: dict[str, Any], sent: dict[str, str]) -> dict[str, Any]:
         with bounded(order["within"], Path(order["hung"])):
             data = parse(DataSpec, order["data"], "data")
             asked = Asked(order["samples"], features=order["features"])
-            found = prepare_here(data, asked, premises.cache, premises.root)
+            prepared = prepare_here(data, asked, premises.cache, premises.root)
             preflight([parse(TrialSpec, tree, "") for tree in order["to_build"]], premises.cache, premises.root)
-        return found
+        return prepared
     except InputError as error:
         return {"error": str(error)}
 

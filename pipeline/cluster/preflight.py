@@ -137,11 +137,11 @@ def problem(mine: Mapping[str, Any], theirs: Mapping[str, Any], wanted: Wanted, 
         return f"cannot write to {wanted.place} ({theirs['unwritten']})"
     if not arrived:
         return f"what it writes to {wanted.place} does not arrive; {shared}"
-    for path, found in theirs["files"].items():
-        if found is None and mine["files"][path] is not None:
+    for path, fingerprint in theirs["files"].items():
+        if fingerprint is None and mine["files"][path] is not None:
             return f"cannot read the data in {path}, which the driver can"
-        if found != mine["files"][path] is not None:
-            return f"has other data in {path} than the driver ({found}, the driver {mine['files'][path]})"
+        if fingerprint != mine["files"][path] is not None:
+            return f"has other data in {path} than the driver ({fingerprint}, the driver {mine['files'][path]})"
     for place, free in theirs["free"].items():
         if free is not None and free < ROOM:
             return f"has {free / 2**20:.0f} MiB free in {place}; valid: {ROOM // 2**20} or more"

@@ -133,8 +133,8 @@ def _reached(state: TrainingState, side: Side) -> str | None:
             loss = game.discriminator_loss(game.discriminator, turn).total()
         else:
             loss = game.generator_loss(game.generator, game.discriminator, turn).total()
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, list(waiting.values()), allow_unused=True)
-        for key, gradient in zip(list(waiting), found, strict=True):
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(loss, list(waiting.values()), allow_unused=True)
+        for key, gradient in zip(list(waiting), gradients, strict=True):
             if gradient is None:
                 continue
             if not bool(gradient.isfinite().all()):
@@ -192,10 +192,10 @@ def _resumes(state: TrainingState, dataset: Dataset, folder: Path) -> str | None
     for _ in range(STEPS):
         _step(state)
     Store(folder / "run").save(state.images, {"state": state.tensors()})
-    found = Store(folder / "run").newest()
-    assert found is not None
+    newest = Store(folder / "run").newest()
+    assert newest is not None
     resumed = _begun(state.spec, dataset, folder, SEED + 1)
-    resumed.restore(found[1]["state"])
+    resumed.restore(newest[1]["state"])
     for _ in range(STEPS):
         _step(state)
         _step(resumed)
@@ -244,8 +244,10 @@ def _stacks(state: TrainingState, dataset: Dataset, folder: Path) -> str | None:
             weight.add_(1)
     given = losses(functional("generator"), functional("discriminator"))
     for side, weights in copies.items():
-        found: tuple[Tensor | None, ...] = torch.autograd.grad(given[side], list(weights.values()), allow_unused=True)
-        for name, ours, theirs in zip(weights, expected[side], found, strict=True):
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+            given[side], list(weights.values()), allow_unused=True
+        )
+        for name, ours, theirs in zip(weights, expected[side], gradients, strict=True):
             if ours is None and theirs is None:  # of a network that grows, not its turn yet
                 continue
             if ours is None or theirs is None or not torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6):

@@ -55,10 +55,10 @@ def probe(
     if done.returncode or not lines:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise InputError(f"the probe failed: {said}")
-    found: dict[str, Any] = json.loads(lines[-1])
-    if "error" in found:
-        raise InputError(found["error"])
-    return found | {"cpus": len(os.sched_getaffinity(0))}  # gpus: by the process that may import torch
+    probed: dict[str, Any] = json.loads(lines[-1])
+    if "error" in probed:
+        raise InputError(probed["error"])
+    return probed | {"cpus": len(os.sched_getaffinity(0))}  # gpus: by the process that may import torch
 
 
 def _main() -> None:
@@ -81,10 +81,10 @@ def _train(order: dict[str, Any]) -> None:
         try:
             data, features = prepared_data(parse(TrialSpec, tree, "probe"), Path(order["cache"]), root)
             preflight([parse(TrialSpec, each, "") for each in order["to_build"]], Path(order["cache"]), root)
-            found = []
+            measurements = []
             task = Task(parse(TrialSpec, tree, "probe"), 0, order["objective"])
             for measurement in attempt(task, Store(Path(folder)), Path(order["cache"]), root):
-                found.append(measurement)
+                measurements.append(measurement)
                 if measurement.seconds > SECONDS:
                     break
         except InputError as error:
@@ -93,8 +93,8 @@ def _train(order: dict[str, Any]) -> None:
         size = max(path.stat().st_size for path in Path(folder).rglob("*.pt"))
     import torch
 
-    steady = found[1:] or found  # the first one warms up
-    images = steady[-1].images - (found[0].images if len(found) > 1 else 0)
+    steady = measurements[1:] or measurements  # the first one warms up
+    images = steady[-1].images - (measurements[0].images if len(measurements) > 1 else 0)
     print(
         json.dumps(
             {

@@ -32,11 +32,11 @@ def shapes(state: TrainingState) -> str | None:
     if wrong := _made(game, turn):
         return wrong
     turns = {"discriminator": turn, "generator": first_turn(state, "generator")}
-    found: tuple[tuple[str, Any], ...] = (
+    both: tuple[tuple[str, Any], ...] = (
         ("discriminator_loss", game.discriminator_loss(game.discriminator, turns["discriminator"])),
         ("generator_loss", game.generator_loss(game.generator, game.discriminator, turns["generator"])),
     )
-    for name, losses in found:
+    for name, losses in both:
         if not isinstance(losses, Losses) or not isinstance(losses.terms, Mapping) or not losses.terms:
             returned = f"Losses({losses.terms!r})" if isinstance(losses, Losses) else shown(losses)
             return f"{name}() returned {returned}; valid: Losses({{name: tensor}})"
@@ -47,9 +47,9 @@ def shapes(state: TrainingState) -> str | None:
         for measurement, given in measured.items():
             if not isinstance(given, Tensor):
                 return f"{name}(): the measurement {measurement} is {shown(given)}; valid: a tensor"
-    if wrong := _judged(found[0][1].judged):
+    if wrong := _judged(both[0][1].judged):
         return wrong
-    of_d, of_g = (losses for _, losses in found)
+    of_d, of_g = (losses for _, losses in both)
     return _state_kept(game, "discriminator", turns["discriminator"], of_d) or _state_kept(
         game, "generator", turns["generator"], of_g
     )
@@ -75,9 +75,9 @@ def _made(game: Game, turn: Turn) -> str | None:
             return f"{what}() returned {shown(made)}; valid: a tensor, or tensors by name"
         if what == "generate":
             continue
-        found = {name: shown(each) for name, each in named(made, SAMPLES).items()}
+        made_shapes = {name: shown(each) for name, each in named(made, SAMPLES).items()}
         valid = {name: shown(turn.batch[real]) for name, real in game.references.items()}
-        if found != valid:
+        if made_shapes != valid:
             return f"sample() returned {shown(made)}; valid: {valid[SAMPLES] if list(valid) == [SAMPLES] else valid}"
     return None
 

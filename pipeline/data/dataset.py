@@ -94,20 +94,20 @@ def load(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     Image sets are kept, decoded and resized, in the cache, but for a user's function, which is called each time
     and must return the same each time. Raises InputError for data that is not there or cannot be read.
     """
-    found = _loaded(spec, root, cache)
+    dataset = _loaded(spec, root, cache)
     if spec.paired:
-        found = _paired(found)
-    return replace(found, low=spec.low) if spec.low else found
+        dataset = _paired(dataset)
+    return replace(dataset, low=spec.low) if spec.low else dataset
 
 
-def _paired(found: Dataset) -> Dataset:
+def _paired(dataset: Dataset) -> Dataset:
     """The data set whose domains are pairs: of as many samples, which were split in one way."""
-    counts = {name: len(domain.train) for name, domain in found.domains.items()}
+    counts = {name: len(domain.train) for name, domain in dataset.domains.items()}
     if len(set(counts.values())) != 1 or len(counts) < 2:
         shown = ", ".join(f"{count:,} of {name}" for name, count in counts.items()) or "one domain"
-        raise InputError(f"data.paired: found {shown} in the training part of {found.name}; valid: as many of each")
-    domains = {name: replace(domain, paired=True) for name, domain in found.domains.items()}
-    return replace(found, paired=True, domains=domains)
+        raise InputError(f"data.paired: found {shown} in the training part of {dataset.name}; valid: as many of each")
+    domains = {name: replace(domain, paired=True) for name, domain in dataset.domains.items()}
+    return replace(dataset, paired=True, domains=domains)
 
 
 def _loaded(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
@@ -195,19 +195,19 @@ def _finished(name: str, domains: dict[str, Made]) -> dict[str, Made]:
     tables = all(said["kind"] == "points" for _, said in domains.values())
     if not tables or len({train.shape[1:] for train in trains}) > 1:  # the latter is refused
         return {domain: (tensors, facts_of(tensors) | said) for domain, (tensors, said) in domains.items()}
-    found = columns.measure(torch.cat([whole(train) for train in trains]))
-    return {domain: _standardised(name, *_taken(entry), found) for domain, entry in domains.items()}
+    units = columns.measure(torch.cat([whole(train) for train in trains]))
+    return {domain: _standardised(name, *_taken(entry), units) for domain, entry in domains.items()}
 
 
-def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], found: columns.Columns) -> Made:
+def _standardised(name: str, tensors: dict[str, Tensor], said: dict[str, Any], units: columns.Columns) -> Made:
     before = facts_of({key: value.float() if key in PARTS else value for key, value in tensors.items()})["fingerprint"]
-    tensors |= {part: columns.standardised(tensors[part], found) for part in PARTS}
+    tensors |= {part: columns.standardised(tensors[part], units) for part in PARTS}
     return tensors, said | {
-        "fingerprint": columns.fingerprint(before, found),
+        "fingerprint": columns.fingerprint(before, units),
         "unstandardised": before,
-        "centre": found.centre.tolist(),
-        "scale": found.scale.tolist(),
-        "notes": [*said["notes"], columns.note(name, found)],
+        "centre": units.centre.tolist(),
+        "scale": units.scale.tolist(),
+        "notes": [*said["notes"], columns.note(name, units)],
     }
 
 

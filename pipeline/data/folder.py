@@ -89,15 +89,15 @@ def read(path: Path, resolution: int, scratch: Path | None = None) -> Images:
     """
     listing = _listing(path)
     pixels = rows.room((len(listing.files), resolution, resolution, 3), scratch)
-    found, grey = list[pictures.Picture](), True
+    opened, grey = list[pictures.Picture](), True
     for at, picture in enumerate(_pictures(path, listing, resolution)):
         grey = grey and picture.pixels.ndim == 2
         if picture.deep is None:
             pixels[at] = _coloured(picture.pixels)
             picture.pixels = pixels[at]
-        found.append(picture)
-    notes = pictures.levelled(found)
-    for at, picture in enumerate(found):
+        opened.append(picture)
+    notes = pictures.levelled(opened)
+    for at, picture in enumerate(opened):
         if picture.deep is not None:
             pixels[at] = _coloured(picture.pixels)
     images = torch.from_numpy(pixels[..., :1] if grey else pixels).permute(0, 3, 1, 2)
@@ -109,8 +109,8 @@ def read(path: Path, resolution: int, scratch: Path | None = None) -> Images:
         torch.tensor(labels, dtype=torch.int64) if labels else None,
         listing.class_names,
         (*listing.notes, *notes),
-        found=f"{len(found):,} of {len(found) + rest:,} files" if rest else f"{len(found):,} files",
-        origin=_origin([picture.size for picture in found]),
+        found=f"{len(opened):,} of {len(opened) + rest:,} files" if rest else f"{len(opened):,} files",
+        origin=_origin([picture.size for picture in opened]),
         left_out=listed([f"{count:,} {what}" for what, count in listing.left_out.most_common()]),
         files=tuple(file.relative_to(path) for file, _ in listing.files),
     )
@@ -120,9 +120,9 @@ def read_each(path: Path) -> tuple[list[Tensor], tuple[Path, ...]]:
     """All pictures as large as they are, each uint8 (C, H, W) with C 1 where it is grey and else 3, and where each is
     in the folder. Raises InputError as read() does."""
     listing = _listing(path)
-    found = list(_pictures(path, listing, None))
-    pictures.levelled(found)
-    images = [torch.from_numpy(picture.pixels.copy()) for picture in found]
+    opened = list(_pictures(path, listing, None))
+    pictures.levelled(opened)
+    images = [torch.from_numpy(picture.pixels.copy()) for picture in opened]
     each = [image[None] if image.dim() == 2 else image.permute(2, 0, 1).contiguous() for image in images]
     return each, tuple(file.relative_to(path) for file, _ in listing.files)
 
@@ -145,8 +145,8 @@ def check_pairs(one: Path, other: Path) -> None:
     its ending, in the other, or one of another size."""
     files = [[file for file, _ in _listing(path).files] for path in (one, other)]
     mine, theirs = (
-        [file.relative_to(path).with_suffix("") for file in found]
-        for path, found in zip((one, other), files, strict=True)
+        [file.relative_to(path).with_suffix("") for file in its_files]
+        for path, its_files in zip((one, other), files, strict=True)
     )
     for path, here, there in ((one, mine, theirs), (other, theirs, mine)):
         if alone := sorted({*here} - {*there}):

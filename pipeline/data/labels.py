@@ -52,10 +52,10 @@ def numbered(source: str, given: Any, count: int) -> Labels:
         notes.append(f"its labels are true or false: {_became(names)}")
     else:
         values = _whole(source, values)
-        found = np.unique(values)
-        if np.array_equal(found, np.arange(len(found))):
+        distinct = np.unique(values)
+        if np.array_equal(distinct, np.arange(len(distinct))):
             return Labels(torch.from_numpy(values.astype(np.int64)), (), tuple(notes))
-        names = [str(value) for value in found.tolist()]
+        names = [str(value) for value in distinct.tolist()]
         notes.append(f"its labels are not 0, 1, 2 ... without a gap, so they are numbered: {_became(names)}")
     if len(names) > count // 2:
         notes.append(f"{len(names):,} classes of {count:,} samples: are they ids or measurements?")

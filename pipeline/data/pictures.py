@@ -72,16 +72,16 @@ def read(file: Path, resolution: int | None) -> Picture:
                 upright = ImageOps.exif_transpose(opened)
             except Exception:  # EXIF that cannot be read is no reason to leave a picture out; a viewer does not either
                 upright = opened
-            found = _picture(upright, opened, resolution)
+            picture = _picture(upright, opened, resolution)
             with suppress(Exception):  # a torn second frame leaves the first one as it is
-                found.several = opened.format != "PSD" and bool(getattr(opened, "is_animated", False))
+                picture.several = opened.format != "PSD" and bool(getattr(opened, "is_animated", False))
     except Unreadable:
         raise
     except Exception as error:  # Pillow's readers raise whatever a torn file makes of them
         text = (str(error).splitlines() or [""])[0].replace(f" {str(file)!r}", "")
         raise Unreadable(text or type(error).__name__) from None
-    found.turned = turned
-    return found
+    picture.turned = turned
+    return picture
 
 
 def size(file: Path) -> tuple[int, int]:
@@ -132,8 +132,8 @@ def _files(count: int) -> str:
 
 def _orientation(image: Image.Image) -> int:
     with suppress(Exception):
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
-        return found if found in range(2, 9) else 1
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return orientation if orientation in range(2, 9) else 1
     return 1
 
 

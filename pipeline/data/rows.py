@@ -30,12 +30,12 @@ def fits(size: int) -> bool:
 
 def free() -> int:
     """Bytes of memory that this machine, or the container that this runs in, has left."""
-    found = int(psutil.virtual_memory().available)
+    available = int(psutil.virtual_memory().available)
     try:
         most, used = ((LIMITS / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return found if most == "max" else min(found, int(most) - int(used))
+        return available if most == "max" else min(available, int(most) - int(used))
     except (OSError, ValueError):  # no container, or one of the former kind, which says it elsewhere
-        return found
+        return available
 
 
 def room(shape: tuple[int, ...], folder: Path | None) -> np.ndarray[Any, np.dtype[np.uint8]]:

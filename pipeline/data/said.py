@@ -70,10 +70,10 @@ def classes_line(counts: Sequence[int], names: Sequence[str] = ()) -> str:
     return f"{len(counts):,} classes of {min(counts):,} to {max(counts):,}: {', '.join(each)}, ..."
 
 
-def listed(found: Sequence[str], count: int = SHOWN) -> str:
+def listed(items: Sequence[str], count: int = SHOWN) -> str:
     """The first ones, and how many more there are."""
-    more = f" and {len(found) - count:,} more" if len(found) > count else ""
-    return ", ".join(found[:count]) + more
+    more = f" and {len(items) - count:,} more" if len(items) > count else ""
+    return ", ".join(items[:count]) + more
 
 
 def plain(text: str) -> str:

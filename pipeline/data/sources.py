@@ -68,8 +68,8 @@ def images(spec: DataSpec, root: Path | None, cache: Path) -> Source:
     assert spec.resolution is not None  # the spec sees to it
     if spec.low:
         folder.check_large(folder.path_of(spec.name), spec.resolution)
-    found = folder.read(folder.path_of(spec.name), spec.resolution, cache)
-    return Source(found.images, found.labels, **{name: getattr(found, name) for name in folder.SAID})
+    content = folder.read(folder.path_of(spec.name), spec.resolution, cache)
+    return Source(content.images, content.labels, **{name: getattr(content, name) for name in folder.SAID})
 
 
 def short_name(name: str) -> str:
@@ -134,9 +134,9 @@ def _made(spec: DataSpec, made: Any) -> Source:
         raise InputError(f'"{spec.name}": {error}; {valid}') from None
     notes = kind.of.notes(samples)
     if labels is not None:
-        found = labels_of(f'"{spec.name}"', labels, len(source.samples))
-        notes += found.notes
-        source = replace(source, labels=found.labels, class_names=found.names)
+        numbered = labels_of(f'"{spec.name}"', labels, len(source.samples))
+        notes += numbered.notes
+        source = replace(source, labels=numbered.labels, class_names=numbered.names)
     return replace(source, notes=tuple(f"{shown(spec.name)}: {note}" for note in notes))
 
 

@@ -25,11 +25,13 @@ def folders(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:
     specs = [spec.model_copy(update={"name": place, "paired": False}) for place in places(spec.name)]
     if spec.paired:
         folder.check_pairs(*(folder.path_of(each.name) for each in specs))
-    found = dict(zip(DOMAINS, (datasets.load(each, root, cache) for each in specs), strict=True))
-    if len({domain.channels for domain in found.values()}) > 1:
-        found = {name: _coloured(domain) for name, domain in found.items()}
-    found = {name: replace(each, notes=tuple(f"{name}: {note}" for note in each.notes)) for name, each in found.items()}
-    return replace(datasets.several(found), name=spec.name)
+    domains = dict(zip(DOMAINS, (datasets.load(each, root, cache) for each in specs), strict=True))
+    if len({domain.channels for domain in domains.values()}) > 1:
+        domains = {name: _coloured(domain) for name, domain in domains.items()}
+    domains = {
+        name: replace(each, notes=tuple(f"{name}: {note}" for note in each.notes)) for name, each in domains.items()
+    }
+    return replace(datasets.several(domains), name=spec.name)
 
 
 def outlines(spec: DataSpec, root: Path | None, cache: Path) -> Dataset:

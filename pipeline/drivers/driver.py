@@ -150,8 +150,8 @@ class Driver(ABC):
         for text in measurement.notices:
             self._record.append("notice", **_key(run), text=text)
         if measurement.images > run.images:
-            found = {name: value for name, value in measurement.as_dict().items() if name != "notices"}
-            self._record.append("measurement", **_key(run), **found)
+            values = {name: value for name, value in measurement.as_dict().items() if name != "notices"}
+            self._record.append("measurement", **_key(run), **values)
             self._warn(run)
         end = self._end_of(run)
         if end is None:
@@ -217,8 +217,8 @@ class Driver(ABC):
     def _other_features(self, measurement: Measurement) -> str | None:
         """What is wrong with a measurement in features that are not the sweep's, in words: the distances of two are
         not comparable, and a leaderboard has one."""
-        found, ours = measurement.features, self.state.features
-        return f"measured in {found}, the sweep in {ours}" if found and ours and found != ours else None
+        theirs, ours = measurement.features, self.state.features
+        return f"measured in {theirs}, the sweep in {ours}" if theirs and ours and theirs != ours else None
 
     def _blame(self, attempt: Attempt, kind: str, why: str) -> None:
         """Leaves out a node on which attempts fail at once and nothing has worked."""
@@ -274,11 +274,11 @@ def end_by_itself(
 
 def warned(health: Mapping[str, RuleSpec], run: Run, budget: int, compared_by: Context) -> list[str]:
     """What the rules that warn say of a run's last evaluation, a line each."""
-    found = warnings_of(health, run.measurements, budget, compared_by)
+    warnings = warnings_of(health, run.measurements, budget, compared_by)
     return [
         f"{name} at {run.images:,} images: {end.evidence['signal']} {end.evidence['values'][-1]['value']:.3g} "
         f"{end.evidence['comparison']} {end.evidence['threshold']:g}; the run goes on"
-        for name, end in found.items()
+        for name, end in warnings.items()
     ]
 
 

@@ -192,11 +192,11 @@ class AdversarialGame(Plain):
 
     def _path_advanced(self, losses: Losses, turn: Turn) -> Auxiliary:
         """The generator's one part with a state; as it was where it was not due."""
-        before, found = turn.auxiliary["generator"], losses.measurements.get("path_length")
+        before, lengths = turn.auxiliary["generator"], losses.measurements.get("path_length")
         spec = self._spec.regularisers.path_length
-        if found is None or spec is None:
+        if lengths is None or spec is None:
             return before
-        return {"path_length": paths.advanced(found.mean(), before["path_length"], spec)}
+        return {"path_length": paths.advanced(lengths.mean(), before["path_length"], spec)}
 
     def _made(self, rule: Regulariser, turn: Turn) -> int:
         """The steps before this one, of the side whose steps the term counts."""

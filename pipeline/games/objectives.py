@@ -71,13 +71,15 @@ RELATIVISTIC_AVERAGE = Objective(_average, lambda real, fake: _average(fake, rea
 
 def objective(name: str) -> Objective:
     """The one that a row of the schema names."""
-    found: Objective = at(OBJECTIVES[name].made)
-    return found
+    loaded: Objective = at(OBJECTIVES[name].made)
+    return loaded
 
 
 def named(name: str) -> Objective:
     """That, or one of the user's own. Raises InputError for an object that is none."""
-    found = objective(name) if name in OBJECTIVES else plugin.resolve(name)
-    if not isinstance(found, Objective):
-        raise InputError(f'game.objective: "{name}" is {type(found).__name__}; valid: an Objective of games.objectives')
-    return found
+    resolved = objective(name) if name in OBJECTIVES else plugin.resolve(name)
+    if not isinstance(resolved, Objective):
+        raise InputError(
+            f'game.objective: "{name}" is {type(resolved).__name__}; valid: an Objective of games.objectives'
+        )
+    return resolved

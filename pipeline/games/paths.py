@@ -24,10 +24,10 @@ def lengths(images: Tensor, styles: Tensor, randomness: torch.Generator) -> Tens
     return (gradient.float().square().sum(2).mean(1) + torch.finfo(torch.float32).tiny).sqrt()
 
 
-def penalty(found: Tensor, state: Mapping[str, Tensor], spec: PathLengthSpec, share: float) -> Tensor:
+def penalty(measured: Tensor, state: Mapping[str, Tensor], spec: PathLengthSpec, share: float) -> Tensor:
     """weight * (length - a)^2 of each image, with these lengths in the running mean a, through which they have a
     gradient too, as in the published code. share: of the budget, after which the weight is what it is."""
-    return value_at(spec.weight, share) * (found - _mean(found.mean(), state, spec)).square()
+    return value_at(spec.weight, share) * (measured - _mean(measured.mean(), state, spec)).square()
 
 
 def advanced(mean: Tensor, state: Mapping[str, Tensor], spec: PathLengthSpec) -> dict[str, Tensor]:

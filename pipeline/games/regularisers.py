@@ -181,13 +181,13 @@ class Regulariser:
 def own_term(label: str, spec: OwnTermSpec) -> Regulariser:
     """A term of the user's own: function(seen, options) -> a value per score, or a Regulariser of such functions,
     which are given the options in place of a spec. Raises InputError for anything else."""
-    found = plugin.resolve(spec.name)
-    if not isinstance(found, Regulariser) and (isinstance(found, type) or not callable(found)):
+    resolved = plugin.resolve(spec.name)
+    if not isinstance(resolved, Regulariser) and (isinstance(resolved, type) or not callable(resolved)):
         raise InputError(
-            f'regularisers.own.{label}: "{spec.name}" is a {type(found).__name__}; valid: a function of '
+            f'regularisers.own.{label}: "{spec.name}" is a {type(resolved).__name__}; valid: a function of '
             "(seen, options), or a Regulariser of games.regularisers"
         )
-    theirs = found if isinstance(found, Regulariser) else Regulariser(found)
+    theirs = resolved if isinstance(resolved, Regulariser) else Regulariser(resolved)
     if theirs.state and theirs.advance is None:
         raise InputError(
             f'regularisers.own.{label}: "{spec.name}" has the state {", ".join(theirs.state)} and no advance; '

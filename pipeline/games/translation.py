@@ -46,8 +46,8 @@ class TranslationGame(Plain):
         game = spec.game
         assert isinstance(game, TranslationSpec)
         if tuple(sorted(data.domains)) != DOMAINS or not KINDS[data.kind].pixels:
-            found = f"{data.kind} data of {', '.join(data.domains) or 'one domain'}"
-            raise InputError(f"game.name: found {game.name} on {found}; valid: images of a and b ({TWO_DOMAINS})")
+            given = f"{data.kind} data of {', '.join(data.domains) or 'one domain'}"
+            raise InputError(f"game.name: found {game.name} on {given}; valid: images of a and b ({TWO_DOMAINS})")
         self._spec, self._game, self._shape = spec, game, data.shape
         self._pairs = game.learned_from == "pairs"
         self.references = {to(domain): domain for domain in game.targets}

@@ -52,12 +52,12 @@ def warnings_of(
     """What the rules that warn say of the last measurement, by their names; nothing of one that held at the measurement
     before, where it was said."""
     warning = {name: rule for name, rule in rules.items() if rule.action == "warn"}
-    found = {}
+    warned = {}
     for name, rule in warning.items():
         now, before = (_fires(rule, upto, budget_images, context) for upto in (measurements, measurements[:-1]))
         if now is not None and before is None:
-            found[name] = End(rule.reason, {"rule": name, **now})
-    return found
+            warned[name] = End(rule.reason, {"rule": name, **now})
+    return warned
 
 
 def replay(
@@ -100,9 +100,9 @@ def _fires(
     for index in range(len(measurements), max(len(measurements) - (rule.within or rule.patience), 0), -1):
         if measurements[index - 1].images < rule.grace * budget_images:
             break
-        found = [value(condition.signal, measurements[:index], context) for condition in rule.conditions]
-        now = [each for each in found if each is not None]
-        if len(now) == len(found) and all(
+        readings = [value(condition.signal, measurements[:index], context) for condition in rule.conditions]
+        now = [each for each in readings if each is not None]
+        if len(now) == len(readings) and all(
             _HOLDS[c.comparison](each, c.threshold) for c, each in zip(rule.conditions, now, strict=True)
         ):
             held.append((measurements[index - 1].images, now))
@@ -124,5 +124,5 @@ def _evidence(condition: Condition, values: Sequence[tuple[int, float]]) -> dict
         "signal": condition.signal,
         "comparison": condition.comparison,
         "threshold": condition.threshold,
-        "values": [{"images": images, "value": found} for images, found in values],
+        "values": [{"images": images, "value": reading} for images, reading in values],
     }

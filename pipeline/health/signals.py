@@ -32,7 +32,7 @@ class Context:
 def curve(signal: str, measurements: Sequence[Measurement], context: Context) -> Curve:
     """(images, value) of the signal at each evaluation that has it, each from what was known by then."""
     points = ((measurements[i].images, value(signal, measurements[: i + 1], context)) for i in range(len(measurements)))
-    return [(images, found) for images, found in points if found is not None]
+    return [(images, reading) for images, reading in points if reading is not None]
 
 
 def value(signal: str, measurements: Sequence[Measurement], context: Context) -> float | None:
@@ -52,8 +52,8 @@ def value(signal: str, measurements: Sequence[Measurement], context: Context) ->
 
 def _finite(measurements: Sequence[Measurement], context: Context) -> float:
     last = measurements[-1]
-    found = (*last.signals.values(), *last.metrics.values())
-    return float(last.signals.get("finite", 1.0) == 1.0 and all(map(math.isfinite, found)))
+    values = (*last.signals.values(), *last.metrics.values())
+    return float(last.signals.get("finite", 1.0) == 1.0 and all(map(math.isfinite, values)))
 
 
 def _of_largest(signal: str) -> Callable[[Sequence[Measurement], Context], float | None]:

@@ -41,13 +41,13 @@ def contestants(state: SweepState, folder: Path, top: int | None) -> list[Contes
     of the search. Raises InputError where fewer than two have a picture on this disk."""
     if state.pick and top is None:
         numbers = state.pick.numbers
-        found = [_contestant(state, folder, number) for number in numbers]
+        candidates = [_contestant(state, folder, number) for number in numbers]
         whose = "finalists of the pick"
     else:
         ranked = [_contestant(state, folder, trial.number) for trial in state.ranking()]
-        found = [each for each in ranked if each.pictures][: top or TOP]
+        candidates = [each for each in ranked if each.pictures][: top or TOP]
         whose = "trials with a score"
-    there = [each for each in found if each.pictures]
+    there = [each for each in candidates if each.pictures]
     if len(there) < 2:
         have = ", ".join(f"trial {each.trial}" for each in there) or "none"
         raise InputError(
@@ -56,9 +56,9 @@ def contestants(state: SweepState, folder: Path, top: int | None) -> list[Contes
     return there
 
 
-def without_pictures(state: SweepState, found: Sequence[Contestant]) -> list[int]:
+def without_pictures(state: SweepState, among: Sequence[Contestant]) -> list[int]:
     """Finalists of the pick that cannot be judged here."""
-    there = {each.trial for each in found}
+    there = {each.trial for each in among}
     return [number for number in (state.pick.numbers if state.pick else ()) if number not in there]
 
 
@@ -69,13 +69,13 @@ def _contestant(state: SweepState, folder: Path, number: int) -> Contestant:
 
 
 def _pictures(folder: Path, runs: Sequence[Run]) -> list[Picture]:
-    found = []
+    pictures = []
     for run in runs:
         last = next((m for m in reversed(run.measurements) if m.samples), None)
         path = run_folder(folder, run.trial, run.seed) / str(last.samples) if last else None
         if last and path and path.is_file():
-            found.append(Picture(Shown(trial=run.trial, seed=run.seed, images=last.images), path))
-    return found
+            pictures.append(Picture(Shown(trial=run.trial, seed=run.seed, images=last.images), path))
+    return pictures
 
 
 def wanted(count: int) -> int:

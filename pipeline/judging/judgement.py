@@ -36,8 +36,8 @@ class Judgement:
 def judgement(folder: Path) -> Judgement | None:
     """Of the sweep in `folder`; None before its first vote that says something. Raises InputError for a damaged file
     of votes."""
-    found = votes(folder)
-    told = [vote for vote in found if vote.choice != "skip"]
+    given = votes(folder)
+    told = [vote for vote in given if vote.choice != "skip"]
     if not told:
         return None
     counts = Counter(vote.choice for vote in told)
@@ -45,7 +45,7 @@ def judgement(folder: Path) -> Judgement | None:
         rows=tuple(strengths([_result(vote) for vote in told])),
         votes=len(told),
         even=counts["even"],
-        passed=len(found) - len(told),
+        passed=len(given) - len(told),
         left=counts["left"],
         decided=counts["left"] + counts["right"],
         seen=sum(vote.seen for vote in told),

@@ -48,7 +48,7 @@ def strengths(results: Sequence[Result]) -> list[Strength]:
     low, high = np.quantile(shares, [tail, 1 - tail], axis=0)
     first = np.bincount(draws.argmax(1), minlength=len(players)) / DRAWS
     expected = _shares(mode[None])[0]
-    found = [
+    rows = [
         Strength(
             player,
             float(expected[at]),
@@ -58,7 +58,7 @@ def strengths(results: Sequence[Result]) -> list[Strength]:
         )
         for at, player in enumerate(players)
     ]
-    return sorted(found, key=lambda each: (-each.share, each.player))
+    return sorted(rows, key=lambda each: (-each.share, each.player))
 
 
 def _posterior(players: list[int], results: Sequence[Result]) -> tuple[Any, Any]:
@@ -87,8 +87,8 @@ def _posterior(players: list[int], results: Sequence[Result]) -> tuple[Any, Any]
         chance = special.expit(design @ s)
         return (design.T * (chance * (1 - chance))) @ design + precision
 
-    found = optimize.minimize(loss, np.zeros(len(players)), jac=slope, hess=curvature, method="trust-exact")
-    return found.x, np.linalg.inv(curvature(found.x))
+    fitted = optimize.minimize(loss, np.zeros(len(players)), jac=slope, hess=curvature, method="trust-exact")
+    return fitted.x, np.linalg.inv(curvature(fitted.x))
 
 
 def _shares(strength: Any) -> Any:

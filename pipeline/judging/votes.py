@@ -59,16 +59,16 @@ class Vote:
 def votes(folder: Path) -> list[Vote]:
     """Those that count, in their order. A last line that a kill has torn is none: no page was told that it is kept.
     Raises InputError, naming the line, for one that is damaged."""
-    found = dict[str, Vote]()
+    by_id = dict[str, Vote]()
     seen = set[str]()
     for entry in _entries(folder / VOTES):
         if entry.said == "undone":
-            found.pop(entry.id, None)
+            by_id.pop(entry.id, None)
         elif entry.said == "seen":
             seen.add(entry.by)
-        elif entry.left and entry.right and entry.choice and entry.id not in found:
-            found[entry.id] = Vote(entry.left, entry.right, entry.choice, entry.by, entry.time, entry.by in seen)
-    return list(found.values())
+        elif entry.left and entry.right and entry.choice and entry.id not in by_id:
+            by_id[entry.id] = Vote(entry.left, entry.right, entry.choice, entry.by, entry.time, entry.by in seen)
+    return list(by_id.values())
 
 
 def _entries(path: Path) -> Iterator[Entry]:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from pipeline.data.batches import to_float
 from pipeline.data.dataset import Dataset
-from pipeline.metrics.convnet import CALIBRATION, one_thread
+from pipeline.metrics.convnet import CALIBRATION, ConvNet, one_thread
+from pipeline.metrics.digits import DigitStacks
 from pipeline.metrics.extractor import Extractor
 from pipeline.schema.features import FEATURES
 from pipeline.schema.game import PIXELS
@@ -27,14 +28,15 @@ class Content(nn.Module):
 
     def __init__(self, extractor: Extractor, data: Dataset) -> None:
         super().__init__()
-        self.name, self.network = extractor.name, extractor.network
+        network = extractor.network
+        assert isinstance(network, ConvNet | DigitStacks)  # what the rows that a game can name make
+        self.network = network
         with one_thread(), torch.no_grad():
             seen = self.network.maps(to_float(data.train[:CALIBRATION]))
             self.register_buffer("scale", seen.square().mean().sqrt())
 
     def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.network.maps(images)
-        return maps / self.scale
+        return self.network.maps(images) / self.scale
 
 
 def content_of(spec: TrialSpec, data: Dataset, cache: Path) -> Content | None:

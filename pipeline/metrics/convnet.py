@@ -35,8 +35,8 @@ class ConvNet(nn.Module):
 
     def maps(self, images: Tensor) -> Tensor:
         """(N, C, r, r): the activations of the last convolution."""
-        found: Tensor = self.body[:-2](images)
-        return found
+        maps: Tensor = self.body[:-2](images)
+        return maps
 
 
 def shell(data: Dataset, width: int) -> ConvNet:
@@ -54,8 +54,8 @@ def trained(data: Dataset, width: int) -> tuple[ConvNet, float]:
         classify = nn.Sequential(network, nn.ReLU(), nn.Linear(width, data.classes))
         train(classify, data.train, data.train_labels)
         with torch.no_grad():
-            found = torch.cat([classify(to_float(chunk)).argmax(1) for chunk in data.validation.split(512)])
-    return network, float((found == data.validation_labels).float().mean())
+            predicted = torch.cat([classify(to_float(chunk)).argmax(1) for chunk in data.validation.split(512)])
+    return network, float((predicted == data.validation_labels).float().mean())
 
 
 def train(

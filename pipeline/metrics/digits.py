@@ -25,12 +25,13 @@ class DigitStacks(nn.Module):
         self.classify = nn.Sequential(nn.ReLU(), nn.Linear(width, stacks.DIGITS))
 
     def forward(self, images: Tensor) -> Tensor:
-        found: Tensor = self.features(images.flatten(0, 1)[:, None])
-        return found.view(len(images), -1)
+        features: Tensor = self.features(images.flatten(0, 1)[:, None])
+        return features.view(len(images), -1)
 
     def maps(self, images: Tensor) -> Tensor:
         """(N, 3 * C, r, r): the activations of the last convolution for each channel's digit, side by side."""
-        return self.features.maps(images.flatten(0, 1)[:, None]).unflatten(0, (len(images), -1)).flatten(1, 2)
+        maps = self.features.maps(images.flatten(0, 1)[:, None])
+        return maps.view(len(images), -1, *maps.shape[2:])
 
     @torch.no_grad()
     def modes(self, features: Tensor) -> Tensor:
@@ -60,5 +61,5 @@ def trained(data: Dataset, width: int) -> tuple[DigitStacks, dict[str, Any]]:
 def _right(network: DigitStacks, images: Tensor, modes: Tensor | None) -> float:
     """The share of digits, not of stacks."""
     assert modes is not None
-    found = torch.cat([network.modes(network(to_float(chunk))) for chunk in images.split(CHUNK)])
-    return float((stacks.digits_of(found) == stacks.digits_of(modes)).float().mean())
+    predicted = torch.cat([network.modes(network(to_float(chunk))) for chunk in images.split(CHUNK)])
+    return float((stacks.digits_of(predicted) == stacks.digits_of(modes)).float().mean())

@@ -136,10 +136,10 @@ class Evaluator:
         together, of_all = Evaluation({}, {}, {}), dict[str, list[float]]()
         for name, made in samples.items():
             domain = references[name]
-            found = self.domains[domain].evaluate(made, part)
-            for ours, theirs in zip(together, found, strict=True):
+            judged = self.domains[domain].evaluate(made, part)
+            for ours, theirs in zip(together, judged, strict=True):
                 ours |= {f"{each}.{domain}": value for each, value in theirs.items()}
-            for signal, value in found.signals.items():
+            for signal, value in judged.signals.items():
                 of_all.setdefault(signal, []).append(value)
         worst = {name: worst_of(name, values) for name, values in of_all.items()}
         if worst.get("finite") == 0.0:
@@ -150,22 +150,22 @@ class Evaluator:
         """The training samples nearest to fakes (N, ...); None of no pictures, or where a fake is not finite."""
         if not bool(fakes.isfinite().all()):
             return None
-        found = self._measure.nearest(self.reference("validation").of_kind, self._measure.features(fakes.detach()))
-        return None if found is None else to_float(self.dataset.train[found])
+        indices = self._measure.nearest(self.reference("validation").of_kind, self._measure.features(fakes.detach()))
+        return None if indices is None else to_float(self.dataset.train[indices])
 
     def raw(self, samples: Mapping[str, Tensor], references: Mapping[str, str]) -> dict[str, float]:
         """The signal raw_distance of what the generator itself makes beside its average: the metric that has a floor,
         of several domains each and the worst; nothing without samples, or where one is not finite, which the loss says
         too."""
-        found: dict[str, float] = {}
+        distances: dict[str, float] = {}
         for name, made in samples.items():
             judge = self.domains.get(references[name], self)
             if not bool(made.isfinite().all()):
                 return {}
             of_kind = judge.reference("validation").of_kind
-            (found[references[name]],) = judge._measure.distance(of_kind, judge._measure.features(made)).values()
-        each = {f"raw_distance.{domain}": value for domain, value in found.items()} if self.domains else {}
-        return each | {"raw_distance": worst_of("raw_distance", list(found.values()))} if found else {}
+            (distances[references[name]],) = judge._measure.distance(of_kind, judge._measure.features(made)).values()
+        each = {f"raw_distance.{domain}": value for domain, value in distances.items()} if self.domains else {}
+        return each | {"raw_distance": worst_of("raw_distance", list(distances.values()))} if distances else {}
 
     def evaluate(self, fakes: Tensor, part: Part = "validation") -> Evaluation:
         """Of images (N, C, R, R) in [-1, 1] or points (N, D), N equal to `samples`.
@@ -197,10 +197,10 @@ class Evaluator:
             shared = mean_distance(some), variance(to_float(real[: self.samples]))
             if 0.0 in shared:
                 raise InputError(f"{self.dataset.name}: the {part} part's samples are all the same; valid: real data")
-            found = self._measure.modes(some).get("modes", 0.0)
+            modes = self._measure.modes(some).get("modes", 0.0)
             labels = self.dataset.validation_labels if part == "validation" else self.dataset.test_labels
             of_kind = self._measure.reference(Real(Labelled(features, labels), self._training, self.samples))
-            self._references[part] = Reference(*shared, of_kind, self._plain(part, of_kind), found)
+            self._references[part] = Reference(*shared, of_kind, self._plain(part, of_kind), modes)
         return self._references[part]
 
     def _plain(self, part: Part, of_kind: Any) -> dict[str, float]:
@@ -227,11 +227,11 @@ class Evaluator:
         }
 
     def _summary_of_domains(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"data": self.about_data(), "features": self.features, "samples": self.samples}
+        summary: dict[str, Any] = {"data": self.about_data(), "features": self.features, "samples": self.samples}
         said = {name: domain.summary() for name, domain in self.domains.items()}
         for key in ("floor", "floor_spread", "noise_floor"):
-            found[key] = {f"{metric}.{name}": value for name in said for metric, value in said[name][key].items()}
-        return found
+            summary[key] = {f"{metric}.{name}": value for name in said for metric, value in said[name][key].items()}
+        return summary
 
     def about_data(self) -> dict[str, Any]:
         """The `data` of what prepare() returns; JSON-able."""
@@ -282,9 +282,9 @@ class Evaluator:
         drawn = [torch.from_numpy(random.permutation(len(pool))[: self.samples]) for _ in range(SUBSETS)]
         distances = [self._measure.distance(reference.of_kind, pool[index]) for index in drawn]
         values = {name: [distance[name] for distance in distances] for name in distances[0]}
-        quartiles = {name: statistics.quantiles(found, n=4) for name, found in values.items()}
+        quartiles = {name: statistics.quantiles(of_all, n=4) for name, of_all in values.items()}
         return {
-            "floor": {name: statistics.median(found) for name, found in values.items()},
+            "floor": {name: statistics.median(of_all) for name, of_all in values.items()},
             "floor_spread": {name: (q[2] - q[0]) / 1.349 for name, q in quartiles.items()},
         }
 

@@ -85,14 +85,14 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     """The state dict in a file that torch wrote, of tensors alone: nothing in it is run. Raises InputError for what is
     none."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of damaged files torch raises anything
         raise InputError(
             f"evaluation.features: {path} does not load ({one_line(error)}); valid: a state dict"
         ) from None
-    if not isinstance(found, dict):
-        raise InputError(f"evaluation.features: {path} has a {type(found).__name__}; valid: a state dict")
-    return found
+    if not isinstance(weights, dict):
+        raise InputError(f"evaluation.features: {path} has a {type(weights).__name__}; valid: a state dict")
+    return weights
 
 
 def _made(data: Dataset, width: int, recipe: Recipe) -> Entry:

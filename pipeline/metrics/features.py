@@ -31,8 +31,8 @@ def open_extractor(data: Dataset, cache: Path, device: torch.device | str = "cpu
         return own_features(name, data, device)
     if lacking := missing(name):
         raise InputError(f"evaluation.features: found {name}, which this machine lacks something for: {lacking}")
-    found: Extractor = at(FEATURES[name].made)(data, cache, device)
-    return found
+    extractor: Extractor = at(FEATURES[name].made)(data, cache, device)
+    return extractor
 
 
 def classifier(data: Dataset, cache: Path, device: torch.device | str) -> Extractor:

@@ -29,8 +29,8 @@ class Inception(nn.Module):
         self.network = NoTrainInceptionV3("inception-v3-compat", [str(WIDTH)], str(weights), antialias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        found = [self.network(to_uint8(chunk).expand(-1, 3, -1, -1)) for chunk in images.split(CHUNK)]
-        return torch.cat(found)
+        features = [self.network(to_uint8(chunk).expand(-1, 3, -1, -1)) for chunk in images.split(CHUNK)]
+        return torch.cat(features)
 
 
 def opened(data: Dataset, cache: Path, device: torch.device | str) -> Extractor:

@@ -38,16 +38,16 @@ def remembered(training: Tensor, held_out: Tensor | None = None) -> Memory:
 def nearest(memory: Memory, features: Tensor, *, other: bool = False) -> tuple[Tensor, Tensor]:
     """(distance, index) of the nearest training sample of each of features (M, D); other: of the second nearest, which
     for a training sample is its nearest other one."""
-    found = []
+    pairs = []
     for chunk in (features.float() - memory.mean).split(CHUNK):
         squares = torch.addmm(memory.lengths + chunk.square().sum(1, keepdim=True), chunk, memory.features.T, alpha=-2)
         if other:
             values, index = squares.topk(2, dim=1, largest=False)
-            found.append((values[:, 1], index[:, 1]))
+            pairs.append((values[:, 1], index[:, 1]))
         else:
             values, index = squares.min(1)
-            found.append((values, index))
-    distances, indices = (torch.cat(each) for each in zip(*found, strict=True))
+            pairs.append((values, index))
+    distances, indices = (torch.cat(each) for each in zip(*pairs, strict=True))
     return distances.clamp(min=0).sqrt(), indices
 
 

@@ -53,7 +53,7 @@ class ImageMeasure:
         return Reference(real_moments(features), manifold, memory, classes, kernel_within(manifold.features))
 
     def metrics(self, reference: Reference, features: Tensor) -> tuple[dict[str, float], dict[str, float]]:
-        found = {
+        values = {
             **self.distance(reference, features),
             **manifold_metrics(reference.manifold, features),
             "kid": kernel_distance(reference.manifold.features, features, reference.within),
@@ -61,9 +61,9 @@ class ImageMeasure:
             "authenticity": authenticity(reference.memory, features),
         }
         if reference.classes:
-            found["class_fid"] = class_distance(reference.classes, features)
-            found["inception_score"] = inception_score(reference.classes, features)
-        return found | self.modes(features), {"fid": frechet_error(reference.moments, features)}
+            values["class_fid"] = class_distance(reference.classes, features)
+            values["inception_score"] = inception_score(reference.classes, features)
+        return values | self.modes(features), {"fid": frechet_error(reference.moments, features)}
 
     def signals(self, reference: Reference, metrics: dict[str, float]) -> dict[str, float]:
         seen = {name: metrics[name] for name in ("coverage", "recall", "worst_class_coverage") if name in metrics}

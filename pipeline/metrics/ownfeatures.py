@@ -31,13 +31,17 @@ class OwnFeatures(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         try:
-            found = self.function(images)
+            features = self.function(images)
         except (Exception, SystemExit) as error:
             raise InputError(f"{self.where} failed: {with_place(error)}") from error
-        if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(images):
-            said = f"a tensor of {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        if not isinstance(features, Tensor) or features.dim() != 2 or len(features) != len(images):
+            said = (
+                f"a tensor of {tuple(features.shape)}"
+                if isinstance(features, Tensor)
+                else f"a {type(features).__name__}"
+            )
             raise InputError(f"{self.where} gave {said} for {len(images)} images; valid: a tensor (N, width)")
-        return found
+        return features
 
 
 def own_features(name: str, data: Dataset, device: torch.device | str) -> Extractor:
@@ -47,18 +51,18 @@ def own_features(name: str, data: Dataset, device: torch.device | str) -> Extrac
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         try:
-            found = plugin.resolve(name)  # which may draw weights as it is imported
+            resolved = plugin.resolve(name)  # which may draw weights as it is imported
         except InputError as error:
             raise InputError(f"evaluation.features: {error}") from None
         torch.default_generator.manual_seed(0)  # a file is imported once a process
-        if not isinstance(found, nn.Module) and callable(found) and not _takes_images(found):
+        if not isinstance(resolved, nn.Module) and callable(resolved) and not _takes_images(resolved):
             try:
-                found = found()
+                resolved = resolved()
             except (Exception, SystemExit) as error:
                 raise InputError(f"{where} failed: {with_place(error)}") from error
-    if not callable(found):
-        raise InputError(f"{where} is a {type(found).__name__}; valid: an nn.Module, or a function that gives one")
-    network = OwnFeatures(where, found).eval().requires_grad_(False).to(device)
+    if not callable(resolved):
+        raise InputError(f"{where} is a {type(resolved).__name__}; valid: an nn.Module, or a function that gives one")
+    network = OwnFeatures(where, resolved).eval().requires_grad_(False).to(device)
     width = _looked_at(network, to_float(data.train[:LOOKED_AT]).to(device))
     path, _, attribute = name.rpartition(":")
     label = re.sub(r"\W", "_", f"{path.rpartition('/')[2].removesuffix('.py')}.{attribute}", flags=re.ASCII)
@@ -66,10 +70,10 @@ def own_features(name: str, data: Dataset, device: torch.device | str) -> Extrac
     return Extractor(f"{short_name(data.name)}-{label}{width}-{_hash(name, network)}", network, facts)
 
 
-def _takes_images(found: Callable[..., Any]) -> bool:
+def _takes_images(function: Callable[..., Any]) -> bool:
     """Whether it wants an argument: then it is a function of images."""
     try:
-        parameters = inspect.signature(found).parameters.values()
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # of a built-in one nothing is known
         return True
     return any(
@@ -80,12 +84,12 @@ def _takes_images(found: Callable[..., Any]) -> bool:
 @torch.no_grad()
 def _looked_at(network: OwnFeatures, images: Tensor) -> int:
     """The number of features; InputError where they are not finite, or others for the same images."""
-    found, again = network(images), network(images)
-    if not bool(found.isfinite().all()):
+    features, again = network(images), network(images)
+    if not bool(features.isfinite().all()):
         raise InputError(f"{network.where} gave features that are not finite; valid: finite ones")
-    if not torch.equal(found, again):
+    if not torch.equal(features, again):
         raise InputError(f"{network.where} gave other features for the same images; valid: the same each time")
-    return int(found.shape[1])
+    return int(features.shape[1])
 
 
 def _hash(name: str, network: OwnFeatures) -> str:

@@ -31,8 +31,8 @@ def ssim(seen: Evaluated) -> float:
     """The structural similarity (Wang et al. 2004: Gaussian windows of 11 x 11, deviation 1.5), the mean over images
     and their channels."""
     parts = zip(seen.samples.split(CHUNK), seen.real.split(CHUNK), strict=True)
-    found = [structural_similarity_index_measure(*each, data_range=RANGE, reduction="none") for each in parts]
-    return float(torch.cat([each for each in found if isinstance(each, Tensor)]).mean())
+    similarities = [structural_similarity_index_measure(*each, data_range=RANGE, reduction="none") for each in parts]
+    return float(torch.cat([each for each in similarities if isinstance(each, Tensor)]).mean())
 
 
 def bicubic(real: Tensor, low: LowSpec) -> Tensor:
@@ -42,5 +42,5 @@ def bicubic(real: Tensor, low: LowSpec) -> Tensor:
 
 def of_bicubic(seen: Evaluated, distance: Mapping[str, float]) -> dict[str, float]:
     """The metrics of what bicubic() made, under names of their own. distance: the one that has a floor."""
-    found = {**distance, "psnr": psnr(seen), "ssim": ssim(seen)}
-    return {f"bicubic_{name}": value for name, value in found.items()}
+    metrics = {**distance, "psnr": psnr(seen), "ssim": ssim(seen)}
+    return {f"bicubic_{name}": value for name, value in metrics.items()}

@@ -57,8 +57,8 @@ class Belief:
         """Half that of a new run and half that of a bad day. healthy: the probability that a run is."""
         run = healthy * mean + (1 - healthy) * FAILED
         bad_day = all_healthy * (mean + self.spread) + (1 - all_healthy) * FAILED
-        found: Floats = (run + bad_day) / 2
-        return found
+        loss: Floats = (run + bad_day) / 2
+        return loss
 
 
 def beliefs(outcomes: SeedResults) -> tuple[dict[int, Belief], float]:
@@ -90,12 +90,12 @@ def _means(scaled: SeedResults) -> dict[int, tuple[float, float, float]]:
     variances; what is between them in truth by the method of moments). The error is that of choosing: without what a
     seed does to all finalists alike.
     """
-    found = score_estimates(scaled)
+    scored = score_estimates(scaled)
     alone = 1 - _shared(scaled)
-    errors = {each: alone * estimate.error**2 for each, estimate in found.items()}
-    if not found or not sum(errors.values()) > 0:  # NaN where each has one seed alone
-        return {each: (estimate.mean, 0.0, 3.0) for each, estimate in found.items()}
-    there, noise = np.array([estimate.mean for estimate in found.values()]), np.array(list(errors.values()))
+    errors = {each: alone * estimate.error**2 for each, estimate in scored.items()}
+    if not scored or not sum(errors.values()) > 0:  # NaN where each has one seed alone
+        return {each: (estimate.mean, 0.0, 3.0) for each, estimate in scored.items()}
+    there, noise = np.array([estimate.mean for estimate in scored.values()]), np.array(list(errors.values()))
     between = float(np.var(there, ddof=1)) if len(there) > 1 else 0.0
     true = max(between - float(noise.mean()), DIFFERENT * between)
     if true == 0:
@@ -105,8 +105,8 @@ def _means(scaled: SeedResults) -> dict[int, tuple[float, float, float]]:
         middle = float((kept @ there) / kept.sum())
     moved, left = middle + kept * (there - middle), np.sqrt(kept * noise)
     return {  # with fewer than 3 degrees of freedom single draws would settle the expected regret
-        each: (float(mean), float(error), max(found[each].freedom, 3.0))
-        for each, mean, error in zip(found, moved, left, strict=True)
+        each: (float(mean), float(error), max(scored[each].freedom, 3.0))
+        for each, mean, error in zip(scored, moved, left, strict=True)
     }
 
 
@@ -114,7 +114,7 @@ def _spreads(scaled: SeedResults) -> dict[int, float]:
     """How far the worst of three new healthy seeds is above the mean, of each finalist that has a healthy seed: its
     own seeds say it without bias (3/2 of the second and 1/2 of the third L-moment, Hosking 1990, equation 2.1), moved a
     little to what they all say."""
-    own = {finalist: _beyond_mean(found) for finalist, each in scaled.items() if (found := scores(each))}
+    own = {finalist: _beyond_mean(its_scores) for finalist, each in scaled.items() if (its_scores := scores(each))}
     freedom = {finalist: len(scores(scaled[finalist])) - 1 for finalist in own}
     all_freedom = sum(freedom.values())
     common = sum(freedom[each] * own[each] for each in own) / all_freedom if all_freedom else 0.0

@@ -57,12 +57,12 @@ def finalists(state: SweepState, space: Space, top: int) -> list[Finalist]:
 
 def _front(state: SweepState) -> list[Finalist]:
     """Of several objectives: who is on the front, and the default."""
-    found = {number: ["front"] for number in best_trials(state)}
-    if not found:
+    why = {number: ["front"] for number in best_trials(state)}
+    if not why:
         raise NoHealthyTrial(nothing_to_confirm(state))
     if state.default is not None:
-        found.setdefault(0, []).append("default")
-    return [Finalist(number, tuple(reasons)) for number, reasons in found.items()]
+        why.setdefault(0, []).append("default")
+    return [Finalist(number, tuple(reasons)) for number, reasons in why.items()]
 
 
 def _has_score(trial: Trial, metric: str) -> bool:
@@ -106,17 +106,17 @@ def no_healthy(state: SweepState) -> str:
 def _ranges_to_shrink(state: SweepState) -> list[str]:
     """The two searched numbers that went most with how long the runs lasted, and from which end their ranges should
     be shrunk; of those that are in 4 trials or more, where they differ and the runs' lengths do."""
-    found = []
+    correlations = []
     ended = [trial for trial in state.trials.values() if trial.runs]
     for key in dict.fromkeys(key for trial in ended for key in trial.params):
         there = [trial for trial in ended if isinstance(trial.params.get(key), (int, float))]
         values = [float(trial.params[key]) for trial in there]
         lasted = [max(run.images for run in trial.runs.values()) for trial in there]
         if len(there) >= 4 and len(set(values)) > 1 and len(set(lasted)) > 1:
-            found.append((float(stats.spearmanr(values, lasted).statistic), key, min(values), max(values)))
-    found.sort(key=lambda each: -abs(each[0]))
+            correlations.append((float(stats.spearmanr(values, lasted).statistic), key, min(values), max(values)))
+    correlations.sort(key=lambda each: -abs(each[0]))
     return [
         f"{key} from {'above' if correlation < 0 else 'below'} (tried {low:.3g} to {high:.3g}; runs with "
         f"{'less' if correlation < 0 else 'more'} of it lasted longer)"
-        for correlation, key, low, high in found[:2]
+        for correlation, key, low, high in correlations[:2]
     ]

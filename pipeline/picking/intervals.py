@@ -33,10 +33,10 @@ class Scale:
     @classmethod
     def of(cls, metric: str, scores: Iterable[float], own: Mapping[str, bool]) -> Scale:
         """Of a metric; plain where a distance of 0 has no logarithm."""
-        found = known(metric, own)
-        if found.share:
-            return cls("share", found.minimise)
-        return cls("logarithm" if found.floored and all(score > 0 for score in scores) else "plain", found.minimise)
+        about = known(metric, own)
+        if about.share:
+            return cls("share", about.minimise)
+        return cls("logarithm" if about.floored and all(score > 0 for score in scores) else "plain", about.minimise)
 
     def to(self, score: float) -> float:
         value = score
@@ -52,11 +52,11 @@ class Scale:
             return math.exp(min(value, 700.0))  # beyond it there is no number
         return math.sin(min(max(value, 0.0), math.pi / 2)) ** 2 if self.kind == "share" else value
 
-    def interval(self, found: Interval | None) -> Interval | None:
+    def interval(self, transformed: Interval | None) -> Interval | None:
         """An interval of the scale as one of scores, low end first."""
-        if found is None:
+        if transformed is None:
             return None
-        low, high = sorted(map(self.back, found))
+        low, high = sorted(map(self.back, transformed))
         return low, high
 
 
@@ -142,14 +142,14 @@ def _prior(variances: np.ndarray, freedom: np.ndarray) -> tuple[float, float]:
 
 def _trigamma_inverse(value: float) -> float:
     """Newton's method on 1 / trigamma, which is nearly straight (Smyth 2004, appendix)."""
-    found = 0.5 + 1 / value
+    root = 0.5 + 1 / value
     for _ in range(50):
-        trigamma = float(special.polygamma(1, found))
-        move = trigamma * (1 - trigamma / value) / float(special.polygamma(2, found))
-        found += move
-        if -move / found < 1e-8:
+        trigamma = float(special.polygamma(1, root))
+        move = trigamma * (1 - trigamma / value) / float(special.polygamma(2, root))
+        root += move
+        if -move / root < 1e-8:
             break
-    return found
+    return root
 
 
 def share_interval(healthy: int, seeds: int, level: float = LEVEL) -> Interval:

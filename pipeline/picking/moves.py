@@ -37,7 +37,7 @@ def moves(state: SweepState, space: Space, winner: int, factor: float, choices: 
 
     Nothing is clipped: a move out of what the spec allows (the searched range may be left) is one with a `why`.
     """
-    point, found = state.trials[winner].point, list[Move]()
+    point, made = state.trials[winner].point, list[Move]()
     for parameter in space.parameters():
         if parameter.name not in point:
             continue
@@ -47,15 +47,15 @@ def moves(state: SweepState, space: Space, winner: int, factor: float, choices: 
                 continue
             for option in parameter.distribution.options:
                 if option != was:
-                    found.append(_alternative(state, space, parameter, point, option))
+                    made.append(_alternative(state, space, parameter, point, option))
             continue
         for value, why in moved(parameter.key, was, factor):
             if why is not None:
-                found.append(Move(parameter, was, why=why))
+                made.append(Move(parameter, was, why=why))
                 continue
             tree = replaced(space.fixed(point)[1], parameter.key, value)
-            found.append(_checked(parameter, was, value, {**point, parameter.name: value}, tree))
-    return found
+            made.append(_checked(parameter, was, value, {**point, parameter.name: value}, tree))
+    return made
 
 
 def moved(key: str, value: float, factor: float) -> Iterator[tuple[Any, str | None]]:

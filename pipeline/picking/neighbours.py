@@ -76,10 +76,10 @@ def begin(record: Record, state: SweepState, file: SweepFile, wanted: Perturbati
 
 def _settings(state: SweepState, wanted: Perturbation) -> dict[str, Any] | None:
     """What the record's line `perturb` says is to be done; None before the race is over and has a winner."""
-    found = standing(state)
-    if found is None or not found.complete:
+    verdict = standing(state)
+    if verdict is None or not verdict.complete:
         return None
-    return {"of": found.best.trial, "seeds": min(found.best.seeds, SEEDS), **asdict(wanted)}
+    return {"of": verdict.best.trial, "seeds": min(verdict.best.seeds, SEEDS), **asdict(wanted)}
 
 
 def _same(state: SweepState, settings: dict[str, Any]) -> bool:

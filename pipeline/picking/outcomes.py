@@ -25,7 +25,7 @@ def scores(outcomes: Sequence[SeedResult]) -> list[float]:
 
 def score_estimates(outcomes: SeedResults) -> dict[int, Estimate]:
     """Of each finalist that has a healthy seed."""
-    there = {finalist: found for finalist, each in outcomes.items() if (found := scores(each))}
+    there = {finalist: its_scores for finalist, each in outcomes.items() if (its_scores := scores(each))}
     return dict(zip(there, estimates(list(there.values())), strict=True))
 
 
@@ -36,11 +36,11 @@ def differences(outcomes: SeedResults, reference: int) -> dict[int, Estimate]:
     pairs = {}
     for one, other in itertools.combinations(outcomes, 2):
         both = zip(outcomes[one], outcomes[other], strict=False)  # one may have been run on more seeds
-        if found := [mine - its for mine, its in both if mine is not None and its is not None]:
-            pairs[one, other] = found
-    found_all = dict(zip(pairs, estimates(list(pairs.values())), strict=True))
-    against = {one: found for (one, other), found in found_all.items() if other == reference}
-    turned = {other: replace(found, mean=-found.mean) for (one, other), found in found_all.items() if one == reference}
+        if apart := [mine - its for mine, its in both if mine is not None and its is not None]:
+            pairs[one, other] = apart
+    all_apart = dict(zip(pairs, estimates(list(pairs.values())), strict=True))
+    against = {one: apart for (one, other), apart in all_apart.items() if other == reference}
+    turned = {other: replace(apart, mean=-apart.mean) for (one, other), apart in all_apart.items() if one == reference}
     return {finalist: (against | turned)[finalist] for finalist in outcomes if finalist in against | turned}
 
 

@@ -118,7 +118,7 @@ def _rows(state: SweepState, winner: Trial, neighbours: list[Trial], seeds: list
         for trial in neighbours
     }
     there = {number: each for number, each in pairs.items() if each}
-    found = dict(zip(there, estimates(list(there.values())), strict=True))
+    estimated = dict(zip(there, estimates(list(there.values())), strict=True))
     healthy = sum(score is not None for score in own)
     at = statistics.fmean(scale.to(score) for score in own if score is not None) if healthy else None
     rows = []
@@ -126,8 +126,8 @@ def _rows(state: SweepState, winner: Trial, neighbours: list[Trial], seeds: list
         assert trial.moved is not None
         count = sum(score is not None for score in scores[trial.number])
         against = None
-        if trial.number in found and at is not None:
-            against = difference(found[trial.number], winner.number, at, scale)
+        if trial.number in estimated and at is not None:
+            against = difference(estimated[trial.number], winner.number, at, scale)
         rows.append(
             Neighbour(
                 parameter=dotted(trial.moved.parameter),
@@ -168,14 +168,14 @@ def _moved_number(row: Neighbour) -> bool:
 
 
 def _reaches(rows: list[Neighbour]) -> list[Reach]:
-    found = []
+    reaches = []
     for name in dict.fromkeys(row.parameter for row in rows if _moved_number(row)):
         mine = [row for row in rows if row.parameter == name]
         was = mine[0].was
         below = _way(sorted((row for row in mine if row.value < was), key=lambda row: -row.value), was)
         above = _way(sorted((row for row in mine if row.value > was), key=lambda row: row.value), was)
-        found.append(Reach(name, was, below[0], above[0], below[1], above[1]))
-    return found
+        reaches.append(Reach(name, was, below[0], above[0], below[1], above[1]))
+    return reaches
 
 
 def _way(rows: list[Neighbour], was: float) -> tuple[float, float | None]:

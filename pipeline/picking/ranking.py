@@ -50,11 +50,11 @@ class Shown:
 
     @classmethod
     def of(cls, outcomes: Sequence[SeedResult]) -> Shown:
-        found = scores(outcomes)
+        healthy_scores = scores(outcomes)
         return cls(
             len(outcomes),
             share(outcomes),
-            _middle_and_worst(found),
+            _middle_and_worst(healthy_scores),
             _middle_and_worst([math.inf if score is None else score for score in outcomes]),
         )
 

@@ -60,10 +60,10 @@ def _draws(known: Mapping[int, Belief], seed: int, draws: int) -> dict[int, Floa
     One draw of the share for all of equal counts: what is equally known does not differ by chance."""
     random = np.random.default_rng(seed)
     shares: dict[tuple[int, int], Floats] = {}
-    found = {}
+    drawn = {}
     for finalist in sorted(known):
         belief = known[finalist]
         if belief.counts not in shares:
             shares[belief.counts] = belief.shares(random, draws)
-        found[finalist] = belief.drawn(random, shares[belief.counts])
-    return found
+        drawn[finalist] = belief.drawn(random, shares[belief.counts])
+    return drawn

@@ -47,9 +47,9 @@ def race(state: SweepState, finalists: Sequence[int], seeds: int) -> Plan:
 
 def scale_of(state: SweepState) -> Scale:
     """By all runs that confirm, on either part of the data."""
-    found = [confirmed_score(run, state.metric) for run in state.confirmations]
+    confirmed = [confirmed_score(run, state.metric) for run in state.confirmations]
     searched = [run.tail(state.metric) for run in state.confirmations if run.end_reason == "completed"]
-    return Scale.of(state.metric, [score for score in (*found, *searched) if score is not None], state.own)
+    return Scale.of(state.metric, [score for score in (*confirmed, *searched) if score is not None], state.own)
 
 
 def confirmed_score(run: Run, metric: str) -> float | None:

@@ -104,12 +104,12 @@ def verdict(state: SweepState) -> Verdict:
     assert state.pick is not None
     why = {int(number): tuple(reasons) for number, reasons in state.pick.finalists.items()}
     finalists, seeds = list(why), state.pick.seeds
-    found = race(state, finalists, seeds)
-    outcomes = {number: each for number, each in found.outcomes.items() if each}
+    raced = race(state, finalists, seeds)
+    outcomes = {number: each for number, each in raced.outcomes.items() if each}
     if not any(scores(each) for each in outcomes.values()):
-        raise _nothing_to_say(state, complete=not found.wanted)
+        raise _nothing_to_say(state, complete=not raced.wanted)
     scale = scale_of(state)
-    order = ranking(outcomes, found.racing)
+    order = ranking(outcomes, raced.racing)
     default = 0 if any("default" in reasons for reasons in why.values()) and 0 in outcomes else None
     to_best = _versus(outcomes, order[0], scale)
     to_default = {} if default is None else _versus(outcomes, default, scale)
@@ -126,7 +126,7 @@ def verdict(state: SweepState) -> Verdict:
             Row(
                 trial=number,
                 why=why[number],
-                racing=number in found.racing,
+                racing=number in raced.racing,
                 seeds=count,
                 healthy=healthy,
                 share=healthy / count,
@@ -153,7 +153,7 @@ def verdict(state: SweepState) -> Verdict:
         metric=state.metric,
         minimise=state.known.minimise,
         floor=state.floor,
-        complete=not found.wanted,
+        complete=not raced.wanted,
         seeds=seeds,
         runs=runs,
         full_grid=seeds * len(finalists),
@@ -176,12 +176,12 @@ def _counted(state: SweepState, number: int, count: int) -> list[Run]:
 def _objectives(state: SweepState, outcomes: SeedResults) -> dict[int, dict[str, float]]:
     """Of several objectives the medians over the fresh seeds of each finalist, metrics on the test part, where a seed
     that was not healthy is worse than any; without those of which most were not."""
-    wanted, found = objectives(state), dict[int, dict[str, float]]()
+    wanted, medians = objectives(state), dict[int, dict[str, float]]()
     if not wanted:
-        return found
+        return medians
     for number, seeds in outcomes.items():
         runs, budget = _counted(state, number, len(seeds)), state.trials[number].spec["budget"]["images"]
-        found[number] = {}
+        medians[number] = {}
         for each in wanted:
             worst = math.inf if minimises(each, state.own) else -math.inf
             middle = median(
@@ -191,8 +191,8 @@ def _objectives(state: SweepState, outcomes: SeedResults) -> dict[int, dict[str,
                 for run in runs
             )
             if middle is not None and math.isfinite(middle):
-                found[number][each.name] = middle
-    return found
+                medians[number][each.name] = middle
+    return medians
 
 
 def _front(state: SweepState, confirmed: dict[int, dict[str, float]]) -> list[int]:
@@ -206,19 +206,19 @@ def _searched_estimates(state: SweepState, outcomes: SeedResults, scale: Scale) 
     tails = {}
     for number, each in outcomes.items():
         healthy = [run for run in _counted(state, number, len(each)) if confirmed_score(run, state.metric) is not None]
-        found = [tail for run in healthy if (tail := run.tail(state.metric)) is not None]
-        if found:
-            tails[number] = [scale.to(tail) for tail in found]
+        searched = [tail for run in healthy if (tail := run.tail(state.metric)) is not None]
+        if searched:
+            tails[number] = [scale.to(tail) for tail in searched]
     return dict(zip(tails, estimates(list(tails.values())), strict=True))
 
 
 def _versus(outcomes: SeedResults, reference: int, scale: Scale) -> dict[int, Difference]:
     """Each finalist against `reference`. On a log scale a difference is a factor of the reference's mean."""
     means = {number: statistics.fmean(scores(each)) for number, each in outcomes.items() if scores(each)}
-    found = {}
+    against = {}
     for number, estimate in differences(outcomes, reference).items():
-        found[number] = difference(estimate, reference, means[reference], scale)
-    return found
+        against[number] = difference(estimate, reference, means[reference], scale)
+    return against
 
 
 def difference(estimate: Estimate, reference: int, at: float, scale: Scale) -> Difference:

@@ -49,8 +49,8 @@ class Claim:
             raise StorageLost(f"{self._storage.url}: others take its lock again and again; try later")
         self._name = name
         if last:
-            found = _read(self._storage, last) or {}
-            self.taken_over = None if found.get(RELEASED) else found
+            held = _read(self._storage, last) or {}
+            self.taken_over = None if held.get(RELEASED) else held
         for old in self._storage.names(FOLDER):
             if old < name:
                 self._storage.delete(old)
@@ -85,9 +85,9 @@ class Claim:
             time.sleep(LOOK)
             if newest(self._storage) != name:
                 return False  # another claim, which is looked at anew
-            found = _read(self._storage, name)
-            if found != first:
-                return found is not None and not found.get(RELEASED)
+            now = _read(self._storage, name)
+            if now != first:
+                return now is not None and not now.get(RELEASED)
             if not said:
                 self._say(f"looking for {STALE:.0f} s whether {named(first)} is alive")
                 said = True
@@ -143,9 +143,9 @@ def _number(name: str) -> int:
 def _read(storage: Storage, name: str) -> dict[str, Any] | None:
     """What it says; None where it is gone by now."""
     try:
-        found = json.loads(storage.get(name))
+        content = json.loads(storage.get(name))
     except FileNotFoundError:
         return None
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -30,7 +30,7 @@ def value(run: Run, objective: ObjectiveSpec, budget: int) -> float | None:
         return run.tail(objective.metric)
     sign = 1 if run.minimises(objective.metric) else -1
     measured = run.values(objective.metric)
-    reached = [images for images, found in measured if sign * found <= sign * objective.reach]
+    reached = [images for images, seen in measured if sign * seen <= sign * objective.reach]
     if not measured:
         return None
     return float(reached[0] if reached else NOT_REACHED * budget)
@@ -44,8 +44,8 @@ def values(runs: Iterable[Run], objective: ObjectiveSpec, budget: int) -> float 
 def of_trial(trial: Trial, wanted: Sequence[ObjectiveSpec]) -> tuple[float, ...] | None:
     """A trial's values over its healthy runs; None where one is not there or not finite."""
     healthy = [run for run in trial.runs.values() if run.healthy]
-    found = [values(healthy, each, trial.spec["budget"]["images"]) for each in wanted]
-    finite = [each for each in found if each is not None and math.isfinite(each)]
+    of_each = [values(healthy, each, trial.spec["budget"]["images"]) for each in wanted]
+    finite = [each for each in of_each if each is not None and math.isfinite(each)]
     return tuple(finite) if finite and len(finite) == len(wanted) else None
 
 
@@ -72,7 +72,7 @@ def best_trials(state: SweepState) -> dict[int, tuple[float, ...]]:
     trials alone."""
     wanted = objectives(state)
     done = [trial for trial in state.trials.values() if trial.end_reason == "completed"]
-    points = {trial.number: found for trial in done if (found := of_trial(trial, wanted)) is not None}
+    points = {trial.number: point for trial in done if (point := of_trial(trial, wanted)) is not None}
     minimise = [minimises(each, state.own) for each in wanted]
     chosen = front(points, minimise) if wanted else []
     sign = 1 if minimise and minimise[0] else -1
@@ -81,12 +81,12 @@ def best_trials(state: SweepState) -> dict[int, tuple[float, ...]]:
 
 def words(state: SweepState) -> list[str]:
     """The front in lines."""
-    wanted, found = objectives(state), best_trials(state)
-    if not found:
+    wanted, best = objectives(state), best_trials(state)
+    if not best:
         return []
-    count = f"{len(found)} trials, none better in all" if len(found) > 1 else "one trial, the best in all"
+    count = f"{len(best)} trials, none better in all" if len(best) > 1 else "one trial, the best in all"
     lines = [f"front of {', '.join(each.name for each in wanted)}: {count}"]
-    for number, point in found.items():
+    for number, point in best.items():
         parts = (f"{each.name} {value:.4g}" for each, value in zip(wanted, point, strict=True))
         lines.append(f"  trial {number}: {', '.join(parts)}")
     return lines

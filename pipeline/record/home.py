@@ -120,8 +120,8 @@ def option(folder: Path) -> str:
 
 def names(home: str | Path | None = None) -> list[str]:
     """The sweeps in the home, the newest last."""
-    found = home_of(home).glob(f"*/{EVENTS}")
-    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime) if begun(path.parent)]
+    records = home_of(home).glob(f"*/{EVENTS}")
+    return [path.parent.name for path in sorted(records, key=lambda path: path.stat().st_mtime) if begun(path.parent)]
 
 
 def free_name(home: Path, name: str) -> str:

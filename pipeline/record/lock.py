@@ -42,10 +42,10 @@ class Seen(NamedTuple):
     def holder(self) -> dict[str, Any]:
         """What it says; nothing where it is damaged."""
         try:
-            found = json.loads(self.content)
+            about = json.loads(self.content)
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return about if isinstance(about, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def holder(folder: Path) -> dict[str, Any] | None:
 def elsewhere(folder: Path) -> dict[str, Any] | None:
     """Who was just seen to drive the sweep on another machine, None where nobody was."""
     try:
-        found = json.loads((folder / ELSEWHERE).read_text())
-        return dict(found["holder"]) if abs(time.time() - found["seen"]) < SEEN else None
+        sighting = json.loads((folder / ELSEWHERE).read_text())
+        return dict(sighting["holder"]) if abs(time.time() - sighting["seen"]) < SEEN else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

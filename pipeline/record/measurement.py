@@ -36,5 +36,5 @@ class Measurement:
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> Measurement:
         """Takes what as_dict gave."""
-        found = {name: tree[name] for name in cls.__dataclass_fields__ if name in tree}
-        return cls(**{**found, "notices": tuple(found.get("notices", ()))})
+        given = {name: tree[name] for name in cls.__dataclass_fields__ if name in tree}
+        return cls(**{**given, "notices": tuple(given.get("notices", ()))})

@@ -134,7 +134,7 @@ class Run:
     def tails(self) -> dict[str, float]:
         """The tail of each metric."""
         names = dict.fromkeys(name for m in self.measurements for name in m.metrics)
-        return {name: found for name in names if (found := self.tail(name)) is not None}
+        return {name: its_tail for name in names if (its_tail := self.tail(name)) is not None}
 
     def summary(self, objective: str) -> Summary:
         """The same of one run as of a trial."""
@@ -142,9 +142,9 @@ class Run:
 
 
 def summary_of(runs: list[Run], counted: list[Run], objective: str, end_reason: str | None) -> Summary:
-    def over(found: list[dict[str, float]]) -> dict[str, float]:
-        names = dict.fromkeys(name for each in found for name in each)
-        middles = {name: middle(counted, name, [each.get(name) for each in found]) for name in names}
+    def over(values: list[dict[str, float]]) -> dict[str, float]:
+        names = dict.fromkeys(name for each in values for name in each)
+        middles = {name: middle(counted, name, [each.get(name) for each in values]) for name in names}
         return {name: value for name, value in middles.items() if value is not None}
 
     names = sorted({name for run in counted for m in run.measurements for name in m.errors})
@@ -168,8 +168,8 @@ def middle(runs: Sequence[Run], metric: str, values: Sequence[float | None]) -> 
     those are the most, of what they had."""
     there = [(run, value) for run, value in zip(runs, values, strict=True) if value is not None]
     worst = math.inf if all(run.minimises(metric) for run, _ in there) else -math.inf
-    found = median(worst if run.end_reason and not run.healthy else value for run, value in there)
-    return found if found is None or math.isfinite(found) else median(value for _, value in there)
+    centre = median(worst if run.end_reason and not run.healthy else value for run, value in there)
+    return centre if centre is None or math.isfinite(centre) else median(value for _, value in there)
 
 
 def _error(runs: list[Run], metric: str) -> float | None:

@@ -91,13 +91,13 @@ def lines_from(storage: Storage, number: int) -> list[bytes]:
     starts = [number_of(name) for name in storage.names(FOLDER)]
     first = max((start for start in starts if start <= number), default=0)
     wanted = [start for start in starts if start >= first]
-    found: list[bytes] = []
+    lines: list[bytes] = []
     for start, content in zip(wanted, each(lambda name: storage.get(name), map(name_of, wanted)), strict=True):
-        if start != first + len(found):
+        if start != first + len(lines):
             raise InputError(f"{storage.url}/{name_of(start)}: the segment before it is missing or damaged")
         assert isinstance(content, bytes)
-        found += content.splitlines(keepends=True)
-    return found[number - first :]
+        lines += content.splitlines(keepends=True)
+    return lines[number - first :]
 
 
 def events_since(storage: Storage, number: int) -> list[Line]:

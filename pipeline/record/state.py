@@ -242,8 +242,8 @@ class SweepState:
 
     def run(self, trial: int, seed: int) -> Run | None:
         """The run of a trial with a seed, whether it searched or confirmed."""
-        found = self.configuration(trial)
-        return found.runs.get(seed) or found.confirmations.get(seed)
+        configured = self.configuration(trial)
+        return configured.runs.get(seed) or configured.confirmations.get(seed)
 
     @property
     def confirmations(self) -> list[Run]:
@@ -267,9 +267,9 @@ class SweepState:
         order = {"completed": 0, "rung": 1, None: 2}
         scored = [(trial, trial.tail(self.metric)) for trial in self.trials.values()]
         keyed = [
-            ((order.get(trial.end_reason, 3), -trial.share, nan_last(sign * found), trial.number), trial)
-            for trial, found in scored
-            if found is not None
+            ((order.get(trial.end_reason, 3), -trial.share, nan_last(sign * tail), trial.number), trial)
+            for trial, tail in scored
+            if tail is not None
         ]
         return [trial for _, trial in sorted(keyed, key=lambda pair: pair[0])]
 

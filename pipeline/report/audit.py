@@ -100,12 +100,12 @@ def replayed(state: SweepState, rules: Mapping[str, RuleSpec]) -> Replayed:
         for name, rule in rules.items():
             if rule.action == "warn" and replay({name: _stopping(rule)}, run.measurements, budget, compared_by):
                 warned[name] += 1
-        found = replay(rules, run.measurements, budget, compared_by)
-        if found is None:
+        stop = replay(rules, run.measurements, budget, compared_by)
+        if stop is None:
             if run.end_reason in HEALTH_REASONS:
                 missed.append((run.trial, run.seed, str(run.end_reason)))
             continue
-        at, end = found
+        at, end = stop
         measured = run.measurements[at]
         stops.append(
             Stop(

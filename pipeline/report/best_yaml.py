@@ -24,19 +24,19 @@ def write(path: Path, state: SweepState) -> None:
 
 def best_yaml(state: SweepState) -> str | None:
     """The best finalist's spec, in which nothing is searched any more; None before the pick has found something."""
-    found = standing(state)
-    if found is None:
+    verdict = standing(state)
+    if verdict is None:
         return None
-    comments = "".join(f"# {line}\n" if line else "#\n" for line in evidence(found, state))
-    return comments + "\n" + yaml.dump(_tree(found, from_tree(state.space, state.source), state))
+    comments = "".join(f"# {line}\n" if line else "#\n" for line in evidence(verdict, state))
+    return comments + "\n" + yaml.dump(_tree(verdict, from_tree(state.space, state.source), state))
 
 
-def _tree(found: Verdict, file: SweepFile, state: SweepState) -> dict[str, Any]:
+def _tree(verdict: Verdict, file: SweepFile, state: SweepState) -> dict[str, Any]:
     """What the sweep's file says, at the point that was picked: health rules too, as it was confirmed under them.
     Device and precision are left to the launch, as in the sweep, unless the file set them."""
-    _, trial = file.space.fixed(state.trials[found.best.trial].point)
-    about = f"trial {found.best.trial} of the sweep {found.name}, confirmed on {found.best.seeds} fresh seeds"
+    _, trial = file.space.fixed(state.trials[verdict.best.trial].point)
+    about = f"trial {verdict.best.trial} of the sweep {verdict.name}, confirmed on {verdict.best.seeds} fresh seeds"
     kept = {key: trial[key] for key in TRIAL_KEYS if key in trial}
-    defaults = SweepSpec(objective=found.metric).model_dump(mode="json")["health"]
+    defaults = SweepSpec(objective=verdict.metric).model_dump(mode="json")["health"]
     health = {} if file.tree["health"] == defaults else {"health": file.tree["health"]}
-    return {"about": about, "objective": found.metric, **kept, **health}
+    return {"about": about, "objective": verdict.metric, **kept, **health}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from rich.table import Table
@@ -21,6 +22,7 @@ from pipeline.report.verdict import span
 from pipeline.schema.base import flatten
 from pipeline.schema.features import measured_in
 
+CONFIRMED = "what is confirmed on fresh seeds"
 ABOUT = ("about", "known_good", "health")  # of a sweep's file: in no comparison of what was searched
 
 
@@ -63,6 +65,20 @@ class Comparison:
     differs: dict[str, tuple[Any, ...]]
     params: dict[str, tuple[Any, ...]]
 
+    @property
+    def comparable(self) -> bool:
+        """Whether their numbers are of one kind, so that they may share an axis."""
+        kinds = {(each.metric, each.data, each.features) for each in self.sweeps}
+        return len(kinds) == 1
+
+    def of(self, name: str) -> Sweep:
+        """The sweep of that name."""
+        return next(each for each in self.sweeps if each.name == name)
+
+    def score(self, of: Sweep) -> float | None:
+        """What the ranking compares."""
+        return of.confirmed if self.by == CONFIRMED else of.best
+
     def document(self) -> dict[str, Any]:
         """For --json."""
         return asdict(self)
@@ -103,7 +119,7 @@ def _sweep(state: SweepState) -> Sweep:
         confirmed=row.score if row else None,
         interval=row.interval if row else None,
         healthy_seeds=f"{row.healthy} of {row.seeds}" if row else None,
-        hours=spent(state).total * (state.share or 1.0) / 3600,
+        hours=spent(state).total * (state.share or state.cores) / 3600,
         gpu=bool(state.share),
         seconds=state.seconds,
         ended=sum(run.end_reason is not None for run in state.runs),
@@ -112,13 +128,13 @@ def _sweep(state: SweepState) -> Sweep:
 
 
 def _why_not(sweeps: Sequence[Sweep]) -> str | None:
-    for what, found in (
+    for what, theirs in (
         ("objectives", [each.metric for each in sweeps]),
         ("data", [each.data or "none prepared" for each in sweeps]),
         ("features", [each.features or "none" for each in sweeps]),
     ):
-        if len(set(found)) > 1:
-            return f"they cannot be ranked: their {what} differ ({', '.join(dict.fromkeys(found))})"
+        if len(set(theirs)) > 1:
+            return f"they cannot be ranked: their {what} differ ({', '.join(dict.fromkeys(theirs))})"
     without = [each.name for each in sweeps if each.best is None and each.confirmed is None]
     return f"they cannot be ranked: {', '.join(without)} has no completed trial" if without else None
 
@@ -126,7 +142,7 @@ def _why_not(sweeps: Sequence[Sweep]) -> str | None:
 def _ranked(sweeps: Sequence[Sweep]) -> tuple[str | None, tuple[str, ...]]:
     sign = 1 if sweeps[0].minimise else -1
     scores = {each.name: each.confirmed for each in sweeps}
-    by = "what is confirmed on fresh seeds"
+    by = CONFIRMED
     if any(score is None for score in scores.values()):
         scores, by = {each.name: each.best for each in sweeps}, "the search's best, which is not confirmed in all"
     known = {name: score for name, score in scores.items() if score is not None}
@@ -144,19 +160,19 @@ def _chosen(state: SweepState) -> dict[str, Any]:
 
 def _differing(trees: Sequence[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
     keys = dict.fromkeys(key for tree in trees for key in tree)
-    rows = {key: tuple(tree.get(key) for tree in trees) for key in keys}
-    return {key: values for key, values in rows.items() if any(value != values[0] for value in values[1:])}
+    by_key = {key: tuple(tree.get(key) for tree in trees) for key in keys}
+    return {key: values for key, values in by_key.items() if any(value != values[0] for value in values[1:])}
 
 
-def comparison_table(found: Comparison) -> Table:
+def comparison_table(comparison: Comparison) -> Table:
     """A column a sweep."""
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
     table.add_column("")
-    for each in found.sweeps:
+    for each in comparison.sweeps:
         table.add_column(each.name, overflow="fold")
-    for name, cells in _rows(found.sweeps).items():
+    for name, cells in rows(comparison.sweeps).items():
         table.add_row(Text(name, style="dim"), *cells)
-    for title, differing in (("what each would take:", found.params), ("their files:", found.differs)):
+    for title, differing in (("what each would take:", comparison.params), ("their files:", comparison.differs)):
         if differing:
             table.add_row()
             table.add_row(Text(title, style="bold"))
@@ -165,7 +181,8 @@ def comparison_table(found: Comparison) -> Table:
     return table
 
 
-def _rows(sweeps: Sequence[Sweep]) -> dict[str, list[str]]:
+def rows(sweeps: Sequence[Sweep]) -> dict[str, list[str]]:
+    """What is said of each sweep, by name."""
     return {
         "state": [each.state for each in sweeps],
         "measured": [each.metric + measured_in(each.features) for each in sweeps],
@@ -188,8 +205,32 @@ def _with_trial(value: float | None, trial: int | None) -> str:
     return "–" if value is None else f"{number(value)} (trial {trial})"
 
 
-def words(found: Comparison) -> str:
+def words(comparison: Comparison) -> str:
     """The ranking in a line, or why there is none."""
-    if not found.order:
-        return found.why_not or "they cannot be ranked: not all of them have a score"
-    return f"by {found.by}: {' before '.join(found.order)}"
+    if not comparison.order:
+        return comparison.why_not or "they cannot be ranked: not all of them have a score"
+    first, second, *_ = ranked = [comparison.of(name) for name in comparison.order]
+    said = comparison.order[0]
+    for before, behind in pairwise(ranked):
+        said += f" {'as good as' if comparison.score(before) == comparison.score(behind) else 'before'} {behind.name}"
+    return f"by {comparison.by}: {said}" + (
+        "; the first two are not told apart: their 95% overlap" if _overlap(first, second) else ""
+    )
+
+
+def headline(comparison: Comparison) -> str:
+    """Which one found the best, in a title's words."""
+    if not comparison.order:
+        return "They stand side by side, and cannot be ranked"
+    first, second = comparison.of(comparison.order[0]), comparison.of(comparison.order[1])
+    if comparison.score(first) == comparison.score(second):
+        return f"{first.name} and {second.name} found equally good ones"
+    if _overlap(first, second):
+        return f"{first.name} is ahead of {second.name}, within seed noise"
+    return f"{first.name} found the {'better' if len(comparison.order) == 2 else 'best'} one"
+
+
+def _overlap(one: Sweep, other: Sweep) -> bool:
+    if one.interval is None or other.interval is None:
+        return False
+    return max(one.interval[0], other.interval[0]) <= min(one.interval[1], other.interval[1])

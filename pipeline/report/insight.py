@@ -26,7 +26,7 @@ def edges(space: Space, point: Mapping[str, Any]) -> list[str]:
     """'widen optimiser.lr_d upwards (0.0098 of 1e-05 to 0.01)' for each value of a point at the end of its range,
     where values beyond that end would be valid."""
     _, tree = space.fixed(point)
-    found = []
+    advice = []
     for parameter in space.parameters():
         distribution = parameter.distribution
         if parameter.name not in point or isinstance(distribution, Choice):
@@ -36,8 +36,8 @@ def edges(space: Space, point: Mapping[str, Any]) -> list[str]:
         at = _position(distribution, value)
         for side, near, end in (("downwards", at, low), ("upwards", 1 - at, high)):
             if near <= EDGE and _valid(tree, parameter, _beyond(distribution, end, side == "upwards")):
-                found.append(f"widen {parameter.key} {side} ({value:.3g} of {distribution.describe()})")
-    return found
+                advice.append(f"widen {parameter.key} {side} ({value:.3g} of {distribution.describe()})")
+    return advice
 
 
 def _position(distribution: Distribution, value: float) -> float:

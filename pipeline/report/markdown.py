@@ -88,13 +88,13 @@ def leaderboard(state: SweepState, limit: int) -> str:
 
 
 def _row(state: SweepState, rank: int, trial: Trial) -> str:
-    found = trial.summary(state.metric)
-    best = found.best.get(state.metric)
-    value = "" if best is None else f"{number(best)} at {found.best_images:,}"
+    summary = trial.summary(state.metric)
+    best = summary.best.get(state.metric)
+    value = "" if best is None else f"{number(best)} at {summary.best_images:,}"
     params = ", ".join(f"{k} {number(v) if isinstance(v, float) else v}" for k, v in _short(trial.params).items())
-    tail = score(state, found.tail.get(state.metric))
-    ended = found.end_reason or "running"
-    return f"| {rank} | {trial.number} | {tail} | {value} | {ended} | {found.images:,} | {params} |\n"
+    tail = score(state, summary.tail.get(state.metric))
+    ended = summary.end_reason or "running"
+    return f"| {rank} | {trial.number} | {tail} | {value} | {ended} | {summary.images:,} | {params} |\n"
 
 
 def _short(params: dict[str, Any]) -> dict[str, Any]:

@@ -46,11 +46,11 @@ def live(state: SweepState, seconds: float, backlog: int) -> Group:
 COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 14, "better than default": 24, "P(best)": 7, "regret": 7}
 
 
-def table(found: Verdict, width: int) -> Table:
+def table(verdict: Verdict, width: int) -> Table:
     """Best first. score: on the test part, over healthy seeds; regret: what taking it is expected to cost, in the
     metric's units. Where there is room: the score in the search, and why it was a finalist."""
-    floor = f" (floor {number(found.floor)})" if found.floor is not None else ""
-    title = f"{found.name}: {found.metric} on fresh seeds, test part{floor}"
+    floor = f" (floor {number(verdict.floor)})" if verdict.floor is not None else ""
+    title = f"{verdict.name}: {verdict.metric} on fresh seeds, test part{floor}"
     grid = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name, wide in COLUMNS.items():
         grid.add_column(name, justify="right", width=wide, no_wrap=True)
@@ -60,13 +60,13 @@ def table(found: Verdict, width: int) -> Table:
         left -= 9
     if left >= 10:
         grid.add_column("finalist as", no_wrap=True, overflow="ellipsis", width=left)
-    for row in found.rows:
+    for row in verdict.rows:
         cells: list[Any] = [
             str(row.trial),
             Text(f"{row.healthy}/{row.seeds}", style="green" if row.healthy == row.seeds else "red"),
             number(row.score),
             "–" if row.interval is None else span(row.interval),
-            "default" if row.trial == found.default else _versus(row.versus_default),
+            "default" if row.trial == verdict.default else _versus(row.versus_default),
             f"{row.probability_best:.2f}",
             number(row.regret),
             number(row.searched),
@@ -86,11 +86,11 @@ def _versus(difference: Difference | None) -> str:
 NEIGHBOURS = {"winner's": 9, "moved to": 9, "healthy": 7, "better than the winner": 22}
 
 
-def neighbours(found: Plateau, width: int) -> Table:
+def neighbours(plateau: Plateau, width: int) -> Table:
     """A row a move, parameter by parameter; the last column says what it did."""
-    title = f"trial {found.of} with one parameter moved"
+    title = f"trial {plateau.of} with one parameter moved"
     grid = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    names = {row.parameter: row.parameter.rpartition(".")[2] for row in found.rows}
+    names = {row.parameter: row.parameter.rpartition(".")[2] for row in plateau.rows}
     unique = len(set(names.values())) == len(names)
     left = max(width - sum(NEIGHBOURS.values()) - 6 - 2 * len(NEIGHBOURS) - 4, 8)
     grid.add_column("parameter", width=min(left, 34), no_wrap=True, overflow="ellipsis")
@@ -98,7 +98,7 @@ def neighbours(found: Plateau, width: int) -> Table:
         grid.add_column(name, justify="right", width=wide, no_wrap=True, overflow="ellipsis")
     grid.add_column("", no_wrap=True)
     colours = {"holds": "green", "better": "green", "worse": "yellow", "breaks": "red"}
-    for row in found.rows:
+    for row in plateau.rows:
         healthy = Text(f"{row.healthy}/{row.seeds}", style="green" if row.healthy == row.seeds else "red")
         word = Text(row.found, style=colours[row.found])
         name = names[row.parameter] if unique else row.parameter

@@ -91,12 +91,12 @@ def failure_regions(state: SweepState, space: Space) -> list[Region]:
     table = _Table(space.parameters(), points)
     if not table.columns:
         return []
-    found = _found(table, failed)
-    if not found:
+    nodes = _found(table, failed)
+    if not nodes:
         return []
-    shuffled = _shuffled(table, failed, found[0][0])
+    shuffled = _shuffled(table, failed, nodes[0][0])
     regions, taken = list[Region](), np.zeros(len(failed), dtype=bool)
-    for score, conditions, inside in found:
+    for score, conditions, inside in nodes:
         chance = (1 + sum(other >= score for other in shuffled)) / (SHUFFLES + 1)
         if chance > LEVEL or len(regions) == MOST or len(shuffled) < SHUFFLES:
             break
@@ -163,13 +163,13 @@ def _found(table: _Table, failed: Any) -> list[_Found]:
     """Each node of the tree that failed more than the whole, the most striking first: how much so, what it is, and
     which trials are in it."""
     tree = _tree(table, failed)
-    found = []
+    nodes = []
     for path in _paths(tree):
         conditions = _merged([table.split(*step) for step in path])
         inside = np.array([all(condition.holds(point) for condition in conditions) for point in table.points])
         if inside.sum() >= LEAST and failed[inside].mean() >= max(0.5, failed.mean()):
-            found.append((_striking(inside, failed), conditions, inside))
-    return sorted(found, key=lambda each: (-each[0], len(each[1])))
+            nodes.append((_striking(inside, failed), conditions, inside))
+    return sorted(nodes, key=lambda each: (-each[0], len(each[1])))
 
 
 def _tree(table: _Table, failed: Any) -> Any:
@@ -181,15 +181,15 @@ def _tree(table: _Table, failed: Any) -> Any:
 
 def _paths(fitted: Any) -> list[list[tuple[int, float, bool]]]:
     """The way to each node but the root: (column, threshold, above it)."""
-    tree, ways, found = fitted.tree_, [(0, list[tuple[int, float, bool]]())], []
+    tree, ways, paths = fitted.tree_, [(0, list[tuple[int, float, bool]]())], []
     while ways:
         node, way = ways.pop()
         if way:
-            found.append(way)
+            paths.append(way)
         if tree.children_left[node] >= 0:
             for child, above in ((tree.children_left[node], False), (tree.children_right[node], True)):
                 ways.append((child, [*way, (int(tree.feature[node]), float(tree.threshold[node]), above)]))
-    return found
+    return paths
 
 
 def _merged(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
@@ -218,8 +218,8 @@ def _striking(inside: Any, failed: Any) -> float:
 
 def _shuffled(table: _Table, failed: Any, score: float) -> list[float]:
     """The most striking node of each shuffle; given up as soon as it is sure that `score` is no rarity."""
-    chance, found, allowed = np.random.default_rng(0), list[float](), LEVEL * (SHUFFLES + 1) - 1
-    while len(found) < SHUFFLES and sum(each >= score for each in found) <= allowed:
+    chance, highest, allowed = np.random.default_rng(0), list[float](), LEVEL * (SHUFFLES + 1) - 1
+    while len(highest) < SHUFFLES and sum(each >= score for each in highest) <= allowed:
         ends = chance.permutation(failed)
         tree = _tree(table, ends)
         counts = tree.tree_.n_node_samples
@@ -227,5 +227,5 @@ def _shuffled(table: _Table, failed: Any, score: float) -> list[float]:
         broken = np.rint(shares * counts)
         worth = (np.arange(len(counts)) > 0) & (shares >= max(0.5, failed.mean()))
         scores = -stats.hypergeom.logsf(broken - 1, len(ends), ends.sum(), counts)
-        found.append(float(scores[worth].max()) if worth.any() else 0.0)
-    return found
+        highest.append(float(scores[worth].max()) if worth.any() else 0.0)
+    return highest

@@ -56,10 +56,10 @@ def sparkline(values: Sequence[float], log: bool = False, width: int = WIDEST) -
 
 def shown(state: SweepState, trial: Trial, folder: Path) -> Group:
     """What there is to be seen of a trial but its spec."""
-    found, metric = trial.summary(state.metric), state.metric
+    summary, metric = trial.summary(state.metric), state.metric
     rank = [each.number for each in state.ranking()]
     place = f", {rank.index(trial.number) + 1} of {len(rank)} by rank" if trial.number in rank else ""
-    said = found.end_reason or trial.state
+    said = summary.end_reason or trial.state
     parts: list[Any] = [
         Text.assemble((trial.title, "bold"), "  ", (said, style(said)), f"{place}; proposed as {trial.source}"),
     ]

@@ -37,17 +37,17 @@ def spent(state: SweepState) -> Spending:
 
 def spending(state: SweepState) -> str:
     """In a line, in GPU-hours, or core-hours where runs take no GPU."""
-    found = spent(state)
-    if not found.total:
+    spend = spent(state)
+    if not spend.total:
         return "nothing was spent"
-    hours, unit = found.total * (state.share or state.cores) / 3600, "GPU-hours" if state.share else "core-hours"
+    hours, unit = spend.total * (state.share or state.cores) / 3600, "GPU-hours" if state.share else "core-hours"
     parts = {
-        "runs that ended well": found.well,
-        "stopped runs": found.stopped,
-        "evaluation": found.evaluation,
-        "overhead": found.overhead,
+        "runs that ended well": spend.well,
+        "stopped runs": spend.stopped,
+        "evaluation": spend.evaluation,
+        "overhead": spend.overhead,
     }
-    shares = ", ".join(f"{value / found.total:.0%} {name}" for name, value in parts.items())
+    shares = ", ".join(f"{value / spend.total:.0%} {name}" for name, value in parts.items())
     return f"spent {hours:.2g} {unit}: {shares}"
 
 

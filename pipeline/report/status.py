@@ -67,8 +67,8 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     rest = [trial for trial in state.trials.values() if trial not in ranked]
     rows = []
     for trial in [*ranked, *rest]:
-        found = trial.summary(metric)
-        tail = found.tail.get(metric)
+        summary = trial.summary(metric)
+        tail = summary.tail.get(metric)
         compared = default is not None and tail is not None and trial.end_reason == "completed" and trial.number
         rows.append(
             {
@@ -77,13 +77,13 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
                 "end_reason": trial.end_reason,
                 "source": trial.source,
                 "tail": tail,
-                "best": found.best.get(metric),
-                "final": found.final.get(metric),
-                "tail_error": found.errors.get(metric),
+                "best": summary.best.get(metric),
+                "final": summary.final.get(metric),
+                "tail_error": summary.errors.get(metric),
                 "versus_default": tail - default if compared and tail is not None and default is not None else None,
-                "versus_default_error": error_of_difference(found, of_default, metric) if compared else None,
-                "images": found.images,
-                "seconds": found.seconds,
+                "versus_default_error": error_of_difference(summary, of_default, metric) if compared else None,
+                "images": summary.images,
+                "seconds": summary.seconds,
                 **trial.params,
             }
         )
@@ -92,8 +92,8 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
 
 def error_of_difference(one: Summary, other: Summary | None, metric: str) -> float | None:
     """The standard error of the difference of two tails, over redraws of the samples of both."""
-    found = [each.errors.get(metric) for each in (one, other) if each]
-    known = [error for error in found if error is not None]
+    errors = [each.errors.get(metric) for each in (one, other) if each]
+    known = [error for error in errors if error is not None]
     return math.hypot(*known) if len(known) == 2 else None
 
 

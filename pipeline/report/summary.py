@@ -28,8 +28,8 @@ def summary(state: SweepState) -> list[str]:
     default = state.default_tail
     if default is not None and tail is not None and best.number != 0:
         assert state.default is not None  # it has a tail
-        found, of_default = (each.summary(state.metric) for each in (best, state.default))
-        error = error_of_difference(found, of_default, state.metric)
+        of_best, of_default = (each.summary(state.metric) for each in (best, state.default))
+        error = error_of_difference(of_best, of_default, state.metric)
         better = signed(tail - default)
         within = f", {WITHIN}" if within_errors(tail - default, error) else ""
         lines.append(f"against the default configuration (trial 0, {number(default)}): {better}{within}")

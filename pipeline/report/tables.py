@@ -58,12 +58,12 @@ def progress_line(state: SweepState, run: Run, name: str) -> Text:
     )
 
 
-def replay_table(found: Replayed) -> Table:
+def replay_table(rejudged: Replayed) -> Table:
     """What other rules would have stopped; runs that ended well first."""
     table = Table(box=None, pad_edge=False)
     for column in ("trial", "seed", "ended", "would be", "by rule", "at kimg", "saved s"):
         table.add_column(column, justify="left" if column in ("ended", "would be", "by rule") else "right")
-    for stop in sorted(found.stops, key=lambda each: (not each.well, each.trial, each.seed)):
+    for stop in sorted(rejudged.stops, key=lambda each: (not each.well, each.trial, each.seed)):
         mark = "bold red" if stop.well else ""
         row = (stop.trial, stop.seed, stop.ended, stop.reason, stop.rule, kimg(stop.images), f"{stop.saved:.0f}")
         table.add_row(*map(str, row), style=mark)
@@ -76,7 +76,7 @@ COLUMNS = {"trial": 5, "ended": 17, "tail": 6, "best": 6, "vs default": 10, "kim
 def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     """Best first; unhealthy ones with their end reason at the end. The last column is what was searched, in short,
     as far as `width` characters go; all of it is in `status --json` and in MLflow."""
-    found = trial_rows(state)
+    all_rows = trial_rows(state)
     floor = f" (floor {number(state.floor)})" if state.floor is not None else ""
     if state.noise_floor is not None:
         floor = f" (noise floor {number(state.noise_floor)})"
@@ -87,7 +87,7 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
     left = width - sum(COLUMNS.values()) - 2 * len(COLUMNS)
     if left >= 20:
         table.add_column("searched", no_wrap=True, overflow="ellipsis", width=left)
-    for row in found[:rows]:
+    for row in all_rows[:rows]:
         reason = str(row["end_reason"] or row["state"])
         default = state.default is not None and row["trial"] == state.default.number
         cells: list[Any] = [
@@ -101,10 +101,10 @@ def leaderboard(state: SweepState, width: int, rows: int = 12) -> Table:
             short(state.trials[row["trial"]].params),
         ]
         table.add_row(*cells[: len(table.columns)])
-    if any(_within(row) for row in found[:rows]):
+    if any(_within(row) for row in all_rows[:rows]):
         table.caption, table.caption_justify = f"~ {WITHIN}", "left"
-    if len(found) > rows:
-        table.add_row("…", f"{len(found) - rows} more")
+    if len(all_rows) > rows:
+        table.add_row("…", f"{len(all_rows) - rows} more")
     return table
 
 

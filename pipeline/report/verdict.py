@@ -30,51 +30,51 @@ def versus(difference: Difference, name: str) -> str:
     return f"{amount} than {name} (95%: {span(difference.interval)}), {paired}"
 
 
-def conclusions(found: Verdict, state: SweepState) -> list[str]:
+def conclusions(verdict: Verdict, state: SweepState) -> list[str]:
     """The verdict in a few lines, the most important one first."""
-    best = found.best
+    best = verdict.best
     lines = [
-        f"picked: trial {best.trial} ({', '.join(best.why)}), {found.metric} {number(best.score)}"
+        f"picked: trial {best.trial} ({', '.join(best.why)}), {verdict.metric} {number(best.score)}"
         f"{floors(state, best.score)}{measured_in(state.features)} on the test part (95%: {span(best.interval)}); "
         f"{share(best)}"
     ]
-    if found.default is not None and best.trial != found.default:
+    if verdict.default is not None and best.trial != verdict.default:
         versus_default = best.versus_default
         if versus_default is not None:
-            its = next(row for row in found.rows if row.trial == found.default)
+            its = next(row for row in verdict.rows if row.trial == verdict.default)
             seeds = "" if its.share == best.share else f"; healthy on {_of(best)} seeds, the default on {_of(its)}"
             lines.append("against the default configuration: " + versus(versus_default, "the default") + seeds)
         else:
             lines.append("against the default configuration: no seed on which both were healthy")
-    elif found.default is not None:
+    elif verdict.default is not None:
         lines.append("the default configuration (trial 0) is the pick: no finalist was shown to be better")
-    lines += _regret(found)
-    rivals = [str(row.trial) for row in found.rows[1:] if _equal(row, best)]
+    lines += _regret(verdict)
+    rivals = [str(row.trial) for row in verdict.rows[1:] if _equal(row, best)]
     if rivals:
         lines.append(
             f"within seed noise of trial {best.trial}: trial{'s' if len(rivals) > 1 else ''} {', '.join(rivals)}"
         )
     if best.prediction is not None:
-        lines.append(f"one new seed: {found.metric} tail {span(best.prediction)} on the validation part (90%)")
-    for row in found.rows:
+        lines.append(f"one new seed: {verdict.metric} tail {span(best.prediction)} on the validation part (90%)")
+    for row in verdict.rows:
         if row.front:
             parts = ", ".join(f"{name} {number(value)}" for name, value in row.objectives.items())
             lines.append(f"on the front, confirmed: trial {row.trial} ({parts}; medians over seeds; test part)")
-    lines += _optimism(found)
-    if not found.complete:
+    lines += _optimism(verdict)
+    if not verdict.complete:
         lines.append(f"the race is not over; go on with: {state.command('pick')}")
-    lines.append(f"{found.runs} runs in place of the {found.full_grid} of a full grid")
+    lines.append(f"{verdict.runs} runs in place of the {verdict.full_grid} of a full grid")
     return lines
 
 
-def _regret(found: Verdict) -> list[str]:
+def _regret(verdict: Verdict) -> list[str]:
     """What the pick was decided by; and of one that the figures alone would put before it, why it is not the pick."""
-    best = found.best
+    best = verdict.best
     lines = [
-        f"expected regret of taking it: {number(best.regret)} {found.metric}, the best with probability "
+        f"expected regret of taking it: {number(best.regret)} {verdict.metric}, the best with probability "
         f"{best.probability_best:.2f} (a new run and a bad day, the worst of {BAD_DAY}, half each; failed ones counted)"
     ]
-    others = [row for row in found.rows[1:] if row.racing]
+    others = [row for row in verdict.rows[1:] if row.racing]
     less = [str(row.trial) for row in others if row.regret < best.regret]
     if less:
         lines.append(
@@ -100,26 +100,26 @@ def _equal(row: Row, best: Row) -> bool:
     return row.share >= best.share and row.versus_best is not None and row.versus_best.noise
 
 
-def _optimism(found: Verdict) -> list[str]:
-    row = next((row for row in found.rows if row.trial == found.searched_best), None)
-    if row is None or row.searched is None or row.confirmed is None or found.optimism is None:
+def _optimism(verdict: Verdict) -> list[str]:
+    row = next((row for row in verdict.rows if row.trial == verdict.searched_best), None)
+    if row is None or row.searched is None or row.confirmed is None or verdict.optimism is None:
         return []
     return [
         f"optimism of the search: its best, trial {row.trial}, scored {number(row.searched)} there and "
-        f"{number(row.confirmed)} on fresh seeds of the same data part ({number(abs(found.optimism))} "
-        f"{'worse' if found.optimism >= 0 else 'better'})"
+        f"{number(row.confirmed)} on fresh seeds of the same data part ({number(abs(verdict.optimism))} "
+        f"{'worse' if verdict.optimism >= 0 else 'better'})"
     ]
 
 
-def evidence(found: Verdict, state: SweepState) -> list[str]:
+def evidence(verdict: Verdict, state: SweepState) -> list[str]:
     """What a reader of best.yaml should know of it."""
-    data, best = state.data, found.best
+    data, best = state.data, verdict.best
     seeds = ", ".join(f"{seed} {reason}" for seed, reason in best.ends.items())
     lines = [
-        f"Picked by gansweep from the sweep {found.name} ({state.source}, {len(state.trials)} trials).",
+        f"Picked by gansweep from the sweep {verdict.name} ({state.source}, {len(state.trials)} trials).",
         "Run it: gansweep train, with this file's path",
         "",
-        *conclusions(found, state),
+        *conclusions(verdict, state),
         *(robustness(around) if (around := plateau(state)) else []),
         "",
         f"Fresh seeds, which the search never used, and how they ended: {seeds}",
@@ -127,7 +127,7 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
         "",
         "All finalists, best first (score: test part):",
     ]
-    for row in found.rows:
+    for row in verdict.rows:
         lines.append(
             f"  trial {row.trial} ({', '.join(row.why)}): {number(row.score)} (95%: {span(row.interval)}), "
             f"{row.healthy} of {row.seeds} healthy, the best with probability {row.probability_best:.2f}, "
@@ -136,23 +136,23 @@ def evidence(found: Verdict, state: SweepState) -> list[str]:
     return lines
 
 
-def robustness(found: Plateau) -> list[str]:
+def robustness(around: Plateau) -> list[str]:
     """How far the winner's parameters can be moved, in lines; the most important one first."""
-    held = [row for row in found.rows if row.found in ("holds", "better")]
+    held = [row for row in around.rows if row.found in ("holds", "better")]
     lines = [
-        f"plateau: {len(held)} of {len(found.rows)} moves of one parameter of trial {found.of} hold "
-        f"(paired on {found.seeds} fresh seeds; as healthy, and not surely worse on the test part)"
+        f"plateau: {len(held)} of {len(around.rows)} moves of one parameter of trial {around.of} hold "
+        f"(paired on {around.seeds} fresh seeds; as healthy, and not surely worse on the test part)"
     ]
-    lines += [f"  {_reach(reach, found.rows)}" for reach in found.reaches]
-    for row in found.rows:
+    lines += [f"  {_reach(reach, around.rows)}" for reach in around.reaches]
+    for row in around.rows:
         if not isinstance(row.value, (int, float)) or isinstance(row.value, bool):
             lines.append(f"  {row.parameter} {number(row.was)}: with {number(row.value)} it {_outcome(row)}")
-    gained = [row for row in found.rows if row.found == "better"]
+    gained = [row for row in around.rows if row.found == "better"]
     if gained:
         better = ", ".join(f"{row.parameter} {number(row.value)}" for row in gained)
         lines.append(f"  better than the winner on these seeds: {better}; a search around there may pay")
-    lines += [f"  not moved: {each['parameter']} {number(each['was'])}: {each['why']}" for each in found.left]
-    if not found.complete:
+    lines += [f"  not moved: {each['parameter']} {number(each['was'])}: {each['why']}" for each in around.left]
+    if not around.complete:
         lines.append("the neighbours are not all trained; the same command goes on")
     return lines
 

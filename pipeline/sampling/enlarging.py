@@ -23,18 +23,18 @@ def enlarge(path: Path, source: Path, out: Path, *, trust: bool = False) -> str:
     """Writes each image of `source`, of whatever size, enlarged by the averaged generator of a checkpoint or of the
     best one of a run's folder, into the folder `out` under its own name, as a PNG that says that it is synthetic; says
     what it wrote. trust: code that the checkpoint names may be run."""
-    file, found = opened(path, trust)
-    if not isinstance(found.spec.game, SuperResolutionSpec):
-        raise InputError(f"--enlarge: {file} is of the game {found.spec.game.name}; valid: one of super_resolution")
-    assert found.spec.data.low is not None  # the spec sees to it
-    factor = found.spec.data.low.factor
+    file, trained = opened(path, trust)
+    if not isinstance(trained.spec.game, SuperResolutionSpec):
+        raise InputError(f"--enlarge: {file} is of the game {trained.spec.game.name}; valid: one of super_resolution")
+    assert trained.spec.data.low is not None  # the spec sees to it
+    factor = trained.spec.data.low.factor
     elsewhere(source, out)
     images, files = folder.read_each(source.expanduser())
     for image, name in zip(images, files, strict=True):
         _check_size(source / name, image, factor)
-    given = [of_channels(image[None], found, f"--enlarge: {source}") for image in images]
-    with own_code(file, found.spec), evaluating(found.game.generator), torch.inference_mode():
-        made = [found.game.generator(to_float(each))[0] for each in given]
+    given = [of_channels(image[None], trained, f"--enlarge: {source}") for image in images]
+    with own_code(file, trained.spec), evaluating(trained.game.generator), torch.inference_mode():
+        made = [trained.game.generator(to_float(each))[0] for each in given]
     written(made, files, out, file)
     return f"{len(made):,} images of {source} enlarged {factor} times by {file.name} in {out}"
 

@@ -40,7 +40,7 @@ class Picture:
 class Asked:
     """What a picture is made of. label: of all its samples (None: without a condition)."""
 
-    found: Trained
+    trained: Trained
     game: AdversarialGame
     wanted: Wanted
     label: int | None
@@ -52,7 +52,7 @@ class Asked:
         return self.wanted.count or ROWS, self.wanted.columns or COLUMNS
 
     def latents(self, count: int) -> Tensor:
-        return latent.draw(self.found.spec.latent, count, self.randomness)
+        return latent.draw(self.trained.spec.latent, count, self.randomness)
 
     def inputs(self, latents: Tensor) -> dict[str, Tensor]:
         if self.label is None:
@@ -60,11 +60,11 @@ class Asked:
         return {LATENT: latents, LABEL: torch.full((len(latents),), self.label)}
 
 
-def explored(found: Trained, wanted: Wanted, label: int | None, randomness: torch.Generator) -> Picture:
+def explored(trained: Trained, wanted: Wanted, label: int | None, randomness: torch.Generator) -> Picture:
     """The picture that wanted.explore names. label: the class of all of it; drawn of a conditional game where None.
     Raises InputError for what the checkpoint's generator does not have."""
-    made = _made(found, wanted)
-    game, (rows, columns) = found.game, (wanted.count or ROWS, wanted.columns or COLUMNS)
+    made = _made(trained, wanted)
+    game, (rows, columns) = trained.game, (wanted.count or ROWS, wanted.columns or COLUMNS)
     assert isinstance(game, AdversarialGame)
     for option, number, least in (("-n", rows, 1), ("--columns", columns, 2)):
         if not least <= number <= MOST:
@@ -74,7 +74,7 @@ def explored(found: Trained, wanted: Wanted, label: int | None, randomness: torc
     if label is None and game.classes:
         label = int(labels_like(game.classes, 1, randomness))
     with evaluating(game.generator), torch.inference_mode():
-        return made(Asked(found, game, wanted, label, randomness))
+        return made(Asked(trained, game, wanted, label, randomness))
 
 
 def factorised(weights: Tensor, count: int) -> Tensor:
@@ -103,7 +103,7 @@ def _directions(asked: Asked) -> Picture:
         moves = (spread.std(0)[:, None] * steps)[:, :, None] * directions[:, None]  # (rows, columns, size)
         samples = _images(generator, start + moves.flatten(0, 1)[:, None])
     else:
-        deviation = 1.0 if asked.found.spec.latent.distribution == "gaussian" else 3**-0.5
+        deviation = 1.0 if asked.trained.spec.latent.distribution == "gaussian" else 3**-0.5
         moves = (deviation * steps)[None, :, None] * directions[:, None]
         samples = _sampled(asked, asked.latents(1) + moves.flatten(0, 1))
     return Picture(samples, columns, tuple(f"direction {number}" for number in range(1, rows + 1)))
@@ -149,15 +149,17 @@ MADE: dict[str, Callable[[Asked], Picture]] = {
 }
 
 
-def _made(found: Trained, wanted: Wanted) -> Callable[[Asked], Picture]:
+def _made(trained: Trained, wanted: Wanted) -> Callable[[Asked], Picture]:
     """How a picture of this name is made; InputError where the checkpoint has nothing to make it of."""
-    name, generator, spec = str(wanted.explore), found.game.generator, found.spec
+    name, generator, spec = str(wanted.explore), trained.game.generator, trained.spec
     if name not in MADE:
         raise InputError(f'--explore: found "{name}", {one_of(name, MADE)}')
     if wanted.path is not None:
         raise InputError("--interpolate: found it with --explore; valid: one of them")
-    if not isinstance(found.game, AdversarialGame) or len(found.shape) != 3:
-        raise InputError(f"--explore: found {name} with {found.kind} of the game {spec.game.name}; valid: images alone")
+    if not isinstance(trained.game, AdversarialGame) or len(trained.shape) != 3:
+        raise InputError(
+            f"--explore: found {name} with {trained.kind} of the game {spec.game.name}; valid: images alone"
+        )
     if name == "directions" and not hasattr(generator, "latent_weights"):
         raise InputError(
             f"--explore: found directions; the generator {spec.generator.network} has no latent_weights(), the "
@@ -189,5 +191,5 @@ def _images(generator: Styled, styles: Tensor) -> Tensor:
 
 
 def _sampled(asked: Asked, latents: Tensor) -> Tensor:
-    game, found = asked.game, asked.found
-    return sampled(game, game.generator, asked.inputs(latents), found.spec, found.progress)[SAMPLES]
+    game, trained = asked.game, asked.trained
+    return sampled(game, game.generator, asked.inputs(latents), trained.spec, trained.progress)[SAMPLES]

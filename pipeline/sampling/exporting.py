@@ -31,15 +31,15 @@ def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | 
 
     Raises DamagedCheckpoint, and whatever torch does for a game of the user's own that cannot be exported.
     """
-    found = trained(checkpoint, trust=trust, home=home)
-    spec, game, shape = found.spec, found.game, found.shape
+    loaded = trained(checkpoint, trust=trust, home=home)
+    spec, game, shape = loaded.spec, loaded.game, loaded.shape
     game.generator.requires_grad_(False)
     classes = len(game.classes)
     inputs = _example(game, spec)
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
         program = torch.export.export(
-            _Sampling(found).eval(),
+            _Sampling(loaded).eval(),
             tuple(inputs.values()),
             dynamic_shapes=tuple({0: batch} for _ in inputs),
         )
@@ -51,14 +51,14 @@ def export(checkpoint: Path, folder: Path, *, trust: bool = False, home: Path | 
     facts = {
         "software": "gansweep",
         "synthetic": True,
-        "kind": found.kind,
+        "kind": loaded.kind,
         "shape": list(shape),
         "latent": list(inputs["latent"].shape[1:]),
         "distribution": spec.latent.distribution,
         "classes": classes,
-        "class_names": list(found.class_names) if classes else [],
-        "images": found.images,
-        "dtype": "float32" if found.scale is None else "float64",
+        "class_names": list(loaded.class_names) if classes else [],
+        "images": loaded.images,
+        "dtype": "float32" if loaded.scale is None else "float64",
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
     return {name: tensor.numpy() for name, tensor in inputs.items()}
@@ -71,10 +71,10 @@ def _example(game: Game, spec: TrialSpec) -> dict[str, Tensor]:
         raise InputError(f"{spec.game.name}: makes {makes}; only samples of latents and labels can be exported")
     batch = {LABEL: torch.arange(EXAMPLES) % len(game.classes)} if game.classes else {}
     inputs = game.inputs(EXAMPLES, torch.Generator().manual_seed(derive(0, "example")), batch)
-    found = named(inputs, LATENT)
-    if not found.keys() <= {LATENT, LABEL}:
+    named_inputs = named(inputs, LATENT)
+    if not named_inputs.keys() <= {LATENT, LABEL}:
         raise InputError(f"{spec.game.name}: its inputs are {shown(inputs)}; only latents and labels can be exported")
-    return found
+    return named_inputs
 
 
 class _Sampling(nn.Module):
@@ -83,15 +83,15 @@ class _Sampling(nn.Module):
     centre: Tensor | None
     scale: Tensor | None
 
-    def __init__(self, found: Trained) -> None:
+    def __init__(self, loaded: Trained) -> None:
         super().__init__()
-        self.register_buffer("centre", found.centre)
-        self.register_buffer("scale", found.scale)
-        self.generator = found.game.generator
-        self._game = found.game
-        batch = {LABEL: torch.zeros(1, dtype=torch.int64)} if found.game.classes else {}
-        self._alone = isinstance(found.game.inputs(1, torch.Generator(), batch), Tensor)
-        self._draw = Draw(torch.Generator().manual_seed(0), found.progress)
+        self.register_buffer("centre", loaded.centre)
+        self.register_buffer("scale", loaded.scale)
+        self.generator = loaded.game.generator
+        self._game = loaded.game
+        batch = {LABEL: torch.zeros(1, dtype=torch.int64)} if loaded.game.classes else {}
+        self._alone = isinstance(loaded.game.inputs(1, torch.Generator(), batch), Tensor)
+        self._draw = Draw(torch.Generator().manual_seed(0), loaded.progress)
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         fed: Tree = {LATENT: latent} if label is None else {LATENT: latent, LABEL: label}

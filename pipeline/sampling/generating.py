@@ -51,62 +51,62 @@ def generate(path: Path, wanted: Wanted, seed: int, out: Path, *, trust: bool = 
         raise InputError(f"--out: found {out.name} with --explore; valid: a name that ends in .png")
     if out.suffix not in (".png", ".npz"):
         raise InputError(f"--out: found {out.name}; valid: a name that ends in .png (a picture) or .npz (arrays)")
-    file, found = opened(path, trust)
-    game, spec = found.game, found.spec
+    file, trained = opened(path, trust)
+    game, spec = trained.game, trained.spec
     if spec.game.made_from_images:
         raise InputError(
             f"{file}: its game {spec.game.name} makes {', '.join(game.references)} of images; valid: "
             f"{'--translate FOLDER --to b' if spec.game.name == TRANSLATION else '--enlarge FOLDER'}"
         )
-    classes = _classes(game, found.class_names, wanted.label)
+    classes = _classes(game, trained.class_names, wanted.label)
     if wanted.label == "list":
         return "\n".join(f"{each.name}  ({each.samples:,} training samples)" for each in classes)
     randomness = torch.Generator().manual_seed(derive(seed, "generate"))
-    _check_count(found, wanted, len(classes))
+    _check_count(trained, wanted, len(classes))
     if wanted.truncation is not None:
-        _check_truncation(found, wanted.truncation)
+        _check_truncation(trained, wanted.truncation)
     if wanted.explore is None and wanted.strength is not None:
         raise InputError(f"--strength: found {wanted.strength}; valid: with --explore directions")
     inputs: Tree = {}
     with own_code(file, spec):
         if wanted.explore is not None:
-            picture = _explored(found, wanted, classes, randomness)
+            picture = _explored(trained, wanted, classes, randomness)
         else:
-            inputs, columns = _inputs(game, spec, _untruncated(found, wanted), classes, randomness)
-            _check_picture(found.shape, rows(inputs), columns, out)
-            beside = wanted.label == "all" and bool(found.class_names)
+            inputs, columns = _inputs(game, spec, _untruncated(trained, wanted), classes, randomness)
+            _check_picture(trained.shape, rows(inputs), columns, out)
+            beside = wanted.label == "all" and bool(trained.class_names)
             names = tuple(each.name for each in classes if each.samples) if beside else ()
-            samples = sampled(game, game.generator, inputs, spec, found.progress)[SAMPLES]
+            samples = sampled(game, game.generator, inputs, spec, trained.progress)[SAMPLES]
             picture = Picture(samples, columns, names)
     samples = picture.samples
     broken = int((~samples.flatten(1).isfinite()).any(1).sum())
     if broken:
         raise InputError(f"{file}: {broken:,} of {len(samples):,} samples have values that are not finite")
     arrays: dict[str, Any] = {
-        "samples": found.own_units(samples).numpy(),
+        "samples": trained.own_units(samples).numpy(),
         "software": MARKS["Software"],
         "synthetic": MARKS["Synthetic"],
     }
     if game.classes and wanted.explore is None:
         arrays["labels"] = named(inputs, LATENT)[LABEL].numpy()
-        if found.class_names:
-            arrays["class_names"] = np.array(found.class_names)
+        if trained.class_names:
+            arrays["class_names"] = np.array(trained.class_names)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npz":
             with replaced(out) as temporary:
                 np.savez_compressed(temporary, **arrays)
         else:
-            shown = plotted(samples, found.centre, found.scale)
+            shown = plotted(samples, trained.centre, trained.scale)
             save_grid(shown, out, columns=picture.columns, rows=picture.rows)
     except OSError as error:
         raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
-    return f"{len(samples)} samples of {file.name} ({found.images:,} images) in {out}"
+    return f"{len(samples)} samples of {file.name} ({trained.images:,} images) in {out}"
 
 
-def _check_count(found: Trained, wanted: Wanted, classes: int) -> None:
+def _check_count(trained: Trained, wanted: Wanted, classes: int) -> None:
     """Before anything is drawn, which is what would fill the memory first."""
-    most = VALUES // (found.spec.latent.size + len(found.game.classes) + math.prod(found.shape))
+    most = VALUES // (trained.spec.latent.size + len(trained.game.classes) + math.prod(trained.shape))
     option, count = "-n", wanted.count
     if count is None and wanted.label == "all":
         option, count = "--columns", (wanted.columns or 0) * classes
@@ -117,33 +117,33 @@ def _check_count(found: Trained, wanted: Wanted, classes: int) -> None:
         )
 
 
-def _check_truncation(found: Trained, truncation: float) -> None:
-    if isinstance(found.game.generator, Styled):
+def _check_truncation(trained: Trained, truncation: float) -> None:
+    if isinstance(trained.game.generator, Styled):
         if not 0 <= truncation < math.inf:
             raise InputError(
                 f"--truncation: found {truncation}; valid: 0 or more, a share of the way from the mean style"
             )
         return
-    if found.spec.latent.distribution != "gaussian":
+    if trained.spec.latent.distribution != "gaussian":
         raise InputError(f"--truncation: found {truncation} with uniform latents; valid: with gaussian ones")
     if not truncation > 0:
         raise InputError(f"--truncation: found {truncation}; valid: above 0, in standard deviations")
 
 
-def _untruncated(found: Trained, wanted: Wanted) -> Wanted:
+def _untruncated(trained: Trained, wanted: Wanted) -> Wanted:
     """What is asked of the latents: of a generator with styles those are truncated, and latents are as they are."""
-    generator = found.game.generator
+    generator = trained.game.generator
     if not isinstance(generator, Styled) or wanted.truncation is None:
         return wanted
     generator.truncation = wanted.truncation
     return replace(wanted, truncation=None)
 
 
-def _explored(found: Trained, wanted: Wanted, known: list[Class], randomness: torch.Generator) -> Picture:
+def _explored(trained: Trained, wanted: Wanted, known: list[Class], randomness: torch.Generator) -> Picture:
     if wanted.label == "all":
         raise InputError("--class: found all with --explore; valid: one class")
     label = None if wanted.label is None else _label(known, wanted.label)
-    return explored(found, wanted, label, randomness)
+    return explored(trained, wanted, label, randomness)
 
 
 def _check_picture(shape: tuple[int, ...], count: int, columns: int, out: Path) -> None:
@@ -184,7 +184,7 @@ def _inputs(
         if wanted.path not in latent.PATHS:
             raise InputError(f"--interpolate: found {wanted.path}; valid: {', '.join(latent.PATHS)}")
         if wanted.columns is None:
-            columns = next(found for found in (*range(columns, 1, -1), count) if count % found == 0)
+            columns = next(divisor for divisor in (*range(columns, 1, -1), count) if count % divisor == 0)
         if count % columns or columns < 2:
             raise InputError(f"--columns: found {columns}; valid: 2 or more that divide -n ({count})")
         ways = count // columns
@@ -222,15 +222,15 @@ def _classes(game: Game, names: tuple[str, ...], label: str | None) -> list[Clas
 
 def _label(known: list[Class], text: str) -> int:
     """By its name, or by its number where no name is one."""
-    found = next((each for each in known if each.name == text), None)
-    if found is None and not any(each.name.removeprefix("-").isdecimal() for each in known):
-        found = next((each for each in known if str(each.number) == text), None)
+    chosen = next((each for each in known if each.name == text), None)
+    if chosen is None and not any(each.name.removeprefix("-").isdecimal() for each in known):
+        chosen = next((each for each in known if str(each.number) == text), None)
     names = [each.name for each in known if each.samples]
     in_a_row = names == [str(at) for at in range(len(names))]
     valid = f"0 to {names[-1]}" if in_a_row else listed(names, VALID)
     valid += " (--class list shows them)" if len(names) > VALID and not in_a_row else ""
-    if found is None:
+    if chosen is None:
         raise InputError(f"--class: found {text}; valid: {valid}, or all")
-    if not found.samples:
+    if not chosen.samples:
         raise InputError(f"--class: found {text}, of which no training sample was; valid: {valid}, or all")
-    return found.number
+    return chosen.number

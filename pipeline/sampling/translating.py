@@ -39,19 +39,19 @@ def translate(path: Path, asked: Translation, trust: bool = False) -> str:
     under its own name, as a PNG that says that it is synthetic; says what it wrote. Images are brought to the
     resolution as for the training. trust: code that the checkpoint names may be run."""
     source, target, out = asked.source, asked.target, asked.out
-    file, found = opened(path, trust)
-    game = found.game
-    if not isinstance(found.spec.game, TranslationSpec):
-        raise InputError(f"--translate: {file} is of the game {found.spec.game.name}; valid: one of translation")
+    file, trained = opened(path, trust)
+    game = trained.game
+    if not isinstance(trained.spec.game, TranslationSpec):
+        raise InputError(f"--translate: {file} is of the game {trained.spec.game.name}; valid: one of translation")
     domains = list(game.references.values())
     if target not in domains:
         said = f"found {target}" if target else "missing"
         raise InputError(f"--to: {said}; valid of this checkpoint: {', '.join(domains)}")
     elsewhere(source, out)
-    read = folder.read(source.expanduser(), found.shape[-1])
-    images = of_channels(read.images, found, f"--translate: {source}")
+    read = folder.read(source.expanduser(), trained.shape[-1])
+    images = of_channels(read.images, trained, f"--translate: {source}")
     randomness = torch.Generator().manual_seed(derive(asked.seed, "generate"))
-    with own_code(file, found.spec), evaluating(game.generator), torch.inference_mode():
+    with own_code(file, trained.spec), evaluating(game.generator), torch.inference_mode():
         parts = [game.generator(to(target), to_float(chunk), randomness) for chunk in images.split(AT_A_TIME)]
     made = list(torch.cat(parts))
     written(made, read.files, out, file)
@@ -77,9 +77,9 @@ def written(made: Sequence[Tensor], files: tuple[Path, ...], out: Path, checkpoi
         raise InputError(f"--out: {out} cannot be written ({error.strerror or error})") from None
 
 
-def of_channels(images: Tensor, found: Trained, where: str) -> Tensor:
+def of_channels(images: Tensor, trained: Trained, where: str) -> Tensor:
     """Grey images in three equal channels where the training's are in colour."""
-    channels = found.shape[0]
+    channels = trained.shape[0]
     if images.shape[1] > channels:
         raise InputError(f"{where} has images in colour, and the checkpoint's are grey; valid: grey ones")
     return images.expand(-1, channels, -1, -1)

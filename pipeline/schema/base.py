@@ -102,7 +102,7 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
             named = any(get_origin(step) is dict for step in steps)
             parts = [sub for step in steps for sub in models_in(step)]
             tags = {tag: sub for step in steps for tag, sub in _tags_in(step).items()}
-    name, found, kind = ".".join(key), first.get("input"), first["type"]
+    name, given, kind = ".".join(key), first.get("input"), first["type"]
     if kind == "extra_forbidden":
         known = sorted({field for m in parts for field in m.model_fields})
         return f'{name}: unknown key "{key[-1]}", {one_of(key[-1], known)}'
@@ -110,7 +110,7 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
         return f"{name}: missing; it must be given"
     if kind == "literal_error":
         known = [str(v).strip() for v in first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(",")]
-        return f"{name}: found {quoted(found)}, {one_of(found, known)}"
+        return f"{name}: found {quoted(given)}, {one_of(given, known)}"
     if kind == "union_tag_invalid":
         known = [v.strip(" '") for v in first["ctx"]["expected_tags"].split(",")]
         known = ["file.py:object" if value == OWN else value for value in known]
@@ -122,12 +122,12 @@ def _line(model: type[BaseModel], error: pydantic.ValidationError) -> str:
         return f"{name}: {message}" if name else message
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         fields = [] if named else sorted({field for m in parts for field in m.model_fields})
-        return f"{name}: found {quoted(found)}; valid: a mapping" + (f" of {', '.join(fields)}" if fields else "")
+        return f"{name}: found {quoted(given)}; valid: a mapping" + (f" of {', '.join(fields)}" if fields else "")
     message = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     message = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false"}.get(
         message, message[0].lower() + message[1:]
     )
-    return f"{name}: found {quoted(found)}; valid: {message}" if name else message
+    return f"{name}: found {quoted(given)}; valid: {message}" if name else message
 
 
 def _tags_in(annotation: Any) -> dict[str, list[type[BaseModel]]]:

@@ -28,11 +28,11 @@ def find(path: Path) -> Path:
             continue
         try:
             best = plain(newest)["state"]["best"]
-            found = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
+            files = sorted((path / "checkpoints").glob(f"images-{best['images']:012d}-*.pt")) if best else []
         except Exception:  # whatever a file that is no checkpoint makes of it
             damaged.append(f"{newest}: cannot be read, or is no checkpoint of gansweep")
             continue
-        return found[-1] if found else newest
+        return files[-1] if files else newest
     raise InputError(f"{path}: has no checkpoint that can be read" + "".join(f"; {line}" for line in damaged))
 
 

@@ -165,8 +165,8 @@ def files(name: str, root: Path | None) -> list[Path]:
         return [Path(each.partition(":")[2]).expanduser().absolute() for each in places(name)]
     if root is None or name not in FILES:
         return []
-    found = (root / each / FILES[name] for each in (".", name))
-    return [path.absolute() for path in found if path.is_dir()][:1]
+    inside = (root / each / FILES[name] for each in (".", name))
+    return [path.absolute() for path in inside if path.is_dir()][:1]
 
 
 def check_path(name: str) -> None:

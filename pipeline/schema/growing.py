@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.schema.base import Strict
+from pipeline.schema.equalised import EqualisedSidesSpec
 from pipeline.schema.layers import JudgeSpec, Minibatch, stages
 
 GROWTH_LEVEL = "growth_level"  # what such a game measures: its level, the mean over the steps between two evaluations
 LEVEL = f"game.{GROWTH_LEVEL}"  # the same as a signal of the record
-GROWN = (8, 16, 32, 64, 128, 256)  # pixels that the networks can grow to from 4 x 4
 
 
 class GrowthSpec(Strict):
@@ -55,37 +55,15 @@ class GrowthSpec(Strict):
         return min(first + phase + faded, float(full))
 
 
-class ProgressiveSidesSpec(Strict):
+class ProgressiveSidesSpec(EqualisedSidesSpec):
     """What both sides of the networks of Karras et al. 2018 (table 2 and their code) have: all stages from the start,
-    two 3 x 3 convolutions each, of equalised learning rate (sec. 4.1), leaky relu (0.2). game.growth says when which
-    stage is used.
+    two 3 x 3 convolutions each, leaky relu (0.2). game.growth says when which stage is used.
 
-    width: channels nearest the full image, doubled at each stage away from it up to `max_width`: 16 and 512 for 1024
-    pixels in theirs, 64 and 512 for 256, 128 and 128 for CIFAR-10."""
+    width, max_width: 16 and 512 for 1024 pixels in theirs, 64 and 512 for 256, 128 and 128 for CIFAR-10."""
 
-    network: str  # a name of FAMILIES
-    width: int = Field(64, ge=1, le=1024)
+    cap: ClassVar[str] = "max_width"
+
     max_width: int = Field(512, ge=1, le=2048)
-    init: Literal["equalised"] = "equalised"
-
-    @model_validator(mode="after")
-    def _room_for_the_first(self) -> ProgressiveSidesSpec:
-        if self.max_width < self.width:
-            raise ValueError(f"max_width: found {self.max_width}; valid: at least width ({self.width})")
-        return self
-
-    def check(self, side: str, resolution: int | None) -> None:
-        """ValueError where it cannot be built for this resolution."""
-        if resolution not in GROWN:
-            raise ValueError(
-                f"data.resolution: found {resolution}; {self.network} grows from 4 x 4 pixels, "
-                f"valid: {', '.join(map(str, GROWN))}"
-            )
-
-    def widths(self, resolution: int) -> list[int]:
-        """The channels of each stage, that of 4 x 4 pixels first."""
-        full = stages(resolution)
-        return [min(self.width * 2 ** (full - stage), self.max_width) for stage in range(full + 1)]
 
 
 class ProgressiveSpec(ProgressiveSidesSpec):

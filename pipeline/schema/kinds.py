@@ -25,8 +25,8 @@ class Kind:
         """The module `form`, for workers: it imports torch."""
         import importlib
 
-        found: ModuleType = importlib.import_module(self.form)
-        return found
+        module: ModuleType = importlib.import_module(self.form)
+        return module
 
 
 KINDS: dict[str, Kind] = {

@@ -58,6 +58,18 @@ def stages(resolution: int) -> int:
     return count
 
 
+DOUBLED = tuple(4 * 2**n for n in range(1, stages(LARGEST) + 1))  # pixels that doubling 4 x 4 comes to
+
+
+def check_doubled(network: str, resolution: int | None) -> None:
+    """ValueError where doubling 4 x 4 pixels does not come to this resolution."""
+    if resolution not in DOUBLED:
+        raise ValueError(
+            f"data.resolution: found {resolution}; {network} doubles 4 x 4 pixels, "
+            f"valid: {', '.join(map(str, DOUBLED))}"
+        )
+
+
 def check_halvings(network: str, where: tuple[str, int], depth: int | None) -> None:
     """ValueError where a resolution cannot be halved `depth` times (None: at all); where: the side, the resolution."""
     side, resolution = where

@@ -70,8 +70,8 @@ class On:
 
     def names(self, own: Mapping[str, bool]) -> list[str]:
         """What an objective can be. own: the user's own metrics."""
-        found = [*self.metrics(), *own]
-        return [f"{name}.{domain}" for name in found for domain in self.domains] if self.domains else found
+        all_names = [*self.metrics(), *own]
+        return [f"{name}.{domain}" for name in all_names for domain in self.domains] if self.domains else all_names
 
     def metrics(self) -> list[str]:
         """Those that it has."""
@@ -115,5 +115,5 @@ def on(name: str, about: Mapping[str, Any]) -> On:
 
 def own_metrics(tree: Mapping[str, Any]) -> dict[str, bool]:
     """The metrics of one's own in a sweep's tree, that a spec has been made of, with whether less is better."""
-    found = (tree.get("evaluation") or {}).get("metrics") or {}
-    return {name: metric["minimise"] for name, metric in found.items()}
+    metrics = (tree.get("evaluation") or {}).get("metrics") or {}
+    return {name: metric["minimise"] for name, metric in metrics.items()}

@@ -8,19 +8,18 @@ from pydantic import Field
 
 from pipeline.schema.base import Strict
 from pipeline.schema.layers import (
-    LARGEST,
     WIDEST,
     Activation,
     GeneratorNorm,
     Init,
     JudgeSpec,
     Norm,
+    check_doubled,
     check_halvings,
     stages,
 )
 
 SMALL = 32  # pixels up to which the published networks have one width at all stages
-DOUBLED = tuple(4 * 2**n for n in range(1, stages(LARGEST) + 1))  # what doubling 4 x 4 pixels comes to
 
 
 class ResnetSidesSpec(Strict):
@@ -115,12 +114,7 @@ class R3ganSidesSpec(Strict):
 
     def check(self, side: str, resolution: int | None) -> None:
         """ValueError where it cannot be built for this resolution."""
-        assert resolution is not None
-        if resolution not in DOUBLED:
-            raise ValueError(
-                f"data.resolution: found {resolution}; {self.network} doubles 4 x 4 pixels, "
-                f"valid: {', '.join(map(str, DOUBLED))}"
-            )
+        check_doubled(self.network, resolution)
 
     def widths(self, resolution: int) -> list[int]:
         """The channels of each stage, that of 4 x 4 pixels first."""

@@ -36,8 +36,8 @@ class ScheduleSpec(Strict):
     @model_validator(mode="after")
     def _has_an_end(self) -> ScheduleSpec:
         if (self.end is None) == (self.ratio is None):
-            found = "neither end nor ratio" if self.end is None else "end and ratio"
-            raise ValueError(f"found {found}; valid: one of them")
+            given = "neither end nor ratio" if self.end is None else "end and ratio"
+            raise ValueError(f"found {given}; valid: one of them")
         return self
 
     def at(self, share: float) -> float:

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.errors import InputError
-from pipeline.schema.base import Strict, scalar
+from pipeline.schema.base import scalar
 from pipeline.schema.datasets import lookup
+from pipeline.schema.equalised import EqualisedSidesSpec
 from pipeline.schema.layers import JudgeSpec, Minibatch
 
 STYLEGAN2 = "stylegan2"
-POWERS = (8, 16, 32, 64, 128, 256)  # pixels that doubling 4 comes to
 R1_FACTOR = 0.0002  # of resolution^2 / batch_size: `auto` in NVlabs/stylegan2-ada-pytorch, train.py
 BATCH_SIZE = 64  # of a trial that names none
 
 
-class Stylegan2SidesSpec(Strict):
-    """The networks of Karras et al. 2020 (arXiv:1912.04958), configuration F, as in NVlabs/stylegan2-ada-pytorch:
-    equalised learning rates, leaky relu (0.2), resampling by the taps 1 3 3 1, no norm.
+class Stylegan2SidesSpec(EqualisedSidesSpec):
+    """The networks of Karras et al. 2020 (arXiv:1912.04958), configuration F, as in NVlabs/stylegan2-ada-pytorch: leaky
+    relu (0.2), resampling by the taps 1 3 3 1, no norm.
 
-    width: channels at the images' resolution, doubled at each halving of it up to `widest` (theirs, which are called
-    after both: 16384 / resolution, or 32768 from 512 pixels on, and 512)."""
+    width, widest: theirs, which are called after both, are 16384 / resolution, or 32768 from 512 pixels on, and 512."""
 
-    network: str  # a name of FAMILIES
+    cap: ClassVar[str] = "widest"
+
     width: int = Field(32, ge=1, le=1024)
     widest: int = Field(512, ge=1, le=2048)
     norm: Literal["none"] = "none"
-    init: Literal["equalised"] = "equalised"
-
-    @model_validator(mode="after")
-    def _widest_is(self) -> Stylegan2SidesSpec:
-        if self.width > self.widest:
-            raise ValueError(f"width: found {self.width} with widest {self.widest}; valid: at most that")
-        return self
-
-    def check(self, side: str, resolution: int | None) -> None:
-        """ValueError where it cannot be built for this resolution."""
-        if resolution not in POWERS:
-            raise ValueError(
-                f"data.resolution: found {resolution}; {self.network} doubles 4 x 4 pixels, "
-                f"valid: {', '.join(map(str, POWERS))}"
-            )
-
-    def widths(self, resolution: int) -> list[int]:
-        """The channels of each resolution, that of 4 x 4 pixels first."""
-        halvings = resolution.bit_length() - 3
-        return [min(self.width * 2**stage, self.widest) for stage in range(halvings, -1, -1)]
 
 
 class Stylegan2Spec(Stylegan2SidesSpec):
@@ -99,5 +79,5 @@ def with_weight_of_r1(tree: Any) -> Any:
 
 
 def _section(tree: Any, key: str) -> Mapping[str, Any]:
-    found = tree.get(key) if isinstance(tree, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    section = tree.get(key) if isinstance(tree, Mapping) else None
+    return section if isinstance(section, Mapping) else {}

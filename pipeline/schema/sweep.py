@@ -127,10 +127,10 @@ class SweepSpec(Strict):
         """`objective: [fid, ...]`: a front in place of a best, so nothing is compared at rungs."""
         if not isinstance(tree, dict) or not isinstance(tree.get("objective"), list):
             return tree
-        found = [_objective_tree(item) for item in tree["objective"]]
-        if len(found) < 2 or found[0].get("reach") is not None:
+        objectives = [_objective_tree(item) for item in tree["objective"]]
+        if len(objectives) < 2 or objectives[0].get("reach") is not None:
             raise ValueError(f"objective: found {tree['objective']}; valid: one metric, or a list that begins with one")
-        return {"rungs": {"enabled": False}, **tree, "objective": found[0]["metric"], "objectives": found}
+        return {"rungs": {"enabled": False}, **tree, "objective": objectives[0]["metric"], "objectives": objectives}
 
     @model_validator(mode="after")
     def _no_rungs_for_several(self) -> SweepSpec:

@@ -212,9 +212,9 @@ class TrialSpec(Strict):
                 raise ValueError(f"{key}: found it; {self.data.name} is {KINDS[kind].words}, valid: without it")
         low = self.data.low
         if low and (resolution is None or resolution % low.factor or resolution // low.factor < SMALL):
-            found = KINDS[kind].words if resolution is None else f"images of {resolution} pixels a side"
+            given = KINDS[kind].words if resolution is None else f"images of {resolution} pixels a side"
             raise ValueError(
-                f"data.low.factor: found {low.factor} on {found}; valid: one that divides them down to {SMALL} or more"
+                f"data.low.factor: found {low.factor} on {given}; valid: one that divides them down to {SMALL} or more"
             )
         for side in ("generator", "discriminator"):
             check_network(side, getattr(self, side), kind, resolution)

@@ -39,11 +39,11 @@ class Feasibility:
         values = self._parameters[name]
         there = [point[name] for point in points if name in point]
         if isinstance(values, Choice):
-            found = float(len(values.options) * sum(same(value, other) for other in there))
+            near = float(len(values.options) * sum(same(value, other) for other in there))
         else:
             place = unit(values, value)
-            found = sum(_kernel(place - unit(values, other)) for other in there)
-        return (1 + found) / (1 + len(there))
+            near = sum(_kernel(place - unit(values, other)) for other in there)
+        return (1 + near) / (1 + len(there))
 
 
 def _kernel(distance: float) -> float:

@@ -36,8 +36,8 @@ def write_journal(state: SweepState, space: Space, path: Path) -> None:
     told = Trials(distributions, minimise)
     for place, trial in enumerate(state.trials.values()):
         told.ask(place, dict(trial.point))
-        if (found := trial_outcome(trial, state.metric, wanted)) is not None:
-            told.tell(place, found)
+        if (outcome := trial_outcome(trial, state.metric, wanted)) is not None:
+            told.tell(place, outcome)
     study = optuna.create_study(
         storage=storage,
         study_name=state.name,
@@ -60,7 +60,7 @@ def _of_sweep(state: SweepState) -> dict[str, Any]:
 
 def _described(frozen: FrozenTrial, trial: Trial, state: SweepState) -> FrozenTrial:
     """The trial with its times, as the record has them, what a reviewer asks of it, and its curve."""
-    found = trial.summary(state.metric)
+    summary = trial.summary(state.metric)
     ends = [run.ended for run in trial.runs.values() if run.ended is not None]
     frozen.datetime_start = datetime.fromtimestamp(trial.proposed)
     if frozen.state is not TrialState.RUNNING:
@@ -73,14 +73,14 @@ def _described(frozen: FrozenTrial, trial: Trial, state: SweepState) -> FrozenTr
     ):
         frozen.intermediate_values = dict(trial.first.values(state.metric))
     facts = {
-        "end_reason": found.end_reason or trial.state,
-        "evidence": found.evidence,
+        "end_reason": summary.end_reason or trial.state,
+        "evidence": summary.evidence,
         "source": trial.source,
-        "images": found.images,
-        "seconds": round(found.seconds, 3),
-        "seeds": found.seeds,
-        "tail": found.tail.get(state.metric),
-        "best": found.best.get(state.metric),
+        "images": summary.images,
+        "seconds": round(summary.seconds, 3),
+        "seeds": summary.seeds,
+        "tail": summary.tail.get(state.metric),
+        "best": summary.best.get(state.metric),
     }
     frozen.user_attrs = {name: value for name, value in facts.items() if value is not None}
     return frozen

@@ -78,8 +78,8 @@ def trial_outcome(trial: Trial, metric: str, wanted: Sequence[ObjectiveSpec] = (
     told = _told(trial, metric)
     if told is None or told.result is None or not wanted:
         return told
-    found = of_trial(trial, wanted)
-    return Outcome("non_finite", None) if found is None else replace(told, more=found[1:])
+    values = of_trial(trial, wanted)
+    return Outcome("non_finite", None) if values is None else replace(told, more=values[1:])
 
 
 def _told(trial: Trial, metric: str) -> Outcome | None:

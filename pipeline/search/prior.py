@@ -37,13 +37,13 @@ class Known:
         """The first proposals of a sweep, each with its source. What an earlier sweep does not say is taken from the
         first of the expert's points, or else it is drawn."""
         random = np.random.default_rng(0)
-        found = [(dict(point), KNOWN_GOOD) for point in self.good]
+        points = [(dict(point), KNOWN_GOOD) for point in self.good]
         default = self.good[0] if self.good else {}
         for each in self.learned:
             point = nearby(space, {**default, **each.best[0]}, 0.0, random)
-            if point not in (known for known, _ in found):
-                found.append((point, LEARNED))
-        return found
+            if point not in (known for known, _ in points):
+                points.append((point, LEARNED))
+        return points
 
 
 NOTHING = Known()

@@ -124,11 +124,11 @@ class Trials:
         return trial
 
 
-def _penalty(found: list[float], minimise: bool) -> float:
-    """A finite value worse than any of `found`, the least and the most, by as much as those spread."""
-    if not found:
+def _penalty(values: list[float], minimise: bool) -> float:
+    """A finite value worse than any of `values`, the least and the most, by as much as those spread."""
+    if not values:
         return 1.0 if minimise else -1.0
-    least, most = found
+    least, most = values
     worst = most if minimise else least
     spread = (most - least) or abs(worst) or 1.0
     penalty = worst + spread if minimise else worst - spread

@@ -60,13 +60,13 @@ def to_build(space: Space) -> list[TrialSpec]:
     """Of what tried() tries one parameter at a time, one of each structure that only building it can tell to be right:
     each takes a moment to build, and pairs would be many."""
     scalars = scalar_keys(TrialSpec)
-    found: dict[str, TrialSpec] = {}
+    structures: dict[str, TrialSpec] = {}
     for spec in tried(space, pairs=False):
         if untold(spec):
             tree = flatten(spec.model_dump(mode="json", exclude={"optimiser", "ema"}))
             structure = {key: value for key, value in tree.items() if key not in scalars}
-            found.setdefault(fingerprint(structure), spec)
-    return list(found.values())
+            structures.setdefault(fingerprint(structure), spec)
+    return list(structures.values())
 
 
 def untold(spec: TrialSpec) -> bool:
@@ -105,7 +105,7 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
     lines = []
     for field, value in (("norm", "batch"), ("minibatch", "stddev"), ("minibatch", "discrimination")):
         coupled = [spec.regularisers for spec in specs if getattr(spec.discriminator, field) == value]
-        penalties = sorted({name for found in coupled for name in found.gradient_penalties()})
+        penalties = sorted({name for terms in coupled for name in terms.gradient_penalties()})
         if penalties:
             lines.append(
                 f"discriminator.{field}: {value} under a gradient penalty ({', '.join(penalties)}): the gradient is "
@@ -117,7 +117,7 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
             "2017, sec. 3); a gradient penalty, weight_clipping or discriminator.norm spectral is one"
         )
     both = [spec.regularisers for spec in specs if spec.regularisers.r1 and spec.regularisers.r2]
-    if any(max(part.interval for part in (found.r1, found.r2) if part) > 1 for found in both):
+    if any(max(part.interval for part in (terms.r1, terms.r2) if part) > 1 for terms in both):
         lines.append(
             "regularisers: r1 and r2 with an interval above 1: applied lazily the pair is known to fail outright "
             "(Huang et al. 2024, on stacked MNIST and 25 Gaussians); interval 1 is safe"
@@ -156,11 +156,11 @@ def _warnings(specs: Sequence[TrialSpec], source: str) -> tuple[str, ...]:
 
 def _of_the_adversarial_game(spec: TrialSpec) -> list[str]:
     """What is set that only a game acts on, not the training step."""
-    found = [f"regularisers.{name}" for name, part in spec.regularisers if part and name != "gradient_clipping"]
-    found += [f"augmentation.{name}" for name, part in spec.augmentation if part]
+    keys = [f"regularisers.{name}" for name, part in spec.regularisers if part and name != "gradient_clipping"]
+    keys += [f"augmentation.{name}" for name, part in spec.augmentation if part]
     usual = AdversarialSpec()
     changed = [name for name, value in spec.game if name not in ("name", "options") and value != getattr(usual, name)]
-    return found + [f"game.{name}" for name in changed]
+    return keys + [f"game.{name}" for name in changed]
 
 
 def _try(space: Space, suspects: Sequence[Parameter], forced: Mapping[str, Any]) -> TrialSpec:
@@ -182,10 +182,10 @@ def _nulls(tree: Any, prefix: str = "", within: bool = False) -> list[str]:
     """The regularisers and augmentations that are given without a value, as `r1:` is in a YAML."""
     if not isinstance(tree, Mapping):
         return []
-    found = [f"{prefix}{key}" for key, value in tree.items() if within and value is None and key in OPTIONAL]
+    keys = [f"{prefix}{key}" for key, value in tree.items() if within and value is None and key in OPTIONAL]
     for key, value in tree.items():
-        found += _nulls(value, f"{prefix}{key}.", within or key in ("regularisers", "augmentation"))
-    return found
+        keys += _nulls(value, f"{prefix}{key}.", within or key in ("regularisers", "augmentation"))
+    return keys
 
 
 def _misspelt(tree: Mapping[str, Any], prefix: str, source: str) -> None:

@@ -66,16 +66,16 @@ def json_schema() -> Schema:
 
 def _sweep_part(sweep: Schema, defs: dict[str, Schema]) -> dict[str, Schema]:
     """What is not searched: as it is, but for several objectives, and rules that are changed in part or turned off."""
-    found = dict(sweep["properties"])
+    parts = dict(sweep["properties"])
     several = {"type": "array", "minItems": 2, "items": {"type": ["string", "object"]}}
-    found["objective"] = {
-        **found["objective"],
+    parts["objective"] = {
+        **parts["objective"],
         "type": ["string", "array"],
         **{k: several[k] for k in ("items", "minItems")},
     }
     rule = {key: value for key, value in defs["RuleSpec"].items() if key != "required"}
-    found["health"] = {"type": "object", "additionalProperties": {"anyOf": [rule, {"type": "null"}]}}
-    return found
+    parts["health"] = {"type": "object", "additionalProperties": {"anyOf": [rule, {"type": "null"}]}}
+    return parts
 
 
 def _shortcuts(defs: dict[str, Schema], maker: _Searched) -> None:
@@ -102,10 +102,10 @@ class _Searched:
 
     def section(self, name: str, schema: Schema) -> Schema:
         """Of a whole spec. Nothing is required: a choice of the game may bring it."""
-        found = {key: value for key, value in schema.items() if key not in ("required", "title")}
+        searchable = {key: value for key, value in schema.items() if key not in ("required", "title")}
         properties = {key: self._named(name, key, value) for key, value in schema.get("properties", {}).items()}
-        found["properties"] = {key: self.searched(name, key, value) for key, value in properties.items()}
-        return found
+        searchable["properties"] = {key: self.searched(name, key, value) for key, value in properties.items()}
+        return searchable
 
     @staticmethod
     def _named(section: str, key: str, schema: Schema) -> Schema:

@@ -154,7 +154,7 @@ def _check_keys(tree: Mapping[str, Any], source: str) -> None:
     if (other := whole_file(tree)) is not None:
         raise InputError(
             f"{source}: is {other}; valid: a space of gansweep, in which a range stands where the value would: "
-            "optimiser: {lr_g: {log: [1e-5, 1e-2]}} (see README.md, and gansweep spaces)"
+            "optimiser: {lr_g: {log: [1e-5, 1e-2]}} (see docs/space.md, and gansweep spaces)"
         )
     for key in tree:
         if key not in known:

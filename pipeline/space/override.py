@@ -44,10 +44,10 @@ def check_chosen(tree: dict[str, Any], settings: Sequence[str], point: Mapping[s
     """InputError for a setting within an option that `point`, by full names, has not chosen: it would do nothing.
     tree: with the settings in it."""
     for setting in settings:
-        found = _unchosen(tree, _steps(setting.partition("=")[0].strip()), "", point)
-        if found is None:
+        unchosen = _unchosen(tree, _steps(setting.partition("=")[0].strip()), "", point)
+        if unchosen is None:
             continue
-        name, chosen, labels = found
+        name, chosen, labels = unchosen
         raise InputError(
             f"--set {setting}: is under {dotted(name)}: {' or '.join(labels)}, and what is trained has {chosen}; "
             f"valid: --set {dotted(name)}={labels[0]} before it"

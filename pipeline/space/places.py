@@ -33,15 +33,15 @@ def data_named(tree: dict[str, Any], source: str) -> dict[str, Any]:
 def moved(tree: Any, was: Path, now: Path) -> dict[str, str]:
     """By their former names, the places in a space that are not there any more, and are where they were as seen from
     the sweep's folder, which was `was` and is `now`: a project that was moved as a whole."""
-    found: dict[str, str] = {}
+    moves: dict[str, str] = {}
     if was == now:
-        return found
+        return moves
     for name in _names(tree):
         begins, paths, ends = _split(name)
         there = [_there(path, was, now) for path in paths]
         if there != paths:
-            found[name] = f"{begins}{','.join(there)}{ends}"
-    return found
+            moves[name] = f"{begins}{','.join(there)}{ends}"
+    return moves
 
 
 def _there(path: str, was: Path, now: Path) -> str:

@@ -178,27 +178,27 @@ def _realise(node: _Node, choose: Callable[[Parameter], Any], point: Point, sour
         return copy.deepcopy(node.value)
     if isinstance(node, _Mapping):
         return {key: _realise(part, choose, point, source) for key, part in node.parts.items()}
-    parameter, found = node.parameter, choose(node.parameter)
-    if found is _MISSING:
+    parameter, chosen = node.parameter, choose(node.parameter)
+    if chosen is _MISSING:
         return None
     if isinstance(node, _Branch):
-        found = _label(found, node.options)
+        chosen = _label(chosen, node.options)
     try:
-        value = parameter.distribution.take(found)
+        value = parameter.distribution.take(chosen)
     except ValueError:
-        line = f"{parameter.key}: found {quoted(found)}; valid: {parameter.distribution.describe()}"
+        line = f"{parameter.key}: found {quoted(chosen)}; valid: {parameter.distribution.describe()}"
         raise InputError(f"{source}: {line}") from None
     point[parameter.name] = value
     return value if isinstance(node, _Leaf) else _realise(node.options[value], choose, point, source)
 
 
-def _label(found: Any, labels: Mapping[str, Any]) -> Any:
-    """The label that was written, where YAML took it for something else: 007, 1e3, null; `found` where it is none, or
+def _label(value: Any, labels: Mapping[str, Any]) -> Any:
+    """The label that was written, where YAML took it for something else: 007, 1e3, null; `value` where it is none, or
     could be several."""
-    if isinstance(found, str):
-        return found
-    written = [label for label in labels if quoted(yaml.parse(label, label)) == quoted(found)]
-    return written[0] if len(written) == 1 else found
+    if isinstance(value, str):
+        return value
+    written = [label for label in labels if quoted(yaml.parse(label, label)) == quoted(value)]
+    return written[0] if len(written) == 1 else value
 
 
 def replaced(tree: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def read_mapping(path: Path, source: str | None = None) -> dict[str, Any]:
         raise InputError(f"{source}: cannot be read: {error.strerror}") from None
     tree = parse(text, source)
     if not isinstance(tree, dict):
-        found = "nothing" if tree is None else "a list" if isinstance(tree, list) else f'"{tree}"'
-        raise InputError(f"{source}: line 1: found {found}; valid: a mapping, key: value")
+        given = "nothing" if tree is None else "a list" if isinstance(tree, list) else f'"{tree}"'
+        raise InputError(f"{source}: line 1: found {given}; valid: a mapping, key: value")
     return tree
 
 
@@ -145,8 +145,8 @@ def _is_merge(key: yaml.ScalarNode) -> bool:
 
 def _merged(node: yaml.Node, source: str) -> _Merged:
     """What a merge key brings: a mapping, or several of which the first has the word."""
-    found = _value(node, source)
-    mappings = found if isinstance(found, list) else [found]
+    value = _value(node, source)
+    mappings = value if isinstance(value, list) else [value]
     if not all(isinstance(each, dict) for each in mappings):
         raise InputError(f"{source}: line {_line(node)}: found {MERGE} with something else; valid: mappings, as *alias")
     brought: dict[str, Any] = {}

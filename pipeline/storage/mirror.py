@@ -54,12 +54,12 @@ class Mirror:
         bring(self.storage, f"{self._prefix}/{name}", self.folder / name)
 
     def _files(self) -> dict[str, tuple[int, int]]:
-        found = {}
+        stamps = {}
         for path in self.folder.rglob("*"):
             if path.is_file() and not path.name.startswith(".") and path.suffix not in UNFINISHED:
                 status = path.stat()
-                found[path.relative_to(self.folder).as_posix()] = (status.st_mtime_ns, status.st_size)
-        return found
+                stamps[path.relative_to(self.folder).as_posix()] = (status.st_mtime_ns, status.st_size)
+        return stamps
 
 
 def bring(storage: Storage, name: str, path: Path) -> bool:

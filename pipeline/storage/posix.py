@@ -42,8 +42,8 @@ class Posix:
 
     def names(self, folder: str, after: str = "") -> list[str]:
         with self._said():
-            found = (path for path in (self._root / folder).rglob("*") if path.is_file())
-            names = (path.relative_to(self._root).as_posix() for path in found if not path.name.startswith(HIDDEN))
+            files = (path for path in (self._root / folder).rglob("*") if path.is_file())
+            names = (path.relative_to(self._root).as_posix() for path in files if not path.name.startswith(HIDDEN))
             return sorted(name for name in names if name > after)
 
     def delete(self, name: str) -> None:

@@ -26,7 +26,7 @@ def learning(file: SweepFile, folder: Path) -> SweepFile:
     keeps, and a notice for each. Raises InputError for one that is not there, has no healthy trial, or shares no
     parameter; of `home` such a one is passed over."""
     asked, home = file.sweep.search.learn_from, folder.parent
-    found, notices = list[LearnedSpec](), list[str]()
+    learned, notices = list[LearnedSpec](), list[str]()
     for name in reversed(names(home)) if asked == "home" else asked:
         if name == folder.name:
             continue
@@ -37,12 +37,12 @@ def learning(file: SweepFile, folder: Path) -> SweepFile:
             if asked == "home":
                 continue
             raise InputError(f"{file.source}: search.learn_from: {error}") from None
-        found.append(each)
+        learned.append(each)
         notices.append(_said(each, state, file.space))
-    if asked == "home" and not found:
+    if asked == "home" and not learned:
         notices.append("search.learn_from: no sweep in the home has a healthy trial and a parameter of this space")
-    tree = {**file.tree, LEARNED: [each.model_dump(mode="json") for each in found]} if found else file.tree
-    return replace(file, learned=tuple(found), notices=(*file.notices, *notices), tree=tree)
+    tree = {**file.tree, LEARNED: [each.model_dump(mode="json") for each in learned]} if learned else file.tree
+    return replace(file, learned=tuple(learned), notices=(*file.notices, *notices), tree=tree)
 
 
 def _learned(name: str, state: SweepState, space: Space) -> LearnedSpec:
@@ -60,13 +60,13 @@ def met(space: Space, trial: Trial) -> dict[str, Any]:
     """A trial of another space by the full names of this one's parameters: those that it searched too, and those
     whose values there can be drawn here."""
     there = flatten(trial.spec)
-    found = {}
+    values = {}
     for parameter in space.parameters():
         key = parameter.key.partition(".with.")[2] or parameter.key  # what comes with an option is its own section
         value = trial.point[parameter.name] if parameter.name in trial.point else _value(there, key)
         if value is not None and parameter.distribution.contains(value):
-            found[parameter.name] = parameter.distribution.take(value)
-    return found
+            values[parameter.name] = parameter.distribution.take(value)
+    return values
 
 
 def _value(spec: Mapping[str, Any], key: str) -> Any:

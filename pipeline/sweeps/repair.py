@@ -42,13 +42,13 @@ class Examined:
 
 def examine(folder: Path) -> Examined:
     """What is wrong with the record in a sweep's folder. Raises InputError where there is none, or a newer one."""
-    path, found = folder / EVENTS, Examined()
+    path, examined = folder / EVENTS, Examined()
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     raws = content.split(b"\n")
-    found.torn = len(raws.pop())
+    examined.torn = len(raws.pop())
     sequence, seen, byte = Sequence(), set[int](), 0
     for number, raw in enumerate(raws, 1):
         line, wrong = decoded(path, raw)
@@ -56,21 +56,21 @@ def examine(folder: Path) -> Examined:
             wrong = sequence.fault(line)
             again = line["event"] == "trial" and line["trial"] in sequence.trials
             if line["n"] not in seen and not again:  # out of its place, and whole
-                found.lines.append(line)
+                examined.lines.append(line)
             sequence.add(line)
             seen.add(line["n"])
         if wrong:
-            found.faults.append(f"line {number} (byte {byte}): {wrong}")
+            examined.faults.append(f"line {number} (byte {byte}): {wrong}")
         byte += len(raw) + 1
-    there = {line["trial"] for line in found.lines if line["event"] == "trial"}
-    neighbours = {line["trial"] for line in found.lines if line["event"] == "neighbour"}
+    there = {line["trial"] for line in examined.lines if line["event"] == "trial"}
+    neighbours = {line["trial"] for line in examined.lines if line["event"] == "neighbour"}
     # A line that names a trial which cannot have been, even were each fault a lost trial, is damaged and not its trial.
-    known, most = there | neighbours, len(there) + len(found.faults)
-    stray = [line for line in found.lines if line["event"] in OF_A_TRIAL and line["trial"] not in known]
+    known, most = there | neighbours, len(there) + len(examined.faults)
+    stray = [line for line in examined.lines if line["event"] in OF_A_TRIAL and line["trial"] not in known]
     named = {line["trial"] for line in stray if line["trial"] < most}
-    found.lines = [line for line in found.lines if line not in stray or line["trial"] in named]
-    found.lost = set(range(max(there | named, default=-1) + 1)) - there
-    return found
+    examined.lines = [line for line in examined.lines if line not in stray or line["trial"] in named]
+    examined.lost = set(range(max(there | named, default=-1) + 1)) - there
+    return examined
 
 
 def repair(folder: Path) -> list[str]:
@@ -81,15 +81,15 @@ def repair(folder: Path) -> list[str]:
     lock = Lock(folder)
     lock.acquire()
     try:
-        found = examine(folder)
-        if not found.faults:
+        examined = examine(folder)
+        if not examined.faults:
             return []
-        lines, said, aside_trials = _whole(found, folder)
+        lines, said, aside_trials = _whole(examined, folder)
         aside = _free(folder / f"{EVENTS}.damaged")
         shutil.copy2(folder / EVENTS, aside)
         durable.sync_folder(folder)
         moment = max((line["time"] for line in lines), default=0.0)
-        dropped = [*found.faults, *said]
+        dropped = [*examined.faults, *said]
         lines.append({"v": FORMAT, "time": moment, "event": "repaired", "dropped": dropped, "damaged": aside.name})
         lock.fence.check()
         # The record last: a repair that ends before it is done again, one that ends after it is whole.
@@ -104,18 +104,18 @@ def repair(folder: Path) -> list[str]:
         lock.release()
 
 
-def _whole(found: Examined, folder: Path) -> tuple[list[Line], list[str], list[int]]:
+def _whole(examined: Examined, folder: Path) -> tuple[list[Line], list[str], list[int]]:
     """The lines of a record that stands, what was done besides leaving damaged ones out, and the trials whose runs are
     not in it any more."""
     said: list[str] = []
-    lines = sorted(found.lines, key=lambda line: line["n"])  # two that changed places
+    lines = sorted(examined.lines, key=lambda line: line["n"])  # two that changed places
     if not lines or lines[0]["event"] != "sweep":
         lines = [_first(folder, lines), *lines]
         said.append("the first line was written again from sweep.yaml")
     lines = [lines[0], *(line for line in lines[1:] if line["event"] != "sweep")]
     lines = _without_lost_neighbours(lines, said)
     aside = []
-    for number in sorted(found.lost & set(range(1_000_000))):
+    for number in sorted(examined.lost & set(range(1_000_000))):
         lines, trial = proposed_again(lines, number)
         if _on_disk(trial_folder(folder, number)) == trial["spec"]:
             said.append(f"the line of trial {number} was written again: its checkpoint is of what the sampler proposed")
@@ -244,10 +244,10 @@ def _free(path: Path) -> Path:
 
 def doctor(folder: Path, mend: bool) -> tuple[int, dict[str, Any]]:
     """Exit code and what there is to say of a sweep's record. mend: repairs it."""
-    found = examine(folder)
-    document: dict[str, Any] = {"name": folder.name, "lines": len(found.lines), "faults": found.faults}
-    document |= {"torn_bytes": found.torn, "repaired": []}
-    if not found.faults:
+    examined = examine(folder)
+    document: dict[str, Any] = {"name": folder.name, "lines": len(examined.lines), "faults": examined.faults}
+    document |= {"torn_bytes": examined.torn, "repaired": []}
+    if not examined.faults:
         return 0, document
     if mend:
         document["repaired"] = repair(folder)

@@ -208,10 +208,10 @@ class Session:
             source.check()
         with within(file.source):
             prepared = cluster.prepare(data, self._setup.evaluation, specs, self._premises, self._gathering)
-        found, own = prepared["data"], own_metrics(file.tree)
+        about, own = prepared["data"], own_metrics(file.tree)
         for name in dict.fromkeys((file.sweep.objective, *(each.metric for each in file.sweep.objectives))):
-            on(data.name, found).check(name, file.source, own)
-        check_data(file.space, found["kind"], found["resolution"], found["classes"])
+            on(data.name, about).check(name, file.source, own)
+        check_data(file.space, about["kind"], about["resolution"], about["classes"])
         return prepared
 
     def _went_wrong(self, what: str) -> str:

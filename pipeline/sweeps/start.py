@@ -134,39 +134,39 @@ def changes(known: Prepared, prepared: dict[str, Any], moved: Mapping[str, str])
     """What is not as it was when the sweep was started, in words. moved: names of what is elsewhere by now."""
     pairs = [zip(places.files_of(was), places.files_of(now), strict=True) for was, now in moved.items()]
     files = {was: now for pair in pairs for was, now in pair}
-    found = []
+    changed = []
     data = known.data
     if data["fingerprint"] != prepared["data"]["fingerprint"]:
         now = prepared["data"]["fingerprint"]
-        found.append(
+        changed.append(
             f"the data set {data['name']} is not the one it was started with ({data['fingerprint']}, now {now})"
         )
     if known.features != prepared["features"]:
-        found.append(
+        changed.append(
             f"its distances were measured with the features {known.features}, which the cache no longer has "
             f"(now {prepared['features']})"
         )
     for path, before in known.code.items():
         now = prepared["code"].get(path) or prepared["code"].get(files.get(path, path))
         if now != before:
-            found.append(f"{path} is not the code it was started with ({before}, now {now})")
-    return found
+            changed.append(f"{path} is not the code it was started with ({before}, now {now})")
+    return changed
 
 
 def notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
     """What was found when the sweep's folder was taken over, for the user."""
-    found = sweep_yaml.edited(record.path.parent, every(SweepBegan, lines)[0].space)
+    notes = sweep_yaml.edited(record.path.parent, every(SweepBegan, lines)[0].space)
     if original := every(DriverSaid, lines)[-1].copy_of:
-        found.append(
+        notes.append(
             f"a copy of {original}: from here on it is a sweep of its own, with an experiment of its own in MLflow"
         )
     if held.taken_over is not None:
         who = held.taken_over
         at = f"process {who['pid']} on {who['host']}, since {who['since']}" if "pid" in who else "an unreadable one"
-        found.append(f"took over the lock of a driver that is gone ({at})")
+        notes.append(f"took over the lock of a driver that is gone ({at})")
     if record.torn is not None:
-        found.append(f"dropped the record's last line, which was torn ({len(record.torn.encode())} bytes)")
-    return found
+        notes.append(f"dropped the record's last line, which was torn ({len(record.torn.encode())} bytes)")
+    return notes
 
 
 def versions() -> dict[str, str]:

@@ -107,8 +107,8 @@ class Sweep(Setup):
             session = Session(self, Errand("pick", neighbours.verb(perturb), self.launch.max_time), watch)
             with session.opened() as given:
                 state = session.drive(PickDriver(given, order))
-        found = verdict(state)
+        picked = verdict(state)
         write(self.folder / BEST, state)
         if self.stored:
             opened(self.stored).put(BEST, (self.folder / BEST).read_bytes())
-        return found
+        return picked

@@ -33,14 +33,14 @@ class Exported:
         return f"trial-{self.run.trial}-seed-{self.run.seed}-{self.checkpoint.stem}"
 
 
-def exported(found: Verdict, state: SweepState, folder: Path) -> Exported | None:
+def exported(verdict: Verdict, state: SweepState, folder: Path) -> Exported | None:
     """The healthy fresh seed with the median test tail (of two in the middle the better one); None where no
     checkpoint of it was recorded."""
     metric = state.metric
-    seeds = found.best.ends
-    runs = [run for run in state.trials[found.best.trial].confirmations.values() if run.seed in seeds]
+    seeds = verdict.best.ends
+    runs = [run for run in state.trials[verdict.best.trial].confirmations.values() if run.seed in seeds]
     scored = [(score, run) for run in runs if (score := confirmed_score(run, metric)) is not None]
-    scored.sort(key=lambda pair: (pair[0] if found.minimise else -pair[0], pair[1].seed))
+    scored.sort(key=lambda pair: (pair[0] if verdict.minimise else -pair[0], pair[1].seed))
     run = scored[(len(scored) - 1) // 2][1]
     best = run.best(metric)
     named = {m.images: m.checkpoint for m in run.measurements if m.checkpoint}
@@ -50,18 +50,18 @@ def exported(found: Verdict, state: SweepState, folder: Path) -> Exported | None
     return Exported(run, best[0], place / str(named[best[0]]))
 
 
-def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: str) -> str:
+def card(verdict: Verdict, state: SweepState, chosen: Exported, name: str, uri: str) -> str:
     """name: that it is registered under; uri: how it is loaded."""
     data = state.data
     kind, name_of_data = KINDS[data.get("kind", "image")].words, _shown(str(data.get("name")))
     lines = [
         f"# {name}: synthetic {kind} like those of {name_of_data}",
         "",
-        f"A GAN's generator, of the sweep {found.name} of gansweep: its hyperparameters are the best of "
-        f"{len(state.trials)} trials, confirmed on {found.best.seeds} fresh seeds.",
+        f"A GAN's generator, of the sweep {verdict.name} of gansweep: its hyperparameters are the best of "
+        f"{len(state.trials)} trials, confirmed on {verdict.best.seeds} fresh seeds.",
         "",
         f"The weights are of trial {chosen.run.trial}, seed {chosen.run.seed}: the healthy fresh seed with the median "
-        f"test tail. Of that run it is the best checkpoint by {found.metric} on the validation part, at "
+        f"test tail. Of that run it is the best checkpoint by {verdict.metric} on the validation part, at "
         f"{chosen.images:,} images; averaged weights where the configuration averages.",
         "",
         "## Its output is synthetic",
@@ -85,11 +85,11 @@ def card(found: Verdict, state: SweepState, chosen: Exported, name: str, uri: st
         "",
         "## Metrics",
         "",
-        *_metrics(found, state, chosen),
+        *_metrics(verdict, state, chosen),
         "",
         "## Known failures",
         "",
-        *_failures(found, state),
+        *_failures(verdict, state),
         "",
         "## Use",
         "",
@@ -127,35 +127,35 @@ def _shown(name: str) -> str:
     return Path(name).name if ".py:" in name else name
 
 
-def _metrics(found: Verdict, state: SweepState, chosen: Exported) -> list[str]:
-    best, run = found.best, chosen.run
+def _metrics(verdict: Verdict, state: SweepState, chosen: Exported) -> list[str]:
+    best, run = verdict.best, chosen.run
     floor = "" if state.floor is None else f" (real data against real data: {number(state.floor)})"
     at = next(m for m in run.measurements if m.images == chosen.images)
     values = ", ".join(f"{name} {number(value)}" for name, value in at.metrics.items())
     tested = run.test_tail(state.metric)
     lines = [
-        f"Over seeds, test part: {found.metric} {number(best.score or 0.0)}, 95% interval {span(best.interval)}"
+        f"Over seeds, test part: {verdict.metric} {number(best.score or 0.0)}, 95% interval {span(best.interval)}"
         f"{floor}; share of healthy seeds {best.share:.0%}, 95% interval {best.share_interval[0]:.0%} to "
         f"{best.share_interval[1]:.0%}.",
         f"These weights: {values} (validation part); the run's tail on the test part: {number(tested or 0.0)}.",
         f"Features: {state.features}; values of other features are not comparable.",
-        *conclusions(found, state),
+        *conclusions(verdict, state),
         *(robustness(around) if (around := plateau(state)) else []),
     ]
     return [f"- {line}" for line in lines]
 
 
-def _failures(found: Verdict, state: SweepState) -> list[str]:
+def _failures(verdict: Verdict, state: SweepState) -> list[str]:
     """The winner's seeds that did not stay healthy, and what GANs of this kind do anyway."""
-    runs = state.trials[found.best.trial].confirmations
-    failed = [runs[seed] for seed in found.best.ends if not runs[seed].healthy]
+    runs = state.trials[verdict.best.trial].confirmations
+    failed = [runs[seed] for seed in verdict.best.ends if not runs[seed].healthy]
     lines = [
         f"seed {run.seed} did not stay healthy: {evidence_line(str(run.end_reason), run.evidence)}" for run in failed
     ]
     if not failed:
         lines.append(
-            f"none of its {found.best.seeds} fresh seeds failed; the share that fails may still be up to "
-            f"{1 - found.best.share_interval[0]:.0%} (95%)"
+            f"none of its {verdict.best.seeds} fresh seeds failed; the share that fails may still be up to "
+            f"{1 - verdict.best.share_interval[0]:.0%} (95%)"
         )
     lines.append("rare kinds of samples may be missing: see coverage and recall where they were measured")
     return [f"- {line}" for line in lines]

@@ -19,7 +19,8 @@ class Upload:
     """A file for the artifact folder `folder` of a run.
 
     text: the file's content, where it is on no disk. tag: the tag of the run that is to name the artifact.
-    at: (images, ms since 1970) of a picture that MLflow's image grid is to show among those of other budgets."""
+    at: (images, ms since 1970) of a picture that MLflow's image grid is to show among those of other budgets.
+    table: it is JSON of columns and data, which MLflow shows as a table."""
 
     key: Key
     path: Path
@@ -27,6 +28,7 @@ class Upload:
     text: str | None = None
     tag: str | None = None
     at: tuple[int, int] | None = None
+    table: bool = False
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
             best = best_yaml(state) if doing == "pick" and state.pick else None
             picked = [Upload(PICK, Path("best.yaml"), "", text=best)] if best else []
             last = event.state == "finished" and event.n + 1 == state.lines
-            return [*picked, *(_report(state, folder) if last else [])]
+            return [*picked, *(report(state, folder) if last else [])]
         case Measured(samples=str(samples)) as event:
             key, place = (
                 key_of(state.configuration(event.trial), event.seed),
@@ -62,13 +64,13 @@ def uploads(state: SweepState, line: Line, folder: Path) -> list[Upload]:
     return []
 
 
-def _report(state: SweepState, folder: Path) -> list[Upload]:
+def report(state: SweepState, folder: Path) -> list[Upload]:
     """The page that `gansweep report` writes, and its figures for papers; once, as the last end of a driver has it."""
     from pipeline.report.charts.printed import svg  # matplotlib takes a second
     from pipeline.report.page.figures import charts
     from pipeline.report.page.page import REPORT, html
 
-    drawn = charts(state)
+    drawn = charts(state, folder)
     page = Upload(SWEEP, Path(REPORT), "report", text=html(state, folder, drawn))
     return [page, *(Upload(SWEEP, Path(f"{each.name}.svg"), "report/figures", text=svg(each)) for each in drawn)]
 
@@ -77,9 +79,9 @@ def _checkpoints(state: SweepState, run: Run, place: Path) -> list[tuple[str, Pa
     """The best and the last; of a run that a rung stopped the best alone is kept."""
     best = run.best(state.metric)
     named = {m.images: m.checkpoint for m in run.measurements if m.checkpoint}
-    found = []
+    checkpoints = []
     if best and best[0] in named:
-        found.append(("checkpoint.best", place / str(named[best[0]])))
+        checkpoints.append(("checkpoint.best", place / str(named[best[0]])))
     if run.images in named and run.end_reason != "rung":
-        found.append(("checkpoint.last", place / str(named[run.images])))
-    return found
+        checkpoints.append(("checkpoint.last", place / str(named[run.images])))
+    return checkpoints

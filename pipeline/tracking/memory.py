@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Memory:
-    """cursor: the bytes of the record whose lines were sent; files: those whose files were. runs: ids by
-    "TRIAL" and "TRIAL/SEED". Without this file all is sent again, and nothing doubles."""
+    """cursor: the bytes of the record whose lines were sent; files: those whose files were; judged: the bytes of the
+    votes whose ranking was. runs: ids by "TRIAL" and "TRIAL/SEED". Without this file all is sent again, and nothing
+    doubles."""
 
     uri: str = ""
     sweep: str = ""
@@ -24,6 +25,7 @@ class Memory:
     parent: str | None = None
     cursor: int = 0
     files: int = 0
+    judged: int = 0
     runs: dict[str, str] = field(default_factory=dict)
 
     @classmethod

@@ -45,7 +45,7 @@ def _confirmation_view(state: SweepState, run: Run, alive: bool) -> View:
 
 
 def _pick_view(state: SweepState, alive: bool) -> View:
-    found, working, asked = standing(state), _working(state, alive), state.pick
+    verdict, working, asked = standing(state), _working(state, alive), state.pick
     assert asked is not None
     said = state.picking or "started"
     status = {"finished": "FINISHED", "failed": "FAILED"}
@@ -54,10 +54,10 @@ def _pick_view(state: SweepState, alive: bool) -> View:
         "top": text(asked.top),
         "seeds": text(asked.seeds),
         "finalists": ", ".join(f"{number} ({', '.join(why)})" for number, why in asked.finalists.items()),
-        "mlflow.note.content": cut(_note(found, state)) if found else "Nothing is confirmed yet.",
+        "mlflow.note.content": cut(_note(verdict, state)) if verdict else "Nothing is confirmed yet.",
     }
-    if found:
-        tags["best_trial"] = str(found.best.trial)
+    if verdict:
+        tags["best_trial"] = str(verdict.best.trial)
     return View(
         name="pick",
         parent=SWEEP,
@@ -69,13 +69,13 @@ def _pick_view(state: SweepState, alive: bool) -> View:
     )
 
 
-def _note(found: Verdict, state: SweepState) -> str:
+def _note(verdict: Verdict, state: SweepState) -> str:
     """The conclusions and the finalists, in Markdown."""
     around = plateau(state)
-    lines = [f"- {line}" for line in [*conclusions(found, state), *(robustness(around) if around else [])]]
-    head = f"| trial | healthy | {found.metric}, test part | 95% | best with probability | regret | searched |"
+    lines = [f"- {line}" for line in [*conclusions(verdict, state), *(robustness(around) if around else [])]]
+    head = f"| trial | healthy | {verdict.metric}, test part | 95% | best with probability | regret | searched |"
     rows = []
-    for row in found.rows:
+    for row in verdict.rows:
         score = "" if row.score is None else number(row.score)
         before = "" if row.searched is None else number(row.searched)
         rows.append(

@@ -104,7 +104,7 @@ def apply(state: SweepState, line: Line) -> tuple[dict[Key, list[Point]], set[Ke
         points[trial.number, None] += _objectives(state, trial, time)
         points[SWEEP] = _progress(state, time)
     touched = {key, (trial.number, None)} | ({SWEEP} if ended else set())
-    finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
+    finite = {at: [p for p in series if not math.isinf(p.value)] for at, series in points.items()}
     return finite, touched
 
 
@@ -137,7 +137,7 @@ def _confirmed(
             Point(f"{part}/ended.{reason}", reasons.count(reason), time, len(reasons))
             for reason in sorted(set(reasons))
         ]
-    finite = {at: [p for p in found if not math.isinf(p.value)] for at, found in points.items()}
+    finite = {at: [p for p in series if not math.isinf(p.value)] for at, series in points.items()}
     return finite, {key, PICK} if ended else {key}
 
 
@@ -153,20 +153,20 @@ def _measured(run: Run, time: int) -> list[Point]:
 
 def _summary(of: Trial | Run, objective: str, time: int) -> list[Point]:
     """tail.*, best.* and, of what has ended, final.*: what every other page says of it (record/trials.Summary)."""
-    found, runs = of.summary(objective), list(of.runs.values()) if isinstance(of, Trial) else [of]
-    values = {f"tail.{name}": value for name, value in found.tail.items()}
-    values |= {f"best.{name}": value for name, value in found.best.items()}
-    if found.best_images is not None:
-        values["best.images"] = found.best_images
+    summary, runs = of.summary(objective), list(of.runs.values()) if isinstance(of, Trial) else [of]
+    values = {f"tail.{name}": value for name, value in summary.tail.items()}
+    values |= {f"best.{name}": value for name, value in summary.best.items()}
+    if summary.best_images is not None:
+        values["best.images"] = summary.best_images
     if any(run.end_reason is not None for run in runs):
-        values |= {f"final.{name}": value for name, value in found.final.items()}
+        values |= {f"final.{name}": value for name, value in summary.final.items()}
     tails = [tail for run in runs if (tail := run.tail(objective)) is not None]
     if len(runs) > 1:
         values["seeds"] = len(runs)
     if len(runs) > 1 and tails:
         values[f"tail_lowest.{objective}"] = _unless_nan(min, tails)
         values[f"tail_highest.{objective}"] = _unless_nan(max, tails)
-    return [Point(name, float(value), time, found.images) for name, value in values.items()]
+    return [Point(name, float(value), time, summary.images) for name, value in values.items()]
 
 
 def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -> float:
@@ -177,9 +177,9 @@ def _unless_nan(function: Callable[[list[float]], float], values: list[float]) -
 def _objectives(state: SweepState, trial: Trial, time: int) -> list[Point]:
     """Of several objectives a trial's values."""
     wanted = front.objectives(state)
-    found = front.of_trial(trial, wanted) if wanted else None
+    values = front.of_trial(trial, wanted) if wanted else None
     step = max((run.images for run in trial.runs.values()), default=0)
-    pairs = zip(wanted, found, strict=True) if found else ()
+    pairs = zip(wanted, values, strict=True) if values else ()
     return [Point(f"objective.{each.name}", value, time, step) for each, value in pairs]
 
 

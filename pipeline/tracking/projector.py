@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.judging.judgement import judgement
+from pipeline.judging.votes import VOTES
 from pipeline.record import log
 from pipeline.record.state import SweepState
 from pipeline.report.markdown import leaderboard
-from pipeline.tracking.files import uploads
+from pipeline.tracking import judged
+from pipeline.tracking.files import report, uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
 from pipeline.tracking.mlflow import champion, views
 from pipeline.tracking.mlflow.client import MlflowRuns
@@ -43,17 +46,18 @@ class Projector:
         return lines_between(self.folder, min(self.memory.cursor, self.memory.files))
 
     def step(self) -> bool:
-        """Sends the next lines, or, with all lines sent, the next files. False: nothing is left."""
-        return self._send_lines() or self._send_files()
+        """Sends the next lines, or, with all lines sent, the next files, then what eyes say of the samples. False:
+        nothing is left."""
+        return self._send_lines() or self._send_files() or self._send_judgement()
 
     def _send_lines(self) -> bool:
         lines, cursor = log.read(self.record, self.memory.cursor, limit=BATCH)
         points: dict[Key, list[Point]] = {}
         touched: set[Key] = set()
         for line in lines:
-            found, changed = apply(self.state, line)
+            added, changed = apply(self.state, line)
             touched |= changed
-            for key, more in found.items():
+            for key, more in added.items():
                 points.setdefault(key, []).extend(more)
         self._send(touched | points.keys(), points)
         if lines:
@@ -92,6 +96,25 @@ class Projector:
             self.memory.files = offset
             self.memory.write(self.folder)
         return bool(lines)
+
+    def _send_judgement(self) -> bool:
+        """The ranking by the votes that there are, where they are others than those that it was sent for. The report
+        has it too, once nobody is at work on the sweep."""
+        path = self.folder / VOTES
+        size = path.stat().st_size if path.exists() else 0
+        ranked = judgement(self.folder) if size != self.memory.judged else None
+        if ranked is not None:
+            for key, points in judged.points(ranked).items():
+                if key in self.runs.ids:
+                    self.runs.send(key, view(self.state, key), points)
+            ended = self.state.driver is not None and "started" not in (self.state.searching, self.state.picking)
+            reports = report(self.state, self.folder) if ended else []
+            for upload in [*judged.uploads(ranked, self.folder), *reports]:
+                self.runs.upload(upload)
+        if size != self.memory.judged:
+            self.memory.judged = size
+            self.memory.write(self.folder)
+        return False
 
     def settle(self) -> None:
         """The driver died without a word: nothing that it left open stays RUNNING."""

@@ -49,22 +49,22 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
     last measurement is yielded, without metrics and with the signal `finite` at 0: nothing could come of going on.
     """
     spec, seed = task.spec, task.seed
-    found = store.newest()
-    if found is not None:
-        check_whole(store.folder / found[0], found[1])
-        check_provenance(store.folder / found[0], found[1], spec, seed)
-        check_units(store.folder / found[0], found[1], evaluator.dataset)
-    content = content_of(spec, evaluator.dataset, evaluator.cache)
-    state = initial(spec, evaluator.dataset, seed, restored=found is not None, content=content)
+    newest = store.newest()
+    if newest is not None:
+        check_whole(store.folder / newest[0], newest[1])
+        check_provenance(store.folder / newest[0], newest[1], spec, seed)
+        check_units(store.folder / newest[0], newest[1], evaluator.dataset)
+    features = content_of(spec, evaluator.dataset, evaluator.cache)
+    state = initial(spec, evaluator.dataset, seed, restored=newest is not None, content=features)
     history: list[dict[str, Any]] = []  # the measurements so far
-    notices = tuple(f"{said}; went back to {found[0] if found else 'the beginning'}" for said in store.damaged)
+    notices = tuple(f"{said}; went back to {newest[0] if newest else 'the beginning'}" for said in store.damaged)
     if state.drawn:
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
-    if found is not None:
-        name, kept = found
-        restore(state, store.folder / name, kept)
-        history = kept.get("history", [])
-        last = kept["measurement"] | {"checkpoint": name, "notices": notices}
+    if newest is not None:
+        name, content = newest
+        restore(state, store.folder / name, content)
+        history = content.get("history", [])
+        last = content["measurement"] | {"checkpoint": name, "notices": notices}
         for past in history:
             if task.recorded is not None and past["images"] > task.recorded:
                 yield Measurement.from_dict(past)

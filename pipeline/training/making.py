@@ -121,8 +121,8 @@ def sampled(
     parts = []
     with evaluating(generator), torch.inference_mode(), half:
         for chunk in chunks(inputs, CHUNK):
-            found = game.sample(generator, mapped(lambda each: each.to(device), chunk), draw)
-            parts.append(mapped(lambda each: each.float().cpu(), found))
+            samples = game.sample(generator, mapped(lambda each: each.to(device), chunk), draw)
+            parts.append(mapped(lambda each: each.float().cpu(), samples))
     return named(joined(parts), SAMPLES)
 
 

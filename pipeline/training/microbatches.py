@@ -51,13 +51,13 @@ def again(
         yield replace(turn, fake=fake)
 
 
-def together(found: Sequence[Losses]) -> Losses:
+def together(parts: Sequence[Losses]) -> Losses:
     """The losses of a step of those of its parts, as constants; the only ones themselves."""
-    if len(found) == 1:
-        return found[0]
+    if len(parts) == 1:
+        return parts[0]
 
     def over(values: Callable[[Losses], dict[str, Tensor]]) -> dict[str, Tensor]:
-        of_all = [values(losses) for losses in found]
+        of_all = [values(losses) for losses in parts]
         return {name: _rows([each[name] for each in of_all]) for name in of_all[0]}
 
     real = over(lambda losses: {name: pair[0] for name, pair in losses.judged.items()})

@@ -44,7 +44,7 @@ def _scores(state: TrainingState, domains: Mapping[str, Domain], count: int, see
     # Each kind under the same augmentation, beside the same fakes.
     randomness, order = (torch.Generator(on).manual_seed(derive(seed, "overfit")) for on in (state.device, "cpu"))
     drawn = {name: torch.randperm(len(each.samples), generator=order)[:count] for name, each in domains.items()}
-    found: dict[str, list[Tensor]] = {}
+    scores: dict[str, list[Tensor]] = {}
     for at in range(0, count, state.spec.batch_size):
         batch = {}
         for name, domain in domains.items():
@@ -53,8 +53,8 @@ def _scores(state: TrainingState, domains: Mapping[str, Domain], count: int, see
             if domain.labels is not None:
                 batch[label_of(name)] = domain.labels[index].to(state.device)
         for name, (real, _) in _judged(state, batch, randomness).items():
-            found.setdefault(name, []).append(real.float().flatten())
-    return {name: torch.cat(parts) for name, parts in found.items()}
+            scores.setdefault(name, []).append(real.float().flatten())
+    return {name: torch.cat(parts) for name, parts in scores.items()}
 
 
 def _judged(state: TrainingState, batch: Batch, randomness: torch.Generator) -> Mapping[str, tuple[Tensor, Tensor]]:

@@ -91,17 +91,17 @@ def facts(saved: Saved) -> Facts:
 
 def units(saved: Saved, columns: int) -> tuple[Tensor | None, Tensor | None]:
     """The centre and scale of a table of so many columns; None of what was not standardised, as in older ones."""
-    found = [saved.state.get(name) for name in ("centre", "scale")]
-    if found == [None, None]:
+    stored = [saved.state.get(name) for name in ("centre", "scale")]
+    if stored == [None, None]:
         return None, None
-    for name, values in zip(("centre", "scale"), found, strict=True):
+    for name, values in zip(("centre", "scale"), stored, strict=True):
         numbers = values if isinstance(values, list) else []
         right = all(isinstance(each, float) and math.isfinite(each) for each in numbers)
         if not right or len(numbers) != columns or (name == "scale" and min(numbers) <= 0):
             raise InputError(
                 f"{saved.path}: its state.{name} is {_shown(values)}; valid: a number a column ({columns})"
             )
-    centre, scale = (torch.tensor(values, dtype=torch.float64) for values in found)
+    centre, scale = (torch.tensor(values, dtype=torch.float64) for values in stored)
     return centre, scale
 
 
@@ -139,16 +139,16 @@ def of_before(spec: TrialSpec) -> str:
 
 def fitting(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> tuple[Weights, dict[str, str]]:
     """What of a checkpoint's weights fits, and a line by name for what does not."""
-    found = {name: value for name, value in there.items() if name in here and value.shape == here[name].shape}
+    weights = {name: value for name, value in there.items() if name in here and value.shape == here[name].shape}
     wrong = {}
     for name in [*there, *(name for name in here if name not in there)]:
         if name not in here:
             wrong[name] = f"{name} is only in it"
         elif name not in there:
             wrong[name] = f"{name} is not in it"
-        elif name not in found:
+        elif name not in weights:
             wrong[name] = f"{name} is {tuple(there[name].shape)} in it and {tuple(here[name].shape)} here"
-    return found, wrong
+    return weights, wrong
 
 
 def some(lines: Sequence[str]) -> str:

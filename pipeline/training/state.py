@@ -58,11 +58,11 @@ class Window:
         """The mean of each measure; nothing where no step was made. This waits for the device."""
         if not self.steps:
             return {}
-        found = dict(zip(self.names, self.sums / self.steps, strict=True))
+        means = dict(zip(self.names, self.sums / self.steps, strict=True))
         if len(self.terms) > 1:  # of one it is the loss itself
-            found |= {f"{self.names[0]}.{name}": total / self.steps for name, total in self.terms.items()}
-        found |= {f"game.{name}": total / steps for name, (total, steps) in self.measured.items()}
-        return dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))
+            means |= {f"{self.names[0]}.{name}": total / self.steps for name, total in self.terms.items()}
+        means |= {f"game.{name}": total / steps for name, (total, steps) in self.measured.items()}
+        return dict(zip(means, torch.stack(list(means.values())).tolist(), strict=True))
 
     def reset(self) -> None:
         self.sums.zero_()
@@ -230,11 +230,11 @@ def facts_of(dataset: Dataset, limit: int | None) -> Facts:
 def domains_of(dataset: Dataset, limit: int | None, part: str = "train") -> dict[str, Domain]:
     """The samples of each domain, of one part of the data."""
     domains: Mapping[str, Dataset] = dataset.domains or {REAL: dataset}
-    found = {}
+    parts = {}
     for name, domain in domains.items():
         labels: Tensor | None = getattr(domain, f"{part}_labels")
-        found[name] = Domain(domain.part(part)[:limit], None if labels is None else labels[:limit])
-    return found
+        parts[name] = Domain(domain.part(part)[:limit], None if labels is None else labels[:limit])
+    return parts
 
 
 def _optimiser(spec: OptimiserSpec, side: Side, groups: Mapping[str, Group]) -> torch.optim.Optimizer:

@@ -94,7 +94,7 @@ def _update(state: TrainingState, side: Side, turns: Iterable[Turn], count: int)
     was measured: the loss, and the gradient's norm over all parameters, as it was before it is clipped."""
     game, optimiser = state.game, state.optimiser_d if side == "discriminator" else state.optimiser_g
     optimiser.zero_grad(set_to_none=True)
-    found, totals = list[Losses](), list[Tensor]()
+    all_losses, totals = list[Losses](), list[Tensor]()
     for turn in turns:
         with precision(state):
             if side == "discriminator":
@@ -104,13 +104,13 @@ def _update(state: TrainingState, side: Side, turns: Iterable[Turn], count: int)
         total = losses.total()
         (total if count == 1 else total / count).backward()
         totals.append(total.detach())
-        found.append(losses if count == 1 else constant(losses))
+        all_losses.append(losses if count == 1 else constant(losses))
     loss = totals[0] if count == 1 else torch.stack(totals).mean()
     norm = get_total_norm([p.grad for p in _parameters(optimiser) if p.grad is not None])
     if clipping := state.spec.regularisers.gradient_clipping:
         clip_grads_with_norm_(_parameters(optimiser), clipping.norm, norm)
     optimiser.step()
-    return together(found), {f"loss_{side[0]}": loss, f"{side}_gradient_norm": norm}
+    return together(all_losses), {f"loss_{side[0]}": loss, f"{side}_gradient_norm": norm}
 
 
 def _require_gradient(optimiser: torch.optim.Optimizer, required: bool) -> None:

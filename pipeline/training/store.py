@@ -96,8 +96,8 @@ class Store:
 
     def at(self, images: int) -> str | None:
         """The name of the checkpoint at `images`, if it is there."""
-        found = [path for path in self._paths() if path.name.startswith(f"images-{images:012d}-")]
-        return str(found[-1].relative_to(self.folder)) if found else None
+        there = [path for path in self._paths() if path.name.startswith(f"images-{images:012d}-")]
+        return str(there[-1].relative_to(self.folder)) if there else None
 
     def keep(self, best: str | None, last: int = 2) -> None:
         """Removes all checkpoints but the last ones and the best, and what a killed write left."""
@@ -110,8 +110,8 @@ class Store:
                 path.unlink(missing_ok=True)
 
     def _paths(self, pattern: str = "*.pt") -> list[Path]:
-        found = [path for path in self.checkpoints.glob(pattern) if _NAME.fullmatch(path.name)]
-        return sorted(found, key=lambda path: (_images(path), _attempt(path), path.name))
+        paths = [path for path in self.checkpoints.glob(pattern) if _NAME.fullmatch(path.name)]
+        return sorted(paths, key=lambda path: (_images(path), _attempt(path), path.name))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -150,9 +150,9 @@ def _attempt(path: Path) -> int:
 
 
 def _parts(path: Path) -> re.Match[str]:
-    found = _NAME.fullmatch(path.name)
-    assert found is not None, path  # one of _paths()
-    return found
+    parts = _NAME.fullmatch(path.name)
+    assert parts is not None, path  # one of _paths()
+    return parts
 
 
 def _hash(raw: bytes) -> str:

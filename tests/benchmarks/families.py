@@ -35,32 +35,44 @@ PLAIN: dict[str, Any] = {
 }
 SPECTRAL = {"norm": "spectral"}  # Kurach et al. 2019: with the non-saturating loss the default to start from
 RATES = {"lr_g": 5e-4, "beta1": 0.5, "beta2": 0.999}
-HINGE = {"objective": "hinge"}  # with Miyato et al.'s betas
-RESIDUAL_RATES = {"lr_g": 1e-3, "beta1": 0.0, "beta2": 0.9}
-PAIR = {"r1": {"weight": 0.05}, "r2": {"weight": 0.05}}  # Huang et al. 2024
+HINGE = {"objective": "hinge"}  # with Miyato et al.'s betas, and a rate that falls as theirs does
+FALLING = {"lr_g": 1e-3, "beta1": 0.0, "beta2": 0.9, "schedule": "linear"}
+GAMMA = {"weight": {"start": 0.05, "ratio": 0.1}}  # Huang et al. 2024, as are the cosine and beta2
+COSINE = {"lr_g": 1e-3, "beta1": 0.0, "beta2": {"start": 0.9, "end": 0.99}, "schedule": "cosine", "final_rate": 0.25}
 FAMILIES: dict[str, dict[str, Any]] = {
     "dcgan": {"sides": {"width": 16}, "discriminator": SPECTRAL, "optimiser": RATES},
-    "resnet": {"sides": {"width": 16}, "discriminator": SPECTRAL, "optimiser": RESIDUAL_RATES, "game": HINGE},
-    "r3gan": {
-        "sides": {"width": 32},
-        "game": {"objective": "relativistic"},
-        "regularisers": PAIR,
-        "optimiser": RESIDUAL_RATES,
-        "batch_size": 16,
-    },
-    "sndcgan": {"sides": {"width": 16}, "optimiser": RATES},
     "infogan": {"sides": {"width": 16, "units": 256}, "discriminator": SPECTRAL, "optimiser": RATES},
+    "sndcgan": {"sides": {"width": 16}, "optimiser": RATES},
+    "resnet": {"sides": {"width": 16}, "discriminator": SPECTRAL, "optimiser": FALLING, "game": HINGE},
+    "r3gan": {
+        "sides": {"width": 16},
+        "game": {"objective": "relativistic"},
+        "regularisers": {"r1": GAMMA, "r2": GAMMA},
+        "optimiser": COSINE,
+        "batch_size": 8,
+    },
 }
+BUDGETS = {"resnet": (36_000, 1_500), "r3gan": (16_000, 800)}  # images, and those between two evaluations
+# A preset's first known-good point, with what is set beside it.
+PRESETS: dict[str, list[str]] = {
+    "progressive": [],
+    "stylegan2": ["budget.images=36000", "evaluation.every=4000", "evaluation.samples=1000", "ema.half_life=1000"],
+}
+NAMES = (*FAMILIES, *PRESETS)
 
 
 def tree_of(family: str) -> dict[str, Any]:
-    if family == "progressive":  # its preset's published point
-        space = load("progressive")
+    if family in PRESETS:
+        space = load(family, PRESETS[family])
         return space.space.fixed(space.known_good[0])[1]
     said = dict(FAMILIES[family])
     both = {"network": family} | said.pop("sides")
     sides = {side: both | said.pop(side, {}) for side in ("generator", "discriminator")}
-    return PLAIN | sides | said
+    tree = PLAIN | sides | said
+    if family in BUDGETS:
+        images, every = BUDGETS[family]
+        tree |= {"budget": {"images": images}, "evaluation": PLAIN["evaluation"] | {"every": every}}
+    return tree
 
 
 def trained(family: str, folder: Path, root: str, seed: int) -> None:
@@ -110,7 +122,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data-root", required=True)
-    parser.add_argument("--only", nargs="+", choices=[*FAMILIES, "progressive"], default=[*FAMILIES, "progressive"])
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

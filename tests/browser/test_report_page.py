@@ -2,22 +2,17 @@
 
 GANSWEEP_SCREENSHOTS names a folder that gets the pictures."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from pipeline.report.page.page import write
-from tests.browser.chrome import installed
+from tests.browser import chromium
 from tests.report.synthetic import Made
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(installed() is None, reason="no Chromium is installed (Debian: apt-get install chromium)"),
-]
-PATIENCE = 120_000  # ms: charts are drawn in software
+pytestmark = [pytest.mark.slow, chromium.needed]
 
 
 @pytest.fixture(scope="module")
@@ -37,28 +32,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(request: pytest.FixtureRequest, report: Path) -> Iterator[tuple[Page, list[str]]]:
     """The page, every chart drawn, and what it asked for or complained of."""
     width, scheme = request.param
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=installed(), args=["--no-sandbox", "--enable-unsafe-swiftshader"]
-        )
-        page = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme).new_page()
-        page.set_default_timeout(PATIENCE)
-        wrong: list[str] = []
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: None if asked.url.startswith(("file:", "data:", "blob:")) else wrong.append(asked.url),
-        )
+    with chromium.opened(width, color_scheme=scheme) as page:
+        wrong = chromium.complaints(page, "file:", "data:", "blob:")
         page.goto(report.as_uri())
         for plot in page.locator(".plot").all():
             plot.scroll_into_view_if_needed()
         page.wait_for_function("document.querySelectorAll('.plot:not([data-drawn])').length === 0")
         page.evaluate("scrollTo(0, 0)")
-        if folder := os.environ.get("GANSWEEP_SCREENSHOTS"):
-            page.screenshot(path=Path(folder, f"report-{width}-{scheme}.png"), full_page=True)
+        chromium.screenshot(page, f"report-{width}-{scheme}", whole=True)
         yield page, wrong
-        browser.close()
 
 
 def column(page: Page, at: int) -> list[str]:

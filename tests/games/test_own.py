@@ -1,4 +1,4 @@
-"""A game of the user's own: the README's example, and what gansweep conform says of ones that are wrong."""
+"""A game of the user's own: the example of docs/own-parts.md, and what gansweep conform says of ones that are wrong."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ JUDGED = ', judged={"samples": (-real, -fake)})'
 
 
 def example() -> str:
-    """The README's game."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """The game of docs/own-parts.md."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "own-parts.md").read_text(), re.DOTALL)
     (found,) = (block for block in blocks if "class MyGame" in block)
     return str(found)
 
@@ -37,7 +37,7 @@ def wrong(folder: Path, text: str) -> dict[str, str]:
     return {found.name: found.wrong for found in conform(spec_of(folder, text)) if found.wrong is not None}
 
 
-def test_the_readmes_example_is_short_and_conforms(tmp_path: Path) -> None:
+def test_the_example_of_the_docs_is_short_and_conforms(tmp_path: Path) -> None:
     assert len(example().splitlines()) <= 40
     found = list(conform(spec_of(tmp_path, example())))
     assert [check.wrong for check in found] == [None] * 7

@@ -16,12 +16,14 @@ from pipeline.errors import InputError
 from pipeline.metrics.evaluator import Asked, Evaluator
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, OwnMetricSpec, TrialSpec, resolve
+from pipeline.space.check import to_build
 from pipeline.space.load import load, load_trial
 from pipeline.training.loop import Task, training
 from pipeline.training.state import initial
 from pipeline.training.store import Store
 from tests.conformance.test_training import OWN, data
 from tests.games.test_adversarial import POINTS, make, some, turn
+from tests.test_docs import ROOT, blocks
 from tests.training import toy
 
 GOOD = [
@@ -48,6 +50,33 @@ def spec_of(kind: str, name: str, **changes: Any) -> TrialSpec:
 def test_the_examples_conform(kind: str, name: str) -> None:
     found = list(conform(spec_of(kind, f"{OWN}:{name}")))
     assert [check.wrong for check in found] == [None] * (8 if kind == "metric" else 7)
+
+
+DOCUMENTED = {
+    "generator": "Generator",
+    "discriminator": "Discriminator",
+    "objective": "quadratic",
+    "regulariser": "drift",
+    "metric": "spread",
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENTED)
+def test_the_parts_of_the_docs_conform(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "parts.py").write_text(blocks(ROOT / "docs" / "own-parts.md", "python")[1])
+    found = list(conform(spec_of(kind, f"{tmp_path}/parts.py:{DOCUMENTED[kind]}")))
+    assert [check.wrong for check in found] == [None] * (8 if kind == "metric" else 7)
+
+
+def test_the_data_and_features_of_the_docs_are_taken(tmp_path: Path) -> None:
+    """The space that names them, and a table in place of its digits."""
+    (tmp_path / "parts.py").write_text(blocks(ROOT / "docs" / "own-parts.md", "python")[1])
+    (tmp_path / "x.yaml").write_text(
+        blocks(ROOT / "docs" / "own-parts.md", "yaml")[0].replace('"parts.py', f'"{tmp_path}/parts.py')
+    )
+    preflight(to_build(load(str(tmp_path / "x.yaml")).space), tmp_path, None)
+    table = resolve(parse(TrialSpec, TOY | {"data": {"name": f"{tmp_path}/parts.py:table"}}, "x"), cuda=False)
+    preflight([table], tmp_path, None)
 
 
 def test_terms_of_ones_own_are_the_formulas_times_their_weight() -> None:

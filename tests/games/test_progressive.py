@@ -21,7 +21,8 @@ from pipeline.games.networks import build_discriminator, build_generator
 from pipeline.games.networks.equalised import GAIN, EqualisedConv2d, EqualisedLinear
 from pipeline.games.networks.progressive import PixelNorm
 from pipeline.schema.base import parse
-from pipeline.schema.growing import GROWN, GrowthSpec
+from pipeline.schema.growing import GrowthSpec
+from pipeline.schema.layers import DOUBLED
 from pipeline.schema.networks import FAMILIES
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.making import sampled
@@ -234,7 +235,7 @@ def test_pixel_norm_gives_each_pixel_a_mean_square_of_one() -> None:
     torch.testing.assert_close(out.square().mean(1), torch.ones(2, 3, 3))
 
 
-@pytest.mark.parametrize("resolution", GROWN)
+@pytest.mark.parametrize("resolution", DOUBLED)
 def test_every_resolution_is_built_and_has_a_gradient_in_every_weight(resolution: int) -> None:
     """Over all levels; what a level does not use has none in it."""
     generator, discriminator = made(resolution, width=2)
@@ -360,7 +361,7 @@ def test_a_network_of_ones_own_grows(tmp_path: Path) -> None:
     [
         (
             {"data": {"name": "fashion_mnist", "resolution": 28}},
-            "data.resolution: found 28; progressive grows from 4 x 4 pixels, valid: 8, 16, 32, 64, 128, 256",
+            "data.resolution: found 28; progressive doubles 4 x 4 pixels, valid: 8, 16, 32, 64, 128, 256",
         ),
         (
             {"game": {"growth": {"fade": 1.5}}},

@@ -50,17 +50,17 @@ def _look(where: str, network: nn.Module, side: str, arguments: tuple[Any, ...])
     try:
         if side == "generator":
             latent_size, classes, shape = arguments
-            found, valid = network(torch.randn(LOOK, latent_size + classes), *told), [(LOOK, *shape)]
+            output, valid = network(torch.randn(LOOK, latent_size + classes), *told), [(LOOK, *shape)]
         else:
             shape, kind, classes = arguments
             condition = torch.eye(classes)[torch.arange(LOOK) % classes] if classes else None
-            found = network(torch.randn(LOOK, *shape), condition, torch.Generator().manual_seed(0), *told)
+            output = network(torch.randn(LOOK, *shape), condition, torch.Generator().manual_seed(0), *told)
             valid = [(LOOK,), (LOOK, classes)] if kind == "auxiliary_classifier" else [(LOOK,)]
     except Exception as error:
         raise InputError(f"{where}: forward() failed: {one_line(error, -1)}") from error
     finally:
         network.train(trained)
-    several = list(found) if isinstance(found, tuple) else [found]
+    several = list(output) if isinstance(output, tuple) else [output]
     if [tuple(part.shape) if isinstance(part, Tensor) else None for part in several] != valid:
         shown = ", ".join(shape_of(part) for part in several)
         raise InputError(

@@ -28,7 +28,14 @@ COLOURS = {
     "best": "#0072b2",
     "default": "#e69f00",
     "faint": "#9aa3af",
+    "sweep 1": "#0072b2",
+    "sweep 2": "#d55e00",
+    "sweep 3": "#009e73",
+    "sweep 4": "#cc79a7",
+    "sweep 5": "#e69f00",
+    "sweep 6": "#56b4e9",
 }
+SWEEPS = tuple(role for role in COLOURS if role.startswith("sweep "))
 Mark = Literal["circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star"]
 _MARKS: tuple[Mark, ...] = ("x", "square", "diamond", "cross", "triangle-up", "triangle-down", "star")
 MARKS: dict[str, Mark] = {
@@ -60,7 +67,7 @@ class Axis:
 class Series:
     """Points with one name and one colour (`role`, a key of COLOURS). line: joined in their order, broken where a y is
     NaN. steps: the same, level up to the next one. dots: each by itself, with an interval from low to high where there
-    are. bars: lying, from 0 to x at each y. columns: standing, on those of the series before.
+    are. bars: lying, each behind those of the series before. columns: standing, on those of the series before.
     text: what is said of each point. strong: drawn wider, before the others."""
 
     name: str
@@ -112,5 +119,5 @@ class Parallel:
 
 def wide(values: Sequence[float]) -> bool:
     """Whether values are to be seen on a logarithmic axis: all positive, the largest over 10 times the least."""
-    found = [value for value in values if math.isfinite(value)]
-    return bool(found) and min(found) > 0 and max(found) > WIDE * min(found)
+    finite = [value for value in values if math.isfinite(value)]
+    return bool(finite) and min(finite) > 0 and max(finite) > WIDE * min(finite)

@@ -1,9 +1,10 @@
-"""The finalists of a pick: a dot a fresh seed, and the interval of their mean."""
+"""The finalists: by a pick a dot a fresh seed and the interval of their mean, by eye how often each is preferred."""
 
 from __future__ import annotations
 
 import math
 
+from pipeline.judging.judgement import Judgement
 from pipeline.picking.standing import confirmed_score
 from pipeline.picking.verdict import Verdict
 from pipeline.record.state import SweepState
@@ -12,11 +13,11 @@ from pipeline.report.charts.runs import objective
 from pipeline.report.numbers import number
 
 
-def finalists_chart(state: SweepState, found: Verdict) -> Chart:
+def finalists_chart(state: SweepState, verdict: Verdict) -> Chart:
     """Best above. A failed seed has no score; how many there were is in the name."""
-    rows = list(reversed(found.rows))
+    rows = list(reversed(verdict.rows))
     names = tuple(
-        f"trial {row.trial}{' (default)' if row.trial == found.default else ''}, {row.healthy} of {row.seeds} healthy"
+        f"trial {row.trial}{' (default)' if row.trial == verdict.default else ''}, {row.healthy} of {row.seeds} healthy"
         for row in rows
     )
     dots, at, said = list[float](), list[float](), list[str]()
@@ -51,4 +52,31 @@ def finalists_chart(state: SweepState, found: Verdict) -> Chart:
         Axis(objective(state), log=wide([end for end in ends if math.isfinite(end)])),
         Axis("", categories=names),
         (seeds, means),
+    )
+
+
+def judged_chart(judgement: Judgement) -> Chart:
+    """How often eyes prefer each trial to the others; the most liked above."""
+    rows = list(reversed(judgement.rows))
+    return Chart(
+        "judged",
+        "Judged by eye, blind",
+        "How often a trial is preferred to each other one, with its 95% interval (Bradley and Terry 1952); 50% is as "
+        "often as not.",
+        Axis("preferred, %"),
+        Axis("", categories=tuple(f"trial {row.player}: {row.won} won, {row.lost} lost" for row in rows)),
+        (
+            Series(
+                "preferred, 95%",
+                "best",
+                tuple(100 * row.share for row in rows),
+                tuple(float(place) for place in range(len(rows))),
+                "dots",
+                tuple(f"trial {row.player}: {row.share:.0%}" for row in rows),
+                low=tuple(100 * row.interval[0] for row in rows),
+                high=tuple(100 * row.interval[1] for row in rows),
+                mark="diamond",
+                strong=True,
+            ),
+        ),
     )

@@ -14,6 +14,7 @@ SCALE = [[0.0, "#8a8f98"], [0.2, "#8a8f98"], [0.2001, "#b9d7ee"], [0.6, "#4a9bd4
 DIGITS = 5  # of what is drawn: the page stays small
 SMALL = 8  # counts up to it have a line each
 _BAR, _ROW = 26, 44  # pixels of a lying bar, of a finalist
+_BELOW, _AROUND = 70, 62  # pixels from the axis to the legend, and of a chart that are not its axes'
 
 
 def figure(chart: Chart | Parallel) -> go.Figure:
@@ -22,14 +23,15 @@ def figure(chart: Chart | Parallel) -> go.Figure:
         return _parallel(chart)
     drawn = go.Figure([_trace(chart, series) for series in chart.series])
     lying = bool(chart.y.categories)
-    rows = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
+    tall = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
+    height = 110 + tall * max(len(chart.y.categories), 2) if lying else 380
     drawn.update_layout(
         barmode="stack",
         xaxis=_axis(chart.x, [series.x for series in chart.series]),
         yaxis=_axis(chart.y, [series.y for series in chart.series], any(s.kind == "columns" for s in chart.series)),
-        height=110 + rows * max(len(chart.y.categories), 2) if lying else 380,
+        height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": -0.22, "x": 0, "yanchor": "top"},
+        legend={"orientation": "h", "y": -_BELOW / (height - _AROUND), "x": 0, "yanchor": "top"},
         showlegend=len(chart.series) > 1,
         hovermode="closest",
         template="none",
@@ -49,16 +51,16 @@ def log_ticks(values: list[float]) -> list[float]:
 
 
 def _axis(axis: Axis, values: Sequence[tuple[float, ...]], whole: bool = False) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
+    layout: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
     if axis.log:
         ticks = log_ticks([value for each in values for value in each if math.isfinite(value) and value > 0])
-        found |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+        layout |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     if whole:
-        found |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
+        layout |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
     if axis.categories:
-        found |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
-        found["range"] = [-0.6, len(axis.categories) - 0.4]
-    return found
+        layout |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
+        layout["range"] = [-0.6, len(axis.categories) - 0.4]
+    return layout
 
 
 def _trace(chart: Chart, series: Series) -> Any:
@@ -92,11 +94,11 @@ def _interval(series: Series) -> dict[str, Any] | None:
 
 
 def _rounded(values: tuple[float, ...]) -> list[float | int | None]:
-    found: list[float | int | None] = []
+    rounded: list[float | int | None] = []
     for value in values:
         short = float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-        found.append(int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else short)
-    return found
+        rounded.append(int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else short)
+    return rounded
 
 
 def _parallel(chart: Parallel) -> go.Figure:

@@ -89,7 +89,8 @@ def _draw(axes: Any, series: Series, below: dict[float, float]) -> None:
     colour, x, y = COLOURS[series.role], list(series.x), list(series.y)
     match series.kind:
         case "bars":
-            axes.barh(y, x, color=colour, height=0.7, label=series.name)
+            axes.barh(y, x, left=[below.get(at, 0.0) for at in y], color=colour, height=0.7, label=series.name)
+            below.update({at: below.get(at, 0.0) + more for at, more in zip(y, x, strict=True)})
         case "columns":
             width = x[1] - x[0] if len(x) > 1 else 1.0
             bottom = [below.get(at, 0.0) for at in x]

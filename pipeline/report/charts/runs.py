@@ -116,24 +116,24 @@ def expected_best(values: Sequence[float], minimise: bool) -> list[float]:
     ordered = np.sort(np.asarray(values, dtype=float))
     ordered = ordered if minimise else ordered[::-1]
     count = len(ordered)
-    found = []
+    expected = []
     for drawn in range(1, count + 1):
         # the best of a draw is at place i if i is drawn and the others are from behind it
         chances = np.zeros(count)
         chances[0] = drawn / count
         for place in range(1, count - drawn + 1):
             chances[place] = chances[place - 1] * (count - place - drawn + 1) / (count - place)
-        found.append(float(chances @ ordered))
-    return found
+        expected.append(float(chances @ ordered))
+    return expected
 
 
 def budget_curve(state: SweepState) -> Chart:
     """The expected best of so many trials, and the best so far in the order in which they were proposed."""
-    found = {trial.number: trial.tail(state.metric) for trial in state.trials.values() if trial.end_reason is not None}
-    healthy = {n: v for n, v in found.items() if v is not None and math.isfinite(v) and state.trials[n].healthy}
+    tails = {trial.number: trial.tail(state.metric) for trial in state.trials.values() if trial.end_reason is not None}
+    healthy = {n: v for n, v in tails.items() if v is not None and math.isfinite(v) and state.trials[n].healthy}
     minimise = state.known.minimise
     worst = (max if minimise else min)(healthy.values(), default=math.nan)
-    values = [healthy.get(number, worst) for number in sorted(found)]
+    values = [healthy.get(number, worst) for number in sorted(tails)]
     counts = tuple(float(at) for at in range(1, len(values) + 1))
     series = []
     if healthy:

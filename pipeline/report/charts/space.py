@@ -22,15 +22,15 @@ BAND = 0.12  # of an axis, below it: where trials are that have no such paramete
 
 def slices(state: SweepState, space: Space) -> list[Chart]:
     """A chart a parameter that 3 trials have or more: the objective's tail over it, with a mark for how each ended."""
-    found = []
+    charts = []
     used = _named(space)
     for parameter in space.parameters():
         trials = [trial for trial in state.trials.values() if parameter.name in trial.point]
         scored = [(trial, tail) for trial in trials if (tail := trial.tail(state.metric)) is not None]
         scored = [(trial, tail) for trial, tail in scored if math.isfinite(tail)]
         if len(scored) >= LEAST:
-            found.append(_slice(state, parameter, used[parameter.name], scored))
-    return found
+            charts.append(_slice(state, parameter, used[parameter.name], scored))
+    return charts
 
 
 def _slice(state: SweepState, parameter: Parameter, title: str, scored: list[tuple[Trial, float]]) -> Chart:

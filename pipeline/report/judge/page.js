@@ -105,8 +105,8 @@
       one(".share .sub").textContent = `95%: ${percent(row.low)} to ${percent(row.high)}; the most liked with probability ${row.first.toFixed(2)}`;
       at("rows").append(line);
     }
-    for (const text of found.lines.slice(1)) at("lines").append(Object.assign(document.createElement("li"), { textContent: text[0].toUpperCase() + text.slice(1) }));
-    arena.hidden = true; at("ranking").hidden = false; at("progress").hidden = true;
+    for (const text of found.lines.slice(1)) at("lines").append(Object.assign(document.createElement("li"), { textContent: text }));
+    arena.hidden = true; at("ranking").hidden = false; at("progress").hidden = at("count").hidden = true;
     document.title = `${document.title.split(":")[0]}: eyes prefer trial ${best.trial}`;
     scrollTo(0, 0); at("ranking").focus();
   };

@@ -75,8 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/":
             nonce = secrets.token_urlsafe(12)
             self._send(HTTPStatus.OK, page(self.server, nonce).encode(), "text/html; charset=utf-8", nonce)
-        elif path.startswith("/picture/") and (found := self.server.session.picture(path.removeprefix("/picture/"))):
-            self._picture(found)
+        elif path.startswith("/picture/") and (path_of := self.server.session.picture(path.removeprefix("/picture/"))):
+            self._picture(path_of)
         else:
             self._say(HTTPStatus.NOT_FOUND, "there is nothing here")
 
@@ -88,15 +88,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             match path:
                 case "/next":
-                    found = session.ask()
+                    reply = session.ask()
                 case "/vote":
                     id, choice, seconds = body.get("id"), body.get("choice"), body.get("seconds")
                     took = seconds if isinstance(seconds, int | float) and 0 <= seconds < 1e6 else 0.0
-                    found = session.answer(str(id), str(choice), float(took))
+                    reply = session.answer(str(id), str(choice), float(took))
                 case "/undo":
-                    found = session.undo()
+                    reply = session.undo()
                 case "/finish":
-                    found = session.finish()
+                    reply = session.finish()
                 case _:
                     self._say(HTTPStatus.NOT_FOUND, "there is nothing here")
                     return
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError as error:
             self._say(HTTPStatus.INSUFFICIENT_STORAGE, f"it is not kept: {error.strerror or error}")
             return
-        self._send(HTTPStatus.OK, json.dumps(found).encode(), "application/json")
+        self._send(HTTPStatus.OK, json.dumps(reply).encode(), "application/json")
         if path == "/finish":
             self.server.over.set()
 
@@ -119,13 +119,13 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         text = self.rfile.read(int(length))
         try:
-            found = json.loads(text or b"{}")
+            tree = json.loads(text or b"{}")
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            tree = None
+        if not isinstance(tree, dict):
             self._say(HTTPStatus.BAD_REQUEST, "this is no JSON object")
             return None
-        return found
+        return tree
 
     def _local(self) -> bool:
         """Whether it was asked for by a name of this machine: a page elsewhere whose name was bent to this address has

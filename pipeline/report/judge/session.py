@@ -18,7 +18,7 @@ from pipeline.judging.contestants import Contestant, Picture, next_pair, wanted
 from pipeline.judging.judgement import judgement
 from pipeline.judging.votes import Choice, Entry, add, votes
 from pipeline.record.state import SweepState
-from pipeline.report.judge.words import said
+from pipeline.report.judged import said
 from pipeline.report.numbers import number
 from pipeline.report.page import pictures
 
@@ -37,7 +37,7 @@ class Question:
 
 
 class Session:
-    """Answers the page. Several pages or servers at once are as good as one: the votes are read anew for each question."""
+    """Answers the page. Several pages or servers at once are as good as one: votes are read anew for each question."""
 
     def __init__(self, state: SweepState, folder: Path, among: Sequence[Contestant]) -> None:
         self.state, self.folder, self.among = state, folder, among
@@ -81,8 +81,8 @@ class Session:
     def finish(self) -> dict[str, Any]:
         """The ranking, with a picture of each trial. Raises InputError before the first vote."""
         with self._lock:
-            found = judgement(self.folder)
-            if found is None:
+            ranked = judgement(self.folder)
+            if ranked is None:
                 raise InputError("there is no vote yet")
             self._add("seen")
             shown = {each.trial: each.pictures[-1].path for each in self.among}
@@ -98,9 +98,9 @@ class Session:
                     "default": row.default,
                     "picture": pictures.picture(shown[row.trial]) if row.trial in shown else None,
                 }
-                for row in said(self.state, found).rows
+                for row in said(self.state, ranked).rows
             ]
-            return {"rows": rows, "lines": said(self.state, found).lines}
+            return {"rows": rows, "lines": said(self.state, ranked).lines}
 
     def picture(self, key: str) -> Path | None:
         """The picture of that key."""

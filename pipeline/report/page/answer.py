@@ -53,9 +53,9 @@ def answer(state: SweepState, folder: Path) -> Answer:
     now = sweep_state(state, folder)
     if not any(run.measurements for run in state.runs):
         return _nothing(state, now)
-    found = standing(state)
-    if found is not None:
-        return _picked(state, now, found)
+    verdict = standing(state)
+    if verdict is not None:
+        return _picked(state, now, verdict)
     return _searched(state, now)
 
 
@@ -73,21 +73,21 @@ def _nothing(state: SweepState, now: str) -> Answer:
     )
 
 
-def _picked(state: SweepState, now: str, found: Verdict) -> Answer:
-    best = found.best
+def _picked(state: SweepState, now: str, verdict: Verdict) -> Answer:
+    best = verdict.best
     around = plateau(state)
     sure = f"{best.healthy} of {best.seeds} fresh seeds healthy"
     against = best.versus_default
     facts = [
         Fact(
-            f"{found.metric}, test part",
+            f"{verdict.metric}, test part",
             number(best.score),
             f"95%: {span(best.interval)}{floors(state, best.score)}",
         ),
         Fact("healthy seeds", f"{best.healthy} of {best.seeds}", "95% of the share: " + _percent(best.share_interval)),
         Fact("the best one with", f"{best.probability_best:.0%}", f"expected regret {number(best.regret)}"),
     ]
-    if best.trial == found.default:
+    if best.trial == verdict.default:
         facts.append(Fact("against the default", "it is the default", "no finalist was shown to be better"))
     elif against is not None:
         word = "better" if against.better >= 0 else "worse"
@@ -98,16 +98,16 @@ def _picked(state: SweepState, now: str, found: Verdict) -> Answer:
             )
         )
     facts.append(_cost(state))
-    headline = f"Use trial {best.trial}" if found.complete else f"Trial {best.trial} leads a race that is not over"
+    headline = f"Use trial {best.trial}" if verdict.complete else f"Trial {best.trial} leads a race that is not over"
     return Answer(
         state=now,
-        tone="good" if found.complete and best.healthy == best.seeds else "open",
-        headline=headline + (", the published default" if best.trial == found.default else ""),
+        tone="good" if verdict.complete and best.healthy == best.seeds else "open",
+        headline=headline + (", the published default" if best.trial == verdict.default else ""),
         under=f"Confirmed on seeds that the search never used: {sure}. {STATES.get(now, '')}".strip(),
         trial=best.trial,
         facts=tuple(facts),
-        lines=(*conclusions(found, state), *(robustness(around) if around else ())),
-        commands=_next(state, now, picked=True, complete=found.complete),
+        lines=(*conclusions(verdict, state), *(robustness(around) if around else ())),
+        commands=_next(state, now, picked=True, complete=verdict.complete),
     )
 
 
@@ -127,8 +127,8 @@ def _searched(state: SweepState, now: str) -> Answer:
             lines=tuple(summary(state)),
             commands=_next(state, now, picked=False, complete=False, healthy=bool(healthy)),
         )
-    tail, found = best.tail(state.metric), best.summary(state.metric)
-    error = found.errors.get(state.metric)
+    tail, of_best = best.tail(state.metric), best.summary(state.metric)
+    error = of_best.errors.get(state.metric)
     about = f"± {number(2 * error)} over redraws of the samples" if error is not None else "the median of 3 evaluations"
     seeds = len(best.counted)
     facts = [Fact(f"{state.metric}, tail", number(tail), about + floors(state, tail))]
@@ -137,7 +137,7 @@ def _searched(state: SweepState, now: str) -> Answer:
     if best is state.default:
         facts.append(Fact("against the default", "it is the default", "no trial beat it"))
     elif default is not None and tail is not None and state.default is not None:
-        apart = error_of_difference(found, state.default.summary(state.metric), state.metric)
+        apart = error_of_difference(of_best, state.default.summary(state.metric), state.metric)
         within = WITHIN if within_errors(tail - default, apart) else f"the default has {number(default)}"
         facts.append(Fact("against the default", signed(tail - default), within))
     facts.append(_cost(state))
@@ -167,12 +167,12 @@ def _percent(interval: tuple[float, float]) -> str:
 def _next(
     state: SweepState, now: str, picked: bool, complete: bool, healthy: bool = True
 ) -> tuple[tuple[str, str], ...]:
-    found = []
+    commands = []
     if now in ("interrupted", "failed"):
-        found.append((state.command("resume"), "go on with the search"))
+        commands.append((state.command("resume"), "go on with the search"))
     if not complete and healthy and now != "running":
-        found.append((state.command("pick"), "go on with the race" if picked else "confirm the best on fresh seeds"))
+        commands.append((state.command("pick"), "go on with the race" if picked else "confirm the best on fresh seeds"))
     if complete and state.folder is not None:
-        found.append((f"gansweep train {state.folder / 'best.yaml'}", "train it; the evidence is in its comments"))
-    found.append((state.command("ui"), "every curve and checkpoint, in MLflow"))
-    return tuple(found)
+        commands.append((f"gansweep train {state.folder / 'best.yaml'}", "train it; the evidence is in its comments"))
+    commands.append((state.command("ui"), "every curve and checkpoint, in MLflow"))
+    return tuple(commands)

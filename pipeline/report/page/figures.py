@@ -7,31 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.judging.judgement import Judgement, judgement
 from pipeline.picking.verdict import standing
 from pipeline.record.state import SweepState
 from pipeline.report.charts.chart import Chart, Parallel
-from pipeline.report.charts.finalists import finalists_chart
+from pipeline.report.charts.finalists import finalists_chart, judged_chart
 from pipeline.report.charts.runs import budget_curve, ends_over_budget, learning_curves
 from pipeline.report.charts.space import importance_chart, parallel, slices
 from pipeline.space.load import from_tree
 from pipeline.space.tree import Space
 
 
-def charts(state: SweepState) -> list[Chart | Parallel]:
-    """Those that have something to show; none where no trial has a score."""
+def charts(state: SweepState, folder: Path | None = None) -> list[Chart | Parallel]:
+    """Those that have something to show; none where no trial has a score. folder: of the sweep, where the state does
+    not know it."""
     if not state.ranking():
         return []
-    space = from_tree(state.space, state.source).space
-    found = list(_charts(state, space))
-    return [chart for chart in found if isinstance(chart, Parallel) or any(series.x for series in chart.series)]
+    space, where = from_tree(state.space, state.source).space, folder or state.folder
+    drawn = list(_charts(state, space, judgement(where) if where else None))
+    return [chart for chart in drawn if isinstance(chart, Parallel) or any(series.x for series in chart.series)]
 
 
-def _charts(state: SweepState, space: Space) -> Iterator[Chart | Parallel]:
+def _charts(state: SweepState, space: Space, judged: Judgement | None) -> Iterator[Chart | Parallel]:
     from pipeline.search.importance import EVALUATOR, importances  # optuna takes a second
 
     picked = standing(state)
     if picked is not None:
         yield finalists_chart(state, picked)
+    if judged is not None:
+        yield judged_chart(judged)
     yield ends_over_budget(state)
     yield learning_curves(state, picked.best.trial if picked else None)
     all_at_once = parallel(state, space)

@@ -110,14 +110,14 @@ def leaderboard(state: SweepState, best: int | None) -> Leaderboard:
 
 
 def _scale(state: SweepState) -> Scale:
-    found = [
+    tails = [
         tail
         for trial in state.trials.values()
         if trial.healthy
         for run in (*trial.runs.values(), *trial.confirmations.values())
         if run.healthy and (tail := run.tail(state.metric)) is not None and math.isfinite(tail)
     ]
-    return Scale(min(found, default=0.0), max(found, default=1.0), wide(found))
+    return Scale(min(tails, default=0.0), max(tails, default=1.0), wide(tails))
 
 
 def _strip(state: SweepState, trial: Trial, scale: Scale) -> Strip:
@@ -147,8 +147,8 @@ def _strip(state: SweepState, trial: Trial, scale: Scale) -> Strip:
 
 
 def _tails(runs: Any, metric: str) -> Sequence[float]:
-    found = [run.tail(metric) for run in runs]
-    return [tail for tail in found if tail is not None and math.isfinite(tail)]
+    tails = [run.tail(metric) for run in runs]
+    return [tail for tail in tails if tail is not None and math.isfinite(tail)]
 
 
 def _why(trial: Trial) -> str:

@@ -6,10 +6,10 @@
 
   // Light or dark: as the system has it, until the button is pressed.
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  let chosen = null;
+  let chosen = null, printing = false;
   const drawn = new Set();
   const applyTheme = () => {
-    root.dataset.theme = chosen ?? (dark.matches ? "dark" : "light");
+    root.dataset.theme = printing ? "light" : chosen ?? (dark.matches ? "dark" : "light");
     for (const plot of drawn) Plotly.relayout(plot, themed(plot.layout));
     for (const plot of drawn) if (plot.data[0].type === "parcoords") Plotly.restyle(plot, fonts());
   };
@@ -28,25 +28,37 @@
     return found;
   };
 
-  // A chart is drawn when it comes into sight: the page opens at once, however many there are.
-  const draw = async (plot) => {
+  // A chart is drawn when it comes into sight: the page opens at once, however many there are. All of it is there when
+  // the call returns, for a printer does not wait.
+  const put = (tree, path, value) => {
+    const keys = path.split("."), last = keys.pop();
+    for (const key of keys) tree = tree[key] ??= {};
+    tree[last] = value;
+  };
+  const draw = (plot) => {
+    plot.dataset.asked = "";
     const { data: traces, layout, trials } = structuredClone(data[plot.dataset.chart]);
     layout.height = plot.closest(".slices") ? 260 : layout.height;
     if (plot.closest(".slices")) { layout.showlegend = false; layout.xaxis.title.text = ""; }
     if (trials && plot.clientWidth < traces[0].dimensions.length * 78) plot.style.width = `${traces[0].dimensions.length * 78}px`;
-    await Plotly.newPlot(plot, traces, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], scrollZoom: false });
+    for (const [path, value] of Object.entries(themed(layout))) put(layout, path, value);
+    if (trials) for (const [path, value] of Object.entries(fonts())) put(traces[0], path, value);
     drawn.add(plot);
-    await Plotly.relayout(plot, themed(plot.layout));
-    if (trials) {
-      await Plotly.restyle(plot, fonts());
-      plot.on("plotly_restyle", () => brush(plot, trials));
-    }
-    plot.dataset.drawn = "";
+    const ready = Plotly.newPlot(plot, traces, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], scrollZoom: false });
+    plot.style.minHeight = "0"; // what was kept free until it was drawn
+    if (trials) plot.on("plotly_restyle", () => brush(plot, trials));
+    return ready.then(() => { plot.dataset.drawn = ""; });
   };
   const sight = new IntersectionObserver((seen) => {
     for (const each of seen) if (each.isIntersecting) { sight.unobserve(each.target); draw(each.target); }
   }, { rootMargin: "600px" });
+  // A printer sees the whole page: every chart is drawn for it, and on white.
+  addEventListener("beforeprint", () => {
+    printing = true; applyTheme();
+    for (const plot of all(".plot:not([data-asked])")) { sight.unobserve(plot); draw(plot); }
+  });
+  addEventListener("afterprint", () => { printing = false; applyTheme(); });
   all(".plot").forEach((plot) => {
     if (data[plot.dataset.chart].trials) {
       const scroll = document.createElement("div");

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.judging.judgement import judgement
 from pipeline.picking.verdict import standing
 from pipeline.record.events import SweepBegan, every
 from pipeline.record.home import EVENTS
@@ -19,6 +20,7 @@ from pipeline.record.state import SweepState
 from pipeline.report.audit import left
 from pipeline.report.charts.chart import COLOURS, GLYPHS, MARKS, Chart, Parallel
 from pipeline.report.insight import insight
+from pipeline.report.judged import said as judged_words
 from pipeline.report.markdown import evidence_line
 from pipeline.report.numbers import clock, number
 from pipeline.report.page import pictures
@@ -38,7 +40,11 @@ EXAMPLES = 5  # runs with their evidence, of each reason
 
 def write(state: SweepState, folder: Path, path: Path) -> None:
     """Writes the page of the sweep in `folder`. Raises InputError where `path` cannot be written."""
-    text = html(state, folder)
+    save(html(state, folder), path)
+
+
+def save(text: str, path: Path) -> None:
+    """Writes a page, whole or not at all. Raises InputError where `path` cannot be written."""
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
@@ -50,6 +56,12 @@ def write(state: SweepState, folder: Path, path: Path) -> None:
 def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | None = None) -> str:
     """The page as text. Some 5 MB of it are the library that draws its charts (plotly). drawn: the charts, where they
     are made already."""
+    drawn = charts(state, folder) if drawn is None else drawn
+    return rendered("page.html", drawn, _content(state, folder, drawn))
+
+
+def rendered(template: str, drawn: Sequence[Chart | Parallel], content: dict[str, Any]) -> str:
+    """A page of this folder, with its style, its script, its charts and the library that draws them."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -58,14 +70,15 @@ def html(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel] | No
     environment = Environment(
         loader=PackageLoader("pipeline.report.page", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    drawn = charts(state) if drawn is None else drawn
-    return environment.get_template("page.html").render(
-        **_content(state, folder, drawn),
+    text = environment.get_template(template).render(
+        **content,
+        charts={chart.name: chart for chart in drawn},
         css=Markup((own / "page.css").read_text(encoding="utf-8")),
         js=Markup((own / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(_within_script(get_plotlyjs())) if drawn else "",
         data=Markup(_within_script(json.dumps(_data(drawn), separators=(",", ":")))),
     )
+    return text.lstrip()
 
 
 def _within_script(text: str) -> str:
@@ -76,12 +89,12 @@ def _within_script(text: str) -> str:
 def _data(drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
     from pipeline.report.charts.interactive import figure
 
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for chart in drawn:
-        found[chart.name] = figure(chart).to_plotly_json()
+        data[chart.name] = figure(chart).to_plotly_json()
         if isinstance(chart, Parallel):
-            found[chart.name]["trials"] = chart.trials
-    return found
+            data[chart.name]["trials"] = chart.trials
+    return data
 
 
 @dataclass(frozen=True)
@@ -95,23 +108,24 @@ class Ended:
 
 
 def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
-    found, said = standing(state), answer(state, folder)
+    verdict, said = standing(state), answer(state, folder)
     space = from_tree(state.space, state.source).space
     regions = failure_regions(state, space)
     names = {chart.name: chart for chart in drawn}
-    pictured = [row.trial for row in found.rows] if found else [t.number for t in state.ranking()[:PICTURED]]
-    if not found and state.default is not None and state.default.number not in pictured and pictured:
+    pictured = [row.trial for row in verdict.rows] if verdict else [t.number for t in state.ranking()[:PICTURED]]
+    if not verdict and state.default is not None and state.default.number not in pictured and pictured:
         pictured.append(state.default.number)
     shown = said.trial
+    judged, strips = judgement(folder), pictures.strips(state, folder, pictured)
     return {
         "state": state,
         "answer": said,
         "measured": state.metric + measured_in(state.features),
         "parameters": _parameters(state, shown),
-        "charts": names,
         "slices": [chart for name, chart in names.items() if name.startswith("slice-")],
-        "strips": pictures.strips(state, folder, pictured),
+        "strips": strips,
         "nearest": pictures.nearest(state, folder, shown) if shown is not None else [],
+        "judged": judged_words(state, judged).lines if judged else (),
         "board": leaderboard(state, shown),
         "ends": _ends(state),
         "saved": _saved(state),
@@ -144,14 +158,14 @@ def _parameters(state: SweepState, trial: int | None) -> list[tuple[str, str, st
 def _ends(state: SweepState) -> list[Ended]:
     ended = [run for run in state.runs if run.end_reason]
     counts = Counter(str(run.end_reason) for run in ended)
-    found = []
+    ends = []
     for reason in sorted(counts, key=END_REASONS.index):
         mine = [run for run in ended if run.end_reason == reason]
         lines = [f"trial {run.trial}: {evidence_line(reason, run.evidence)}" for run in mine if reason != "completed"]
         more = [f"and {len(lines) - EXAMPLES} more"] if len(lines) > EXAMPLES else []
         share = f"{counts[reason] / len(ended):.0%}"
-        found.append(Ended(reason, counts[reason], share, (*lines[:EXAMPLES], *more)))
-    return found
+        ends.append(Ended(reason, counts[reason], share, (*lines[:EXAMPLES], *more)))
+    return ends
 
 
 def _saved(state: SweepState) -> str:

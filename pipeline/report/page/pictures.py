@@ -49,12 +49,12 @@ def strips(state: SweepState, folder: Path, trials: Sequence[int]) -> list[Strip
     common = max(dict.fromkeys(seeds), key=seeds.count)
     chosen = {n: next((run for run in each if run.seed == common), each[0]) for n, each in runs.items() if each}
     room = BYTES // max(len(chosen), 1)
-    found = []
+    made = []
     for number, run in chosen.items():
         frames = _frames(folder, run, room)
         if frames:
-            found.append(Strip(number, run.seed, run.end_reason or "running", frames))
-    return found
+            made.append(Strip(number, run.seed, run.end_reason or "running", frames))
+    return made
 
 
 def _runs(state: SweepState, number: int) -> list[Run]:
@@ -70,22 +70,22 @@ def _frames(folder: Path, run: Run, room: int) -> tuple[Frame, ...]:
     there = [(m.images, place / m.samples) for m in run.measurements if m.samples and (place / m.samples).is_file()]
     wanted = min(FRAMES, len(there))
     places = sorted({round(at * (len(there) - 1) / max(wanted - 1, 1)) for at in range(wanted)})
-    found, size = list[Frame](), 0
+    frames, size = list[Frame](), 0
     for at in reversed(places):  # the last one is the one that matters
         frame = Frame(there[at][0], picture(there[at][1]))
         size += len(frame.data)
-        if found and size > room:
+        if frames and size > room:
             break
-        found.append(frame)
-    return tuple(reversed(found))
+        frames.append(frame)
+    return tuple(reversed(frames))
 
 
 def nearest(state: SweepState, folder: Path, trial: int) -> list[str]:
     """The winner's samples beside the training images nearest to them, as data URIs; none where there are none."""
     for run in _runs(state, trial):
-        found = sorted(run_folder(folder, run.trial, run.seed).glob("samples/nearest-*.png"))
-        if found:
-            return [picture(path) for path in found[:2]]
+        files = sorted(run_folder(folder, run.trial, run.seed).glob("samples/nearest-*.png"))
+        if files:
+            return [picture(path) for path in files[:2]]
     return []
 
 

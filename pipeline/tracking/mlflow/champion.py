@@ -32,16 +32,16 @@ def due(state: SweepState, line: Line) -> bool:
     """Whether `line` is the end of a pick that was run to its end."""
     if not any(driver.doing == "pick" and driver.state == "finished" for driver in every(DriverSaid, [line])):
         return False
-    found = standing(state)
-    return found is not None and found.complete
+    verdict = standing(state)
+    return verdict is not None and verdict.complete
 
 
 def send(runs: MlflowRuns, state: SweepState, folder: Path) -> None:
     """Brings MLflow to what the pick found; sent again, it changes nothing. A generator that cannot be exported is
     said by a tag of the pick's run; what goes wrong with MLflow is raised, to be tried again."""
-    found = standing(state)
-    chosen = exported(found, state, folder) if found else None
-    if found is None or chosen is None:
+    verdict = standing(state)
+    chosen = exported(verdict, state, folder) if verdict else None
+    if verdict is None or chosen is None:
         return
     try:
         model = packed(chosen.checkpoint, folder / MODELS / chosen.label)
@@ -50,12 +50,12 @@ def send(runs: MlflowRuns, state: SweepState, folder: Path) -> None:
         runs.client.set_tag(runs.ids[PICK], "missing.model", cut(str(error)))
         return
     name = _registered(runs)
-    text = card(found, state, chosen, name, f"models:/{name}@{ALIAS}")
+    text = card(verdict, state, chosen, name, f"models:/{name}@{ALIAS}")
     (model / CARD).write_text(text, encoding="utf-8")
-    _register(runs, name, _logged(runs, found, chosen, model, text), chosen, text)
+    _register(runs, name, _logged(runs, verdict, chosen, model, text), chosen, text)
 
 
-def _logged(runs: MlflowRuns, found: Verdict, chosen: Exported, model: Path, text: str) -> Any:
+def _logged(runs: MlflowRuns, verdict: Verdict, chosen: Exported, model: Path, text: str) -> Any:
     """The logged model of the checkpoint, with its files."""
     client = runs.client
     tags = {TAG: _identity(runs, chosen), "gansweep.id": runs.sweep}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import getpass
+import json
 import logging
 import os
 import shutil
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 POINTS, PARAMS, TAGS = 1000, 100, 100  # what MLflow takes in one call
+TABLES = "mlflow.loggedArtifacts"  # the tag by which MLflow's page knows an artifact as a table
 
 log = logging.getLogger(__name__)
 
@@ -107,15 +109,15 @@ class MlflowRuns:
         self._artifacts: dict[str, str] = {}  # where a run's are
         token = None
         while True:
-            found = self.client.search_runs(
+            page = self.client.search_runs(
                 [self.experiment], f"tags.`gansweep.id` = '{sweep}'", max_results=1000, page_token=token
             )
-            for run in found:
+            for run in page:
                 tags = run.data.tags
                 trial = int(tags["gansweep.trial"]) if "gansweep.trial" in tags else None
                 seed = int(tags["gansweep.seed"]) if tags["gansweep.kind"] == "seed" else None
                 self.ids[trial, seed] = run.info.run_id
-            token = found.token
+            token = page.token
             if not token:
                 break
         self._sent: dict[Key, View] = {}
@@ -134,14 +136,14 @@ class MlflowRuns:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
         for name in (self.name, f"{self.name} ({self.sweep[:8]})"):  # the second: somebody deleted the first one
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
+            its = self.client.get_experiment_by_name(name)
+            if its is None:
                 root = artifact_root(uri)
                 location = None if root is None else (root / name).as_uri()
                 tags = {"gansweep.id": self.sweep, "mlflow.experimentKind": "custom_model_development"}
                 return str(self.client.create_experiment(name, location, tags))
-            if found.lifecycle_stage == "active" and found.tags.get("gansweep.id", self.sweep) == self.sweep:
-                return str(found.experiment_id)
+            if its.lifecycle_stage == "active" and its.tags.get("gansweep.id", self.sweep) == self.sweep:
+                return str(its.experiment_id)
         raise RuntimeError(f"the experiments {self.name} and {name} were deleted; restore one with mlflow experiments")
 
     def send(self, key: Key, view: View, points: list[Point]) -> None:
@@ -210,6 +212,8 @@ class MlflowRuns:
             return
         if upload.tag:
             self.client.set_tag(run_id, upload.tag, upload.name)
+        if upload.table:
+            self.client.set_tag(run_id, TABLES, json.dumps([{"path": upload.name, "type": "table"}]))
         if upload.at:
             self._add_to_grid(run_id, path, *upload.at)
 

@@ -57,9 +57,9 @@ def held() -> dict[str, str]:
     return dict(_held)
 
 
-def hold(found: Mapping[str, str]) -> None:
+def hold(given: Mapping[str, str]) -> None:
     """Takes over what the process that started this one held."""
-    _held.update(found)
+    _held.update(given)
 
 
 def to_mlflow() -> None:
@@ -85,8 +85,8 @@ class Redacting(logging.Formatter):
 
 def without() -> dict[str, str]:
     """This process's environment for another one that has no business with the tracker."""
-    found = {name: value for name, value in os.environ.items() if name not in NAMES}
-    return found | ({URI: public(found[URI])} if "@" in found.get(URI, "") else {})
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    return environment | ({URI: public(environment[URI])} if "@" in environment.get(URI, "") else {})
 
 
 def _of_file() -> dict[str, str]:

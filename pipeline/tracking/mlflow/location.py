@@ -106,8 +106,8 @@ def _ask(uri: str) -> str | None:
     with its library and its variables, so that what it reaches is reached."""
     import requests
 
-    found = held()
-    user, password, token = (found.get(name) for name in NAMES)
+    known = held()
+    user, password, token = (known.get(name) for name in NAMES)
     auth = (user, password) if user is not None and password is not None else None
     headers = {"Authorization": f"Bearer {token}"} if token and auth is None else {}
     verify: bool | str = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True

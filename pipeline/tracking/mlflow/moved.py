@@ -46,9 +46,9 @@ def _former(connection: sqlite3.Connection, here: str) -> list[str]:
         return []
     ours = "SELECT experiment_id FROM experiment_tags WHERE key = 'gansweep.id'"
     rows = connection.execute(f"SELECT artifact_location FROM experiments WHERE experiment_id IN ({ours})").fetchall()
-    found = {location.rpartition("/")[0] for (location,) in rows if location}
+    locations = {location.rpartition("/")[0] for (location,) in rows if location}
     return sorted(
-        each for each in found if each.startswith("file:") and each.endswith(f"/{ARTIFACTS}") and each != here
+        each for each in locations if each.startswith("file:") and each.endswith(f"/{ARTIFACTS}") and each != here
     )
 
 

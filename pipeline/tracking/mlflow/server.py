@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,39 @@ from pipeline.tracking.memory import Memory
 from pipeline.tracking.mlflow.client import QUIET, connect, locked
 from pipeline.tracking.mlflow.credentials import without
 from pipeline.tracking.mlflow.location import artifact_root, check, database
-from pipeline.tracking.mlflow.views import page
+from pipeline.tracking.mlflow.views import compare_page, page
 
 START = 90.0  # seconds a server may take to come up on a busy machine
 SERVER = {**QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 
 
-def ui(home: Path, uri: str, name: str | None = None) -> str:
-    """The address of MLflow's page on the sweep `name` (None: on all sweeps). For a SQLite tracker it starts a local
-    server, detached, unless the one of this home is running. Raises Unreachable, or InputError for a sweep that the
-    tracker does not have."""
+def ui(home: Path, uri: str, name: str | None = None, trials: Sequence[int] = ()) -> str:
+    """The address of MLflow's page on the sweep `name` (None: on all sweeps), or of the one that compares some of its
+    trials. For a SQLite tracker it starts a local server, detached, unless the one of this home is running. Raises
+    Unreachable, or InputError for a sweep or a trial that the tracker does not have."""
     check(uri)
     experiment = None if name is None else _experiment(home / name, uri)
-    if database(uri) is None:
-        return page(uri, experiment)
-    with locked(home / "ui.lock"):
-        port = _running(home, uri) or _start(home, uri)
-    return page(f"http://127.0.0.1:{port}", experiment)
+    runs = [] if name is None else _runs(home / name, uri, trials)
+    server = uri
+    if database(uri) is not None:
+        with locked(home / "ui.lock"):
+            port = _running(home, uri) or _start(home, uri)
+        server = f"http://127.0.0.1:{port}"
+    return compare_page(server, experiment, runs) if experiment and runs else page(server, experiment)
+
+
+def _runs(folder: Path, uri: str, trials: Sequence[int]) -> list[str]:
+    """The ids of the trials' runs."""
+    ids = {trial: run for (trial, seed), run in Memory.of(folder, uri).run_ids.items() if seed is None and trial >= 0}
+    for trial in trials:
+        if trial not in ids:
+            raise InputError(f"{folder.name}: --compare: found trial {trial}; valid: {_numbers(sorted(ids))}")
+    return [ids[trial] for trial in trials]
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    whole = len(numbers) > 8 and numbers == list(range(numbers[-1] + 1))
+    return f"0 to {numbers[-1]}" if whole else ", ".join(map(str, numbers)) or "none yet"
 
 
 def _experiment(folder: Path, uri: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pipeline.record.state import SweepState
 
@@ -25,6 +26,12 @@ def page(server: str, experiment: str | None, charts: bool = False) -> str:
     query = {"viewStateShareKey": VIEW, "workflowType": "machine_learning"}
     query |= {"compareRunsMode": "CHART"} if charts else {}
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{urlencode(query)}"
+
+
+def compare_page(server: str, experiment: str, runs: Sequence[str]) -> str:
+    """The address of MLflow's page that compares runs."""
+    query = {"runs": json.dumps(list(runs)), "experiments": json.dumps([experiment])}
+    return f"{server.rstrip('/')}/#/compare-runs?{urlencode(query, quote_via=quote)}"
 
 
 def saved_view(state: SweepState) -> str:

@@ -38,7 +38,7 @@ class Said:
     lines: tuple[str, ...]
 
 
-def said(state: SweepState, found: Judgement) -> Said:
+def said(state: SweepState, ranked: Judgement) -> Said:
     """The ranking, and what is to be known of it."""
     measured = _measured(state)
     default = state.default.number if state.default else None
@@ -52,9 +52,9 @@ def said(state: SweepState, found: Judgement) -> Said:
             measured.get(each.player),
             each.player == default,
         )
-        for each in found.rows
+        for each in ranked.rows
     )
-    return Said(rows, (*_conclusions(state, found, rows), *_about(found)))
+    return Said(rows, (*_conclusions(state, ranked, rows), *_about(ranked)))
 
 
 def _measured(state: SweepState) -> dict[int, float]:
@@ -66,7 +66,7 @@ def _measured(state: SweepState) -> dict[int, float]:
     return {trial: score for trial, score in scores.items() if score is not None and math.isfinite(score)}
 
 
-def _conclusions(state: SweepState, found: Judgement, rows: tuple[Row, ...]) -> list[str]:
+def _conclusions(state: SweepState, ranked: Judgement, rows: tuple[Row, ...]) -> list[str]:
     best = rows[0]
     lines = [
         f"eyes prefer trial {best.trial}: it wins {best.share:.0%} of comparisons with the others (95%: "
@@ -81,33 +81,34 @@ def _conclusions(state: SweepState, found: Judgement, rows: tuple[Row, ...]) -> 
         first = min(known, key=lambda row: sign * (row.measured or 0.0))
         agrees = first.trial == best.trial
         lines.append(
-            f"{state.metric} agrees: trial {best.trial} is its first too"
+            f"eyes and {state.metric} agree on the first"
             if agrees
-            else f"{state.metric} says otherwise: its first is trial {first.trial} ({number(first.measured)})"
+            else f"eyes and {state.metric} differ: by {state.metric} trial {first.trial} is the first "
+            f"({number(first.measured)}, trial {best.trial} has {number(best.measured)})"
         )
     return lines
 
 
-def _about(found: Judgement) -> list[str]:
-    of = "1 judge" if found.judges == 1 else f"{found.judges} judges"
-    passed = f", {found.passed} passed over" if found.passed else ""
-    lines = [f"{found.votes} votes of {of}, blind, {found.even} of them even{passed}"]
-    if found.seen:
-        lines.append(f"{found.seen} of them were given after a ranking had been seen")
-    if found.decided and stats.binomtest(found.left, found.decided).pvalue < HABIT:
+def _about(ranked: Judgement) -> list[str]:
+    of = "1 judge" if ranked.judges == 1 else f"{ranked.judges} judges"
+    passed = f", {ranked.passed} passed over" if ranked.passed else ""
+    lines = [f"{ranked.votes} votes of {of}, blind, {ranked.even} of them even{passed}"]
+    if ranked.seen:
+        lines.append(f"{ranked.seen} of them were given after a ranking had been seen")
+    if ranked.decided and stats.binomtest(ranked.left, ranked.decided).pvalue < HABIT:
         lines.append(
-            f"the left picture was chosen {found.left} times of {found.decided}, more or less often than chance does: "
-            f"a habit of the hand blurs the ranking, as sides are drawn at random"
+            f"the left picture was chosen {ranked.left} times of {ranked.decided}, more or less often than chance "
+            f"does: a habit of the hand blurs the ranking, as sides are drawn at random"
         )
     return lines
 
 
-def ranking_table(state: SweepState, found: Judgement) -> Table:
+def ranking_table(state: SweepState, ranked: Judgement) -> Table:
     """A row a trial, for the terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("trial", "preferred", "95%", "first", "votes", state.metric):
         table.add_column(name, justify="left" if name == "votes" else "right", no_wrap=True)
-    for row in said(state, found).rows:
+    for row in said(state, ranked).rows:
         table.add_row(
             f"{row.trial} (default)" if row.default else str(row.trial),
             f"{row.share:.0%}",
