@@ -89,6 +89,7 @@ def show(
     name: Name,
     trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.")],
     home: Home = None,
+    storage: Storage = None,
 ) -> None:
     """One trial: its curves, its end's evidence, its picture's path, and its spec as YAML."""
     from rich.console import Console
@@ -96,7 +97,7 @@ def show(
     from pipeline.report.shown import shown, spec_yaml, trial_of
     from pipeline.sweeps.sweep import Sweep
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Sweep.open(name, home=home, storage=storage)
     state = sweep.state()
     shown_trial = trial_of(state, trial)
     console = Console()

@@ -18,7 +18,7 @@ from pipeline.cluster.preflight import LIMIT, SILENT, Wanted, looked
 from pipeline.drivers.driver import Driver
 from pipeline.drivers.nodes import JOINED, LEFT, Change, Node
 from pipeline.drivers.share import Share, had
-from pipeline.errors import Unreachable
+from pipeline.errors import StorageLost, Unreachable
 
 LOOK = 2.0  # seconds between looks at who has joined or left
 LITTLE = 0.01  # of a GPU, to see whether it can be used
@@ -80,7 +80,8 @@ class Gathering:
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK):
-            with contextlib.suppress(ray.exceptions.RayError, RuntimeError):  # Ray is gone: watch.py sees to that
+            # Ray is gone: watch.py sees to that. The storage is away: who has joined meanwhile is asked again.
+            with contextlib.suppress(ray.exceptions.RayError, RuntimeError, StorageLost):
                 self._compare(present(self._share))
 
     @property

@@ -4,6 +4,7 @@ goes to the storage file by file."""
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline.storage.mirror import Mirror
 from pipeline.storage.storage import Storage, opened
 
 CHECKPOINTS = "checkpoints"
+PREFIX, MARK = "gansweep-run-", "held"  # of the folder where the machines share none
 PATIENCE = 60.0  # seconds for the storage, whose failing is the machine's fault at first
 
 
@@ -33,7 +35,8 @@ class Keeping:
             storage = opened(url, PATIENCE)
             self._own = not _sees(attempt)
             if self._own:
-                scratch = Path(tempfile.mkdtemp(prefix="gansweep-run-"))
+                self._scratch = Scratch()
+                scratch = self._scratch.folder
                 self.folder, self.hung = scratch / "run", scratch / SCRATCH / self.hung.name
                 self.folder.mkdir()
             name = run_name(attempt.trial, attempt.seed)
@@ -57,13 +60,33 @@ class Keeping:
     def close(self) -> None:
         """Lets go of what is in the storage by now."""
         if self._own:
-            shutil.rmtree(self.folder.parent, ignore_errors=True)
+            self._scratch.close()
 
     def lines(self) -> list[Line]:
         """The sweep's record, as far as it is seen from here."""
         if self._mirror is None or not self._own:
             return read(sweep_folder(self.folder) / EVENTS)[0]
         return _read(self._mirror.storage)
+
+
+class Scratch:
+    """A folder of this process's in the temporary folder, held by a lock that the system lets go of with the process:
+    so those of workers that were killed are known, and removed by the next one."""
+
+    def __init__(self) -> None:
+        for mark in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{MARK}"):
+            with contextlib.suppress(OSError), mark.open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(mark.parent, ignore_errors=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        begun = self.folder / f".{MARK}"
+        self._mark = begun.open("w")
+        fcntl.flock(self._mark, fcntl.LOCK_EX)
+        begun.rename(self.folder / MARK)  # nobody comes to see it without its lock
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._mark.close()
 
 
 _known: dict[str, list[Line]] = {}  # what this worker has read of a sweep's record: it only grows

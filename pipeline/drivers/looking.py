@@ -25,8 +25,7 @@ SOME = 64  # data files whose beginning is looked at
 
 def look(node: str, folder: str, files: Sequence[str], gpu: bool) -> dict[str, Any]:
     """JSON-able. node: which one this is; folder: where the driver has left its nonce, in the sweep's or, a URL, in its
-    storage; files: the data
-    set's folders."""
+    storage; files: the data set's folders."""
     return {
         "host": platform.node(),
         **whoever(),

@@ -101,8 +101,14 @@ def lines_from(storage: Storage, number: int) -> list[bytes]:
 
 
 def events_since(storage: Storage, number: int) -> list[Line]:
-    """The same, read."""
-    return [decoded(Path(name_of(number)), raw)[0] for raw in lines_from(storage, number)]
+    """The same, read. Raises InputError for one that is damaged too."""
+    lines = []
+    for at, raw in enumerate(lines_from(storage, number), number):
+        line, wrong = decoded(Path(EVENTS), raw)
+        if wrong:
+            raise InputError(f"{storage.url}/{FOLDER}: line {at + 1}: {wrong}")
+        lines.append(line)
+    return lines
 
 
 def agreed(folder: Path, storage: Storage) -> str | None:

@@ -13,7 +13,8 @@ UNFINISHED = (".part",)
 
 class Mirror:
     """What is in the storage is never written over but for notes, the files right in the folder: the names of all
-    others say what is in them. What was there and is gone from the folder is removed from the storage."""
+    others say what is in them. An empty file says nothing, and is left out. What was there and is gone from the folder
+    is removed from the storage."""
 
     def __init__(self, folder: Path, storage: Storage, prefix: str, guard: Callable[[], None] = lambda: None) -> None:
         """guard: called before each push, and raises where the folder is no more this worker's to keep."""
@@ -58,7 +59,8 @@ class Mirror:
         for path in self.folder.rglob("*"):
             if path.is_file() and not path.name.startswith(".") and path.suffix not in UNFINISHED:
                 status = path.stat()
-                stamps[path.relative_to(self.folder).as_posix()] = (status.st_mtime_ns, status.st_size)
+                if status.st_size:
+                    stamps[path.relative_to(self.folder).as_posix()] = (status.st_mtime_ns, status.st_size)
         return stamps
 
 

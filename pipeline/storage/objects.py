@@ -21,6 +21,8 @@ from pipeline.errors import StorageLost
 FIRST, PAUSE = 0.1, 0.5  # seconds until what failed is tried again, by the library and by us
 AWHILE = 5.0  # seconds for which the library does
 TIMEOUT = 30.0  # seconds for an answer, and, at most, for a connection
+PIECE = 8 * 2**20  # bytes that are asked for at a time
+SLOW = 2**18  # bytes a second: a line that takes less has failed
 TRIES = 1000  # so that the time alone ends it
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _STATUS = re.compile(r"status code: (\d+)")
@@ -38,9 +40,14 @@ class Objects:
 
     def __init__(self, url: str, patience: float) -> None:
         self.url, self._patience = url, patience
+        self._store = self._made(TIMEOUT)
+
+    def _made(self, timeout: float) -> Any:
+        """timeout: seconds in which a request and its answer are through, with all that is in them."""
+        url, patience = self.url, self._patience
         endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "")
         options: dict[str, Any] = {
-            "timeout": timedelta(seconds=TIMEOUT),
+            "timeout": timedelta(seconds=timeout),
             "connect_timeout": timedelta(seconds=min(TIMEOUT, max(1.0, patience / 2))),
             "allow_http": endpoint.startswith("http://"),  # as it was asked for
         }
@@ -49,18 +56,23 @@ class Objects:
         awhile = timedelta(seconds=min(patience, AWHILE))
         retry: Any = {"max_retries": TRIES, "retry_timeout": awhile, "backoff": backoff}
         config: Any = {"endpoint": endpoint} if endpoint and url.startswith("s3:") else None
-        make = partial(from_url, url, config=config, client_options=options, retry_config=retry)
-        self._store: Any = self._done(make)
+        return self._done(partial(from_url, url, config=config, client_options=options, retry_config=retry))
+
+    def _for(self, content: bytes) -> Any:
+        """A store that waits until that is through, which goes in one piece: pieces cannot be put if absent."""
+        return self._store if len(content) <= PIECE else self._made(TIMEOUT + len(content) / SLOW)
 
     def put(self, name: str, content: bytes) -> None:
+        store = self._for(content)
         try:
-            self._done(lambda: obstore.put(self._store, name, content, use_multipart=False))
+            self._done(lambda: obstore.put(store, name, content, use_multipart=False))
         except FileNotFoundError:
             raise self._failed(NO_BUCKET) from None  # to put something there is a place elsewhere
 
     def put_if_absent(self, name: str, content: bytes) -> bool:
+        store = self._for(content)
         try:
-            self._done(lambda: obstore.put(self._store, name, content, mode="create", use_multipart=False))
+            self._done(lambda: obstore.put(store, name, content, mode="create", use_multipart=False))
         except FileExistsError:  # maybe ours, whose answer did not arrive
             return self.get(name) == content
         except FileNotFoundError:
@@ -68,7 +80,21 @@ class Objects:
         return True
 
     def get(self, name: str) -> bytes:
-        return self._done(lambda: bytes(obstore.get(self._store, name).bytes()))
+        whole, size = self._done(lambda: self._beginning(name))
+        pieces = [whole]
+        for start in range(len(whole), size, PIECE):
+            length = min(PIECE, size - start)
+            pieces.append(self._done(partial(self._piece, name, start, length)))
+        return b"".join(pieces)
+
+    def _beginning(self, name: str) -> tuple[bytes, int]:
+        """All of a small object, nothing of a large one; and its size."""
+        answer = obstore.get(self._store, name)
+        size = int(answer.meta["size"])
+        return (bytes(answer.bytes()) if size <= PIECE else b""), size
+
+    def _piece(self, name: str, start: int, length: int) -> bytes:
+        return bytes(obstore.get_range(self._store, name, start=start, length=length))
 
     def names(self, folder: str, after: str = "") -> list[str]:
         return self._done(

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pipeline.errors import InputError, Unreachable
 from pipeline.record import claim, lock
-from pipeline.record.home import BEST, TRIALS, begun
+from pipeline.record.home import BEST, TRIALS, begun, run_name
 from pipeline.record.lock import ELSEWHERE
 from pipeline.record.segments import FOLDER, catch_up
 from pipeline.storage.mirror import bring
 from pipeline.storage.storage import Storage, check, each, opened
 
 PATIENCE = 15.0  # seconds for a storage that is to answer somebody who waits
+NOTE = run_name(0, 0).count("/") + 1  # slashes in the name of what may be another the next time: see Mirror
 CHECKPOINTS = "/checkpoints/"  # in the name of what a worker alone asks for
 
 
@@ -44,7 +45,7 @@ def brought(folder: Path, url: str) -> None:
         wanted = [name for name in storage.names(TRIALS) if CHECKPOINTS not in name]
         each(
             lambda name: bring(storage, name, folder / name),
-            [name for name in (*wanted, BEST) if not (folder / name).exists()],
+            [name for name in (*wanted, BEST) if name.count("/") == NOTE or not (folder / name).exists()],
         )
         _tell(folder, storage)
     except OSError as error:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError, StorageLost, Superseded
+from pipeline.errors import InputError, StorageLost, Superseded, Unreachable
 from pipeline.record import lock
 from pipeline.record.claim import Claim
 from pipeline.record.events import DriverSaid, every
@@ -15,7 +15,7 @@ from pipeline.record.home import TRIALS, command
 from pipeline.record.log import decoded
 from pipeline.record.segments import FOLDER, Segments, agreed, local_lines
 from pipeline.storage.mirror import Mirror
-from pipeline.storage.storage import opened
+from pipeline.storage.storage import Storage, opened
 from pipeline.sweeps.bringing import PATIENCE
 from pipeline.sweeps.setup import Setup
 
@@ -47,17 +47,13 @@ def stored(setup: Setup, session: str, say: Callable[[str], None]) -> Iterator[S
     """
     url, folder = setup.stored, setup.folder
     first = opened(url, PATIENCE)
-    first.put(PROBE, b"")  # one that cannot be written is said before anything is begun
-    first.delete(PROBE)
-    if setup.token and first.names(FOLDER):
-        raise InputError(
-            f"the name {setup.name} is taken in {setup.launch.storage}; go on with it: {command('resume', folder)} "
-            f"--storage {setup.launch.storage}, or start another: --name"
-        )
+    _probe(first, f"{PROBE}-{session}")  # one that will not do is said before anything is begun
+    _check_new(setup, first)
     storage = opened(url)
     claim = Claim(opened(url, HEART), session, lambda text: say(f"{setup.name}: {text}"))
     claim.acquire()
     try:
+        _check_new(setup, first)  # of two that are begun at once
         if said := agreed(folder, storage):
             say(f"note: {said}")
         (folder / lock.ELSEWHERE).unlink(missing_ok=True)
@@ -67,6 +63,24 @@ def stored(setup: Setup, session: str, say: Callable[[str], None]) -> Iterator[S
         yield Stored(Segments(storage, len(local_lines(folder))), claim)
     finally:
         claim.release()
+
+
+def _probe(storage: Storage, name: str) -> None:
+    storage.put(name, b"one")
+    if storage.put_if_absent(name, b"another"):
+        raise Unreachable(
+            f"the storage {storage.url} writes over what it is to put only where there is none, so that two drivers "
+            "would write one record; valid: one that knows If-None-Match"
+        )
+    storage.delete(name)
+
+
+def _check_new(setup: Setup, storage: Storage) -> None:
+    if setup.token and storage.names(FOLDER):
+        raise InputError(
+            f"the name {setup.name} is taken in {setup.launch.storage}; go on with it: "
+            f"{command('resume', setup.folder)} --storage {setup.launch.storage}, or start another: --name"
+        )
 
 
 def lost_in(error: BaseException | None) -> str | None:

@@ -44,9 +44,9 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
 
     The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
     checkpoints is continued from the newest valid one, whose measurement is yielded again, after those before it that
-    are not `recorded`; of damaged ones that were
-    newer the first measurement has notices; one of another run raises InputError. After a value that is not finite one
-    last measurement is yielded, without metrics and with the signal `finite` at 0: nothing could come of going on.
+    are not `recorded`; of damaged ones that were newer the first measurement has notices; one of another run raises
+    InputError. After a value that is not finite one last measurement is yielded, without metrics and with the signal
+    `finite` at 0: nothing could come of going on.
     """
     spec, seed = task.spec, task.seed
     newest = store.newest()

@@ -116,3 +116,10 @@ def test_a_segment_that_is_missing_is_said(folder: Path, storage: Storage) -> No
     storage.delete(segments.name_of(1))
     with pytest.raises(InputError, match=r"record/000000000002\.jsonl: the segment before it is missing"):
         lines_from(storage, 0)
+
+
+def test_a_line_that_is_damaged_there_is_said(folder: Path, storage: Storage) -> None:
+    driver(folder, storage)
+    storage.put(segments.name_of(1), b"{\n")
+    with pytest.raises(InputError, match=r"record: line 2: it is not JSON"):
+        segments.events_since(storage, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import InputError, StorageLost
+from pipeline.storage import objects
 from pipeline.storage.storage import Storage, check, opened
 from tests import s3
 
@@ -39,6 +40,15 @@ def test_what_was_put_is_there_until_it_is_deleted(storage: Storage) -> None:
     assert storage.names("a") == []
     with pytest.raises(FileNotFoundError):
         storage.get("a/b.pt")
+
+
+def test_what_is_large_is_there_whole(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "PIECE", 1000)
+    content = bytes(range(256)) * 16
+    for part in (content, content[:2000], content[:1000], b""):
+        assert storage.put_if_absent(f"large/{len(part)}", part)
+        storage.put("large/again", part)
+        assert storage.get(f"large/{len(part)}") == storage.get("large/again") == part
 
 
 def test_names_are_in_order_and_of_one_folder(storage: Storage) -> None:
