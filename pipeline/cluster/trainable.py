@@ -15,9 +15,10 @@ from typing import Any
 from ray import tune
 
 from pipeline.cluster.keeping import Keeping
+from pipeline.cluster.output import Output
 from pipeline.cluster.premises import Premises
 from pipeline.deadline import bounded, deadline
-from pipeline.drivers.job import Attempt, Job
+from pipeline.drivers.job import Attempt, Job, output_file
 from pipeline.errors import GansweepError, NodeFault
 from pipeline.faults import DISK_FULL, NODE, OUT_OF_MEMORY, SUPERSEDED, classify, of_node
 from pipeline.record.measurement import Measurement
@@ -39,6 +40,7 @@ class Trainable(tune.Trainable):
         self._job = Job.from_json(config["job"])
         self._premises = Premises.entered(config["premises"])
         self._kept = [Keeping(run, self._premises.storage) for run in self._job.runs]
+        self._output = [Output(output_file(kept.attempt, kept.folder)) for kept in self._kept]
         self._group = Group([functools.partial(self._start, run) for run in self._job.runs])
         self._seconds: list[list[float]] = [[] for _ in self._job.runs]  # that the evaluations of each took
 
@@ -52,7 +54,7 @@ class Trainable(tune.Trainable):
             for run in self._ended():
                 self._group.drop(run)
         run, began = self._group.turn, time.monotonic()
-        with bounded(deadline(self._seconds[run]), self._kept[run].hung):
+        with self._output[run].taken(), bounded(deadline(self._seconds[run]), self._kept[run].hung):
             report = self._report(run)
         self._seconds[run].append(time.monotonic() - began)
         return {REPORT: json.dumps({"run": run, **report}), "pid": os.getpid()}
@@ -69,6 +71,8 @@ class Trainable(tune.Trainable):
             reason, evidence = classify(error, folder)
             if reason not in FAULTS and of_node(error, folder, self._premises.files):
                 reason, evidence = NODE, {"error": evidence["error"]}
+            if (name := self._output[run].name) is not None:
+                evidence["output"] = name
             self._group.drop(run)
             _free_memory()
             with contextlib.suppress(GansweepError, OSError):
