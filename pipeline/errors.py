@@ -38,6 +38,10 @@ class Unreachable(GansweepError):
     exit_code = 3
 
 
+class StorageLost(Unreachable):
+    """The storage (storage/) does not give or take what it is asked to, for longer than anyone waits."""
+
+
 class NoHealthyTrial(GansweepError):
     """The sweep ended without one healthy trial."""
 

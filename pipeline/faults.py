@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError, NodeFault, Superseded, one_line, with_place
+from pipeline.errors import InputError, NodeFault, StorageLost, Superseded, one_line, with_place
 
 LOST, OUT_OF_MEMORY, DISK_FULL = "lost", "out_of_memory", "disk_full"
 NODE = "node"  # the machine lacks what all of a sweep's machines are to have
 NO_NODES = "no_nodes"  # what a driver stops for once there is no machine left on which anything works
 CLUSTER_LOST = "cluster_lost"  # what a driver stops for once Ray itself is gone
+STORAGE_LOST = "storage_lost"  # ... or the storage, and nothing more can be written down
 SUPERSEDED = "superseded"  # ... and once another one has taken its sweep over
 # Attempts that a run has, by what ended them. Memory may have been short because of a neighbour; twice is reproducible.
 # A full disk is nobody's attempt: the sweep stops, and goes on when there is room.
@@ -56,7 +57,10 @@ def of_node(error: BaseException, storage: Path, files: Sequence[Path]) -> bool:
     """Whether an error out of a run is the machine's: its CUDA does not start, or it does not reach what all machines
     of the sweep are to have. storage: the run's folder; files: of the data set."""
     causes = list(_causes(error))
-    if any(isinstance(each, NodeFault) or (isinstance(each, Exception) and CUDA.search(str(each))) for each in causes):
+    if any(
+        isinstance(each, NodeFault | StorageLost) or (isinstance(each, Exception) and CUDA.search(str(each)))
+        for each in causes
+    ):
         return True
     known = (storage, *files)
     for each in causes:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "pipeline").rglob("*.py"))
-FENCES = {"ray": "cluster", "optuna": "search", "mlflow": "tracking/mlflow"}
+FENCES = {"ray": "cluster", "optuna": "search", "mlflow": "tracking/mlflow", "obstore": "storage"}
 # What is for workers alone; everything else is imported by the driver's process, which has no torch.
 WORKERS = ("conformance", "data", "games", "metrics", "sampling", "training")
 ALONE = ("pipeline.cli.__main__", "pipeline.cli.train")  # the command itself, and a verb that trains in its process

@@ -17,7 +17,8 @@ from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
 from pipeline.cli.review import compare, export, report, schema, show
 from pipeline.cli.single import conform, generate, train
-from pipeline.cli.sweep import resume, run, status, stop, sync, ui
+from pipeline.cli.sweep import resume, run, status, stop
+from pipeline.cli.tracked import sync, ui
 from pipeline.errors import GansweepError
 from pipeline.tracking.mlflow.credentials import redact
 

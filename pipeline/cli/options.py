@@ -21,6 +21,9 @@ GpuHours = Annotated[
     float | None, typer.Option(min=0.001, help="What this call may spend: GPU-hours, core-hours of runs without a GPU.")
 ]
 MaxTime = Annotated[str | None, typer.Option(help="Stop after this long: 90s, 20m, 2h.")]
+Storage = Annotated[
+    str | None, typer.Option(help="Where the sweep is kept for machines without a shared disk: s3://BUCKET/FOLDER.")
+]
 Trials = Annotated[int | None, typer.Option(min=1, help="How many trials the sweep is to have.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Dotted key; repeatable.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import DataPlace, DataRoot, GpuHours, Home, Json, MaxTime, Name, seconds
+from pipeline.cli.options import DataPlace, DataRoot, GpuHours, Home, Json, MaxTime, Name, Storage, seconds
 from pipeline.record.log import dumps
 
 
@@ -28,6 +28,7 @@ def pick(
     data: DataPlace = None,
     data_root: DataRoot = None,
     home: Home = None,
+    storage: Storage = None,
     as_json: Json = False,
 ) -> None:
     """Confirm the finalists of a sweep on fresh seeds; writes best.yaml. Called again, it goes on."""
@@ -44,7 +45,7 @@ def pick(
 
     wanted = asked(perturb, perturb_choices)
     root = str(data_root) if data_root else None
-    limits = {"max_time": seconds(max_time), "gpu_hours": gpu_hours}
+    limits = {"max_time": seconds(max_time), "gpu_hours": gpu_hours, "storage": storage}
     sweep = Sweep.open(name, home=home, data=data, data_root=root, **limits)
     before = sweep.state()
     top, seeds = sweep.asked_of_pick(top, seeds, before)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Home, Json, Name
+from pipeline.cli.options import Home, Json, Name, Storage
 from pipeline.record.log import dumps
 
 
@@ -20,13 +20,14 @@ def report(
         Path | None, typer.Option(help="A folder for the same figures as SVG and PNG, for papers.")
     ] = None,
     home: Home = None,
+    storage: Storage = None,
 ) -> None:
     """One HTML page that needs no network: what to use, how sure that is, what failed and why."""
     from pipeline.report.page.figures import save_figures
     from pipeline.report.page.page import REPORT, write
     from pipeline.sweeps.sweep import Sweep
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Sweep.open(name, home=home, storage=storage)
     state = sweep.state()
     path = output or sweep.folder / REPORT
     if figures is not None:
@@ -88,6 +89,7 @@ def show(
     name: Name,
     trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.")],
     home: Home = None,
+    storage: Storage = None,
 ) -> None:
     """One trial: its curves, its end's evidence, its picture's path, and its spec as YAML."""
     from rich.console import Console
@@ -95,7 +97,7 @@ def show(
     from pipeline.report.shown import shown, spec_yaml, trial_of
     from pipeline.sweeps.sweep import Sweep
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Sweep.open(name, home=home, storage=storage)
     state = sweep.state()
     shown_trial = trial_of(state, trial)
     console = Console()

@@ -1,4 +1,4 @@
-"""The verbs of a sweep: run, resume, status, stop, sync, ui. cli/main.py registers them."""
+"""The verbs of a sweep: run, resume, status, stop. cli/main.py registers them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipeline.cli.options import (
     Name,
     Overrides,
     Space,
+    Storage,
     Tracking,
     Trials,
     seconds,
@@ -44,7 +45,10 @@ def run(
     overrides: Overrides = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The sweep's seed.")] = None,
     home: Home = None,
-    storage: Annotated[Path | None, typer.Option(help="A path that all nodes share, in place of the home.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="s3://BUCKET/FOLDER, where nodes share no disk; a path that they do is taken for the home."),
+    ] = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
     cpus_per_trial: CpusPerTrial = 1.0,
@@ -58,6 +62,8 @@ def run(
     another driver is at the sweep, to be tried later."""
     from pipeline.errors import LATER, Busy
     from pipeline.record.home import begun, folder_of, name_of
+    from pipeline.storage.storage import is_url
+    from pipeline.sweeps.bringing import stored
     from pipeline.sweeps.sweep import Sweep
 
     launch: dict[str, Any] = {
@@ -71,7 +77,11 @@ def run(
     launch |= {"cpus_per_trial": cpus_per_trial} if cpus_per_trial != 1 else {}
     launch |= {"gpus_per_trial": gpus_per_trial} if gpus_per_trial else {}
     launch |= {"memory_per_trial": memory} if (memory := size(memory_per_trial)) else {}
-    if resume and not dry_run and begun(there := folder_of(name or name_of(Path(space).stem), storage or home)):
+    place = None if storage and is_url(storage) else storage
+    there = folder_of(name or name_of(Path(space).stem), place or home)
+    if storage and not place:
+        launch["storage"] = storage
+    if resume and not dry_run and (begun(there) or (storage and not place and stored(there.name, storage))):
         typer.echo(f"note: {there.name} has begun, and goes on as it was begun", err=True)
         try:
             drive(Sweep.open(there.name, home=there.parent, trials=trials, **launch), as_json)
@@ -83,7 +93,7 @@ def run(
     told: dict[str, Any] = {
         "name": name,
         "home": home,
-        "storage": storage,
+        "storage": launch.pop("storage", place),
         "trials": trials,
         "seed": seed,
         "looking": dry_run,
@@ -112,6 +122,7 @@ def resume(
     home: Home = None,
     tracking_uri: Tracking = None,
     address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
+    storage: Storage = None,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though data or code of your own have changed.")
     ] = False,
@@ -132,6 +143,7 @@ def resume(
             concurrency=concurrency,
             tracking_uri=tracking_uri,
             address=address,
+            storage=storage,
         ),
         as_json,
         accept_changes,
@@ -180,6 +192,7 @@ def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
 def status(
     name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
     home: Home = None,
+    storage: Storage = None,
     as_json: Json = False,
 ) -> None:
     """What a sweep, or every sweep, has reached."""
@@ -192,6 +205,8 @@ def status(
     from pipeline.sweeps.sweep import Sweep
 
     if name is None:
+        if storage:
+            raise InputError("--storage: found without a sweep's name; valid: gansweep status NAME --storage URL")
         sweeps, damaged = [], []
         for each in names(home):
             try:
@@ -207,7 +222,7 @@ def status(
             failure.document = None  # printed already
             raise failure
         return
-    sweep = Sweep.open(name, home=home)
+    sweep = Sweep.open(name, home=home, storage=storage)
     state = sweep.state()
     if as_json:
         print(dumps(document(sweep, state)))
@@ -246,51 +261,3 @@ def stop(name: Name, home: Home = None) -> None:
         raise InputError(f"{name} is not running; its state: {command('status', folder)}")
     (folder / STOP).write_text("")
     typer.echo(f"{name} ends within seconds; go on with: {command(verb, folder)}", err=True)
-
-
-def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
-    """Send what the tracker has not received."""
-    from pipeline.sweeps.sweep import Sweep
-    from pipeline.tracking.tracker import sync as send
-
-    sweep = Sweep.open(name, home=home, tracking_uri=tracking_uri)
-    typer.echo(f"{send(sweep.folder, sweep.tracking_uri)} lines sent to {sweep.tracking_uri}", err=True)
-
-
-def ui(
-    name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None,
-    compare: Annotated[
-        str | None, typer.Option(metavar="TRIAL,TRIAL,...", help="MLflow's page that compares these trials.")
-    ] = None,
-    home: Home = None,
-    tracking_uri: Tracking = None,
-) -> None:
-    """MLflow's page on the sweep; starts the local server if there is none."""
-    from pipeline.record.home import home_of
-    from pipeline.sweeps.sweep import Sweep
-    from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
-    from pipeline.tracking.tracker import ui as serve
-
-    trials = _compared(name, compare)
-    if name:
-        uri = Sweep.open(name, home=home, tracking_uri=tracking_uri).tracking_uri
-    else:
-        named, by = asked(tracking_uri)
-        place = home_of(home)
-        uri = of_home(settled(named, place, by), place) if named else default_uri(place)
-    print(serve(home_of(home), uri, name, trials))
-
-
-def _compared(name: str | None, text: str | None) -> tuple[int, ...]:
-    """The trials that --compare names."""
-    from pipeline.errors import InputError
-
-    if text is None:
-        return ()
-    parts = [part.strip() for part in text.split(",")]
-    trials = tuple(dict.fromkeys(int(part) for part in parts if part.isdecimal()))
-    if name is None or len(trials) < 2 or not all(part.isdecimal() for part in parts):
-        raise InputError(
-            f"--compare: found {text}; valid: two or more trials of a sweep: gansweep ui NAME --compare 3,7"
-        )
-    return trials

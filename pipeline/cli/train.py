@@ -13,7 +13,7 @@ import torch
 from pipeline.conformance.preflight import preflight
 from pipeline.data.said import what_was_read
 from pipeline.deadline import deadline, ending, timely
-from pipeline.drivers.driver import end_by_itself, warned
+from pipeline.drivers.ends import end_by_itself, warned
 from pipeline.errors import GansweepError, InputError, Unreachable, within
 from pipeline.faults import DISK_FULL, classify, needed
 from pipeline.health.rules import Context

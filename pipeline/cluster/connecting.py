@@ -7,8 +7,8 @@ import logging
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import ray
 from ray.job_config import JobConfig
 
 from pipeline.children import python
-from pipeline.cluster import knock
+from pipeline.cluster import knock, reaper
 from pipeline.cluster.sessions import kept
 from pipeline.cluster.watch import Watch
 from pipeline.environment import LOCAL, Address, answers, temporary
@@ -72,6 +72,7 @@ def connected(address: str | None, abandon: Callable[[], None]) -> Iterator[Watc
     if named.cluster:
         _check(named)
     temporary_folder = None if named.cluster else str(temporary()[0])
+    mine = set(psutil.Process().children(recursive=True))
     folder: Path | None = None  # of a Ray of our own
     try:
         if named.cluster:
@@ -94,12 +95,28 @@ def connected(address: str | None, abandon: Callable[[], None]) -> Iterator[Watc
                 _temp_dir=temporary_folder,
             )
             folder = Path(started.address_info["session_dir"])
-    except (OSError, RuntimeError, ValueError, SystemExit) as error:  # no answer, no room, no right; Ray exits itself
-        raise _unreachable(named, " ".join(str(error).split())) from None
+    except (Exception, SystemExit) as error:  # no answer, no room, no right, no time: of any type, and Ray exits itself
+        _end_begun(mine, temporary_folder)
+        raise _unreachable(named, " ".join(str(error).split()) or type(error).__name__) from None
     session: AbstractContextManager[None] = kept(folder) if folder else nullcontext()
     watch = Watch(abandon)
     with session, _shut_down(watch):
         yield watch
+
+
+def _end_begun(before: Collection[psutil.Process], temporary_folder: str | None) -> None:
+    """Of a Ray of our own that did not come up nothing is left: neither its processes nor its folder."""
+    with suppress(Exception):  # it was not up
+        ray.shutdown()
+    if temporary_folder is None:
+        return
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if each not in before and temporary_folder in " ".join(each.cmdline()):
+                each.kill()
+                each.wait(PATIENCE)
+    for folder in Path(temporary_folder).glob(f"session_*_{os.getpid()}"):
+        reaper.remove(folder)
 
 
 @contextmanager

@@ -18,10 +18,11 @@ from pipeline.cluster.preflight import LIMIT, SILENT, Wanted, looked
 from pipeline.drivers.driver import Driver
 from pipeline.drivers.nodes import JOINED, LEFT, Change, Node
 from pipeline.drivers.share import Share, had
-from pipeline.errors import Unreachable
+from pipeline.errors import StorageLost, Unreachable
 
 LOOK = 2.0  # seconds between looks at who has joined or left
 LITTLE = 0.01  # of a GPU, to see whether it can be used
+ENOUGH = 3  # nodes
 AGAIN = 30.0  # seconds until one that did not answer is asked again
 
 
@@ -44,6 +45,7 @@ class Gathering:
         self.nodes, self._changes = list(nodes), deque(first)
         self._wanted = wanted
         self._left: set[str] = set()
+        self._refused = 0  # nodes that joined one after another and could not be used
         self._over = threading.Event()
         self._known = {change.node.id: change for change in first}
         self._asked = {change.node.id: time.monotonic() for change in first}
@@ -80,8 +82,14 @@ class Gathering:
 
     def _watch(self) -> None:
         while not self._over.wait(LOOK):
-            with contextlib.suppress(ray.exceptions.RayError, RuntimeError):  # Ray is gone: watch.py sees to that
+            # Ray is gone: watch.py sees to that. The storage is away: who has joined meanwhile is asked again.
+            with contextlib.suppress(ray.exceptions.RayError, RuntimeError, StorageLost):
                 self._compare(present(self._share))
+
+    @property
+    def welcoming(self) -> bool:
+        """Whether a further node would be of use: not where those that join are left out, one after another."""
+        return self.joinable and self._refused < ENOUGH
 
     @property
     def _share(self) -> Share:
@@ -97,6 +105,7 @@ class Gathering:
         for change in looked(self._wanted, wanted, over=self._over.is_set):
             before = self._known.get(change.node.id)
             self._known[change.node.id] = change
+            self._refused = 0 if change.state == JOINED else self._refused + (before is None)
             if before is None or change.state == JOINED:
                 self._changes.append(change)
 

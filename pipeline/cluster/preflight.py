@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import shutil
 import time
@@ -18,7 +19,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline.drivers import looking
 from pipeline.drivers.nodes import JOINED, LEFT_OUT, Change, Node
 from pipeline.drivers.share import Share
-from pipeline.errors import one_line
+from pipeline.errors import StorageLost, one_line
+from pipeline.storage.storage import opened
 
 LIMIT = 15.0  # seconds in which a node must answer
 LONGEST = 27.0  # ... as long as there is none that can be used: all may be busy
@@ -36,6 +38,12 @@ class Wanted:
     folder: Path  # the sweep's, absolute
     files: tuple[Path, ...]  # the data set's folders
     share: Share  # of a trial
+    storage: str = ""  # the sweep's, where its machines share no folder
+
+    @property
+    def place(self) -> str:
+        """Where the sweep is, for all of them."""
+        return self.storage or str(self.folder)
 
 
 @contextmanager
@@ -50,18 +58,42 @@ def exchange(folder: Path) -> Iterator[tuple[Path, str]]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+@contextmanager
+def meeting(wanted: Wanted) -> Iterator[tuple[str, Callable[[str], bool]]]:
+    """The same in the sweep's folder or its storage: where that is, and whether a node's answer has arrived there."""
+    if not wanted.storage:
+        with exchange(wanted.folder) as (folder, nonce):
+            yield str(folder), lambda node: _text(folder / node) == looking.answer(nonce, node)
+        return
+    place, nonce = f"{wanted.storage}/look/{secrets.token_hex(4)}", secrets.token_hex(16)
+    storage = opened(place, looking.PATIENCE)
+    storage.put(looking.NONCE, nonce.encode())
+    try:
+        yield place, lambda node: looking.read(storage, node) == looking.answer(nonce, node)
+    finally:
+        with contextlib.suppress(StorageLost):
+            for name in storage.names(""):
+                storage.delete(name)
+
+
+def _text(path: Path) -> str | None:
+    with contextlib.suppress(OSError):
+        return path.read_text()
+    return None
+
+
 def looked(wanted: Wanted, nodes: Sequence[Node], over: Callable[[], bool] = lambda: False) -> Iterator[Change]:
     """What comes of each of the nodes, all asked at once: JOINED, or LEFT_OUT and why. One that does not answer in
     time is LEFT_OUT too, with SILENT: it may be busy with what is not ours. Nothing more comes once it is `over`."""
     mine = looking.whoever() | {"files": {str(path): looking.fingerprint(path) for path in wanted.files}}
-    with exchange(wanted.folder) as (place, nonce):
-        order = str(place), [str(path) for path in wanted.files], wanted.share.gpus > 0
+    with meeting(wanted) as (place, arrived):
+        order = place, [str(path) for path in wanted.files], wanted.share.gpus > 0
         asked = {_look.options(**_there(node, wanted.share)).remote(node.id, *order): node for node in nodes}
         began, limit = time.monotonic(), LONGEST
         while asked and not over() and (left := began + limit - time.monotonic()) > 0:
             for ready in ray.wait(list(asked), timeout=min(LOOK, left))[0]:
                 node = asked.pop(ready)
-                why = _said(ready, mine, wanted, place / node.id, looking.answer(nonce, node.id))
+                why = _said(ready, mine, wanted, functools.partial(arrived, node.id))
                 limit = limit if why else LIMIT
                 yield Change(node, LEFT_OUT if why else JOINED, why)
         for late, node in asked.items():
@@ -75,7 +107,7 @@ def _there(node: Node, share: Share) -> dict[str, Any]:
 
 
 def _said(
-    answer: ray.ObjectRef[Any], mine: Mapping[str, Any], wanted: Wanted, written: Path, expected: str
+    answer: ray.ObjectRef[Any], mine: Mapping[str, Any], wanted: Wanted, arrived: Callable[[], bool]
 ) -> str | None:
     try:
         theirs = ray.get(answer)
@@ -83,10 +115,7 @@ def _said(
         return f"its gansweep is another one: {one_line(error.cause)}"
     except ray.exceptions.RayError as error:
         return f"nothing can be run there: {one_line(error)}"
-    there = None
-    with contextlib.suppress(OSError):
-        there = written.read_text()
-    return problem(mine, theirs, wanted, arrived=there == expected)
+    return problem(mine, theirs, wanted, arrived=arrived())
 
 
 def problem(mine: Mapping[str, Any], theirs: Mapping[str, Any], wanted: Wanted, *, arrived: bool) -> str | None:
@@ -99,13 +128,15 @@ def problem(mine: Mapping[str, Any], theirs: Mapping[str, Any], wanted: Wanted, 
         return (
             f"its gansweep's source is another ({theirs['source']}, the driver's {mine['source']}); install one for all"
         )
-    shared = "it must be one folder that all nodes share: --home or --storage"
+    shared = "it must be one folder that all nodes share (--home), or --storage s3://BUCKET/FOLDER"
+    if wanted.storage:
+        shared = "each node needs its credentials"
     if theirs["unread"]:
-        return f"does not see {wanted.folder} as the driver does ({theirs['unread']}); {shared}"
+        return f"does not see {wanted.place} as the driver does ({theirs['unread']}); {shared}"
     if theirs["unwritten"]:
-        return f"cannot write to {wanted.folder} ({theirs['unwritten']})"
+        return f"cannot write to {wanted.place} ({theirs['unwritten']})"
     if not arrived:
-        return f"what it writes to {wanted.folder} does not arrive; {shared}"
+        return f"what it writes to {wanted.place} does not arrive; {shared}"
     for path, fingerprint in theirs["files"].items():
         if fingerprint is None and mine["files"][path] is not None:
             return f"cannot read the data in {path}, which the driver can"

@@ -21,6 +21,7 @@ class Premises:
     code: dict[str, str]  # the user's own, by path: see plugin.pin
     files: tuple[Path, ...] = ()  # the data set's, which every machine is to have
     threads: int = 1  # of a run on the CPU
+    storage: str = ""  # the sweep's, where the machines share no folder; "": they share it
 
     def sent(self) -> dict[str, str]:
         """As plain values, which Ray and Tune pass on untouched."""
@@ -30,6 +31,7 @@ class Premises:
             "code": json.dumps(self.code),
             "files": json.dumps([str(path) for path in self.files]),
             "threads": str(self.threads),
+            "storage": self.storage,
             "deadline": os.environ.get(VARIABLE, ""),
         }
 
@@ -37,7 +39,7 @@ class Premises:
     def entered(cls, sent: dict[str, str]) -> Premises:
         """In a worker: the user's code is what was sent, and what is written there is shared as the home is."""
         root, files = Path(sent["root"]) if sent["root"] else None, tuple(map(Path, json.loads(sent["files"])))
-        here = cls(Path(sent["cache"]), root, json.loads(sent["code"]), files, int(sent["threads"]))
+        here = cls(Path(sent["cache"]), root, json.loads(sent["code"]), files, int(sent["threads"]), sent["storage"])
         plugin.pin(here.code)
         share(here.cache.parent)
         if sent["deadline"]:

@@ -12,6 +12,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from pipeline.cluster.demand import NODE_ID, Demand
 from pipeline.cluster.gathering import Gathering
 from pipeline.cluster.premises import Premises
 from pipeline.cluster.trainable import REPORT
@@ -21,7 +22,6 @@ from pipeline.drivers.share import Share
 from pipeline.record.measurement import Measurement
 
 LOOK = 1.0  # seconds
-NODE_ID = "ray.io/node-id"  # the label that every node has
 
 
 class Jobs(Searcher):
@@ -53,7 +53,7 @@ class Decisions(FIFOScheduler):
     def __init__(self, driver: Driver, gathering: Gathering, share: Share) -> None:
         super().__init__()
         self._driver, self._gathering = driver, gathering
-        self._bundle = share.bundle
+        self._bundle, self._demand = share.bundle, Demand(share)
         self._looked = 0.0
         self._begun: set[str] = set()  # trials whose worker is there
         self._given_up: dict[str, str] = {}  # by trial, why its worker was ended
@@ -78,6 +78,7 @@ class Decisions(FIFOScheduler):
         """What Tune does not look at: nodes that join and leave, workers that are frozen, and trials that wait for a
         node which is gone."""
         self._gathering.tell(self._driver)
+        self._demand.ask(self._driver.backlog() if self._gathering.welcoming else 0)
         for trial in list(tune_controller.get_trials()):
             if trial.is_finished():
                 continue

@@ -10,18 +10,17 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from pipeline.cluster.keeping import Keeping
+from pipeline.cluster.output import Output
 from pipeline.cluster.premises import Premises
 from pipeline.deadline import bounded, deadline
-from pipeline.drivers.job import Attempt, Job, hung_file
+from pipeline.drivers.job import Attempt, Job, output_file
 from pipeline.errors import GansweepError, NodeFault
 from pipeline.faults import DISK_FULL, NODE, OUT_OF_MEMORY, SUPERSEDED, classify, of_node
-from pipeline.record.home import EVENTS, sweep_folder
-from pipeline.record.log import read
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
@@ -40,6 +39,8 @@ class Trainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self._job = Job.from_json(config["job"])
         self._premises = Premises.entered(config["premises"])
+        self._kept = [Keeping(run, self._premises.storage) for run in self._job.runs]
+        self._output = [Output(output_file(kept.attempt, kept.folder)) for kept in self._kept]
         self._group = Group([functools.partial(self._start, run) for run in self._job.runs])
         self._seconds: list[list[float]] = [[] for _ in self._job.runs]  # that the evaluations of each took
 
@@ -53,7 +54,7 @@ class Trainable(tune.Trainable):
             for run in self._ended():
                 self._group.drop(run)
         run, began = self._group.turn, time.monotonic()
-        with bounded(deadline(self._seconds[run]), hung_file(self._job.runs[run])):
+        with self._output[run].taken(), bounded(deadline(self._seconds[run]), self._kept[run].hung):
             report = self._report(run)
         self._seconds[run].append(time.monotonic() - began)
         return {REPORT: json.dumps({"run": run, **report}), "pid": os.getpid()}
@@ -61,16 +62,21 @@ class Trainable(tune.Trainable):
     def _report(self, run: int) -> dict[str, Any]:
         try:
             _, measurement = next(self._group)
+            self._kept[run].put()
             if measurement is None:
                 return {"reason": "completed", "evidence": {}, "fault": False}
             return {"measurement": measurement.as_dict()}
         except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
-            folder = Path(self._job.runs[run].folder)
+            folder = self._kept[run].folder
             reason, evidence = classify(error, folder)
             if reason not in FAULTS and of_node(error, folder, self._premises.files):
                 reason, evidence = NODE, {"error": evidence["error"]}
+            if (name := self._output[run].name) is not None:
+                evidence["output"] = name
             self._group.drop(run)
             _free_memory()
+            with contextlib.suppress(GansweepError, OSError):
+                self._kept[run].put()  # the traceback
             return {"reason": reason, "evidence": evidence, "fault": reason in FAULTS}
 
     def _start(self, run: Attempt) -> Iterator[Measurement]:
@@ -79,7 +85,9 @@ class Trainable(tune.Trainable):
         from pipeline.training.store import Store
 
         spec = parse(TrialSpec, run.spec, f"trial {run.trial}")
-        store = Store(Path(run.folder), attempt=run.attempt, guard=run.check)
+        kept = self._kept[self._job.runs.index(run)]
+        kept.begin()
+        store = Store(kept.folder, attempt=run.attempt, guard=kept.check)
         places = self._premises.cache, self._premises.root
         features = prepared_data(spec, *places)[1]
         if run.features is not None and features != run.features:
@@ -87,7 +95,7 @@ class Trainable(tune.Trainable):
                 f"its features are {features}, and the sweep is measured in {run.features}: another type of CPU, "
                 "or another build, learns others; valid: nodes of one type, or a cache that all share"
             )
-        task = Task(spec, run.seed, run.objective, run.replicate is not None)
+        task = Task(spec, run.seed, run.objective, run.replicate is not None, run.recorded)
         return attempt(task, store, *places, threads=self._premises.threads)
 
     def cleanup(self) -> None:
@@ -95,8 +103,7 @@ class Trainable(tune.Trainable):
 
     def _ended(self) -> dict[int, Run]:
         """The runs of the job that the driver has ended, by their places: what it decides is in the record first."""
-        folder = sweep_folder(Path(self._job.runs[0].folder))
-        state = SweepState.fold(read(folder / EVENTS)[0])
+        state = SweepState.fold(self._kept[0].lines())
         runs = {place: state.run(each.trial, each.seed) for place, each in enumerate(self._job.runs)}
         return {place: run for place, run in runs.items() if run is not None and run.end_reason is not None}
 
@@ -108,15 +115,18 @@ class Trainable(tune.Trainable):
         with contextlib.suppress(GansweepError, OSError):
             for place, run in self._ended().items():
                 if run.end_reason == "rung":
-                    self._keep_best(self._job.runs[place], run)
+                    self._keep_best(self._kept[place], run)
+        for kept in self._kept:
+            kept.close()
 
-    def _keep_best(self, attempt: Attempt, run: Run) -> None:
+    def _keep_best(self, kept: Keeping, run: Run) -> None:
         """Of a run that a rung stopped, which nothing goes on from, the best checkpoint alone."""
         from pipeline.training.store import Store
 
-        best = run.best(attempt.objective)
-        store = Store(Path(attempt.folder), attempt=attempt.attempt, guard=attempt.check)
+        best = run.best(kept.attempt.objective)
+        store = Store(kept.folder, attempt=kept.attempt.attempt, guard=kept.check)
         store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
+        kept.put()
 
 
 def _free_memory() -> None:

@@ -5,29 +5,26 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import faults
 from pipeline.deadline import hung
-from pipeline.drivers.job import Attempt, Job, hung_file
+from pipeline.drivers.ends import context, end_by_itself, warned
+from pipeline.drivers.job import Attempt, Job, hung_file, printed
 from pipeline.drivers.nodes import LEFT_OUT, Change, Node, Nodes
 from pipeline.drivers.waiting import Waiting
 from pipeline.errors import Superseded
-from pipeline.health.rules import Context, end_of, warnings_of
 from pipeline.record.events import DriverSaid, Line, every
 from pipeline.record.home import run_folder
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
-from pipeline.schema.health import DEFAULT_RULES, RuleSpec
 from pipeline.space.load import SweepFile
 from pipeline.space.places import placed
-
-_NON_FINITE = {"non_finite": RuleSpec(**DEFAULT_RULES["non_finite"])}
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,15 @@ class Driver(ABC):
     def exhausted(self) -> bool:
         """Whether no further run will be started by this driver."""
 
+    @property
+    @abstractmethod
+    def _further(self) -> int:
+        """How many runs there are to hand out, besides those under way."""
+
+    def backlog(self) -> int:
+        """Runs that wait for a further node, as many as it makes sense to ask for at a time."""
+        return 0 if self.stopping or self._place() else self.nodes.more(self._further)
+
     @abstractmethod
     def _after(self, attempt: Attempt, run: Run) -> None:
         """What follows from a run's end, which is recorded."""
@@ -107,6 +113,7 @@ class Driver(ABC):
             replicate,
             run.attempt + 1 if run else 1,
             self._session,
+            recorded=run.images if run else 0,
             features=self.state.features,
         )
 
@@ -185,7 +192,9 @@ class Driver(ABC):
         elif kind == faults.OUT_OF_MEMORY:
             self.ended(attempt, "out_of_memory", {**evidence, "reproducible": True, "times": spent})
         else:
-            self.ended(attempt, "retries_spent", {"attempts": run.attempt, "last": evidence["error"]})
+            self.ended(
+                attempt, "retries_spent", {"attempts": run.attempt, "last": evidence["error"], **printed(attempt)}
+            )
 
     def lost(self, attempt: Attempt, why: str) -> None:
         """A worker is gone. One that ended itself, because its run did not come to an end, would do so again."""
@@ -199,7 +208,8 @@ class Driver(ABC):
         if self.stopping:
             self._let_go(attempt)
         else:
-            self.ended(attempt, "crashed", {"error": f"the run {said}", "traceback": "traceback.txt"})
+            evidence = {"error": f"the run {said}", "traceback": "traceback.txt", **printed(attempt)}
+            self.ended(attempt, "crashed", evidence)
 
     def _let_go(self, attempt: Attempt) -> None:
         self._live.pop((attempt.trial, attempt.seed), None)
@@ -258,33 +268,5 @@ class Driver(ABC):
         return run
 
 
-def end_by_itself(
-    health: Mapping[str, RuleSpec], run: Run, budget: int, compared_by: Context
-) -> tuple[str, dict[str, Any]] | None:
-    """End reason and evidence of a run at its last evaluation, by nothing but itself; None: it goes on. Health first:
-    one that went wrong at its last evaluation is not taken for a completed one."""
-    # where the training stopped at a value that is not finite there is nothing to go on with, rule or no rule
-    rules = health if run.measurements[-1].metrics else {**health, **_NON_FINITE}
-    end = end_of(rules, run.measurements, budget, compared_by)
-    if end is not None:
-        return end.reason, end.evidence
-    return ("completed", {"images": run.images}) if run.images >= budget else None
-
-
-def warned(health: Mapping[str, RuleSpec], run: Run, budget: int, compared_by: Context) -> list[str]:
-    """What the rules that warn say of a run's last evaluation, a line each."""
-    warnings = warnings_of(health, run.measurements, budget, compared_by)
-    return [
-        f"{name} at {run.images:,} images: {end.evidence['signal']} {end.evidence['values'][-1]['value']:.3g} "
-        f"{end.evidence['comparison']} {end.evidence['threshold']:g}; the run goes on"
-        for name, end in warnings.items()
-    ]
-
-
 def _key(run: Run) -> dict[str, int]:
     return {"trial": run.trial, "seed": run.seed, "attempt": run.attempt}
-
-
-def context(state: SweepState) -> Context:
-    """What the health rules need to know of the sweep besides a run's measurements."""
-    return Context(state.metric, state.known.minimise, state.floor, state.floor_spread)

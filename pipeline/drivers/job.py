@@ -30,6 +30,7 @@ class Attempt:
     session: str = ""  # of the driver that handed it out: who must hold the sweep for it to write; "": nobody else can
     node: str = ""  # that it is for (see nodes.Node)
     host: str = ""
+    recorded: int = 0  # images up to which its measurements are in the record
     features: str | None = None  # what the sweep's distances are measured in
 
     def check(self) -> None:
@@ -56,3 +57,14 @@ def hung_file(attempt: Attempt) -> Path:
     """Where a worker leaves what it was in when it did not come to an end: not among what a run keeps."""
     scratch = sweep_folder(Path(attempt.folder)) / SCRATCH
     return scratch / f"hung-{attempt.trial}-{attempt.seed}-{attempt.attempt}.txt"
+
+
+def output_file(attempt: Attempt, folder: Path | None = None) -> Path:
+    """Where what is printed meanwhile goes: among what the run keeps, in its folder or the one in its place."""
+    return (folder or Path(attempt.folder)) / f"output-{attempt.attempt}.txt"
+
+
+def printed(attempt: Attempt) -> dict[str, str]:
+    """Its name as evidence of an end, where there is one to be seen from here."""
+    file = output_file(attempt)
+    return {"output": file.name} if file.exists() else {}

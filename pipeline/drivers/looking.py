@@ -13,23 +13,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import one_line
+from pipeline.errors import GansweepError, one_line
+from pipeline.storage.storage import Storage, is_url, opened
 
 PACKAGES = ("gansweep", "ray", "torch")
 NONCE = "driver"  # the driver's file in the folder that a look is made in
+PATIENCE = 8.0  # seconds for the storage: a node has not many more to answer
 HEAD = 2**16  # bytes of a data file that are looked at
 SOME = 64  # data files whose beginning is looked at
 
 
 def look(node: str, folder: str, files: Sequence[str], gpu: bool) -> dict[str, Any]:
-    """JSON-able. node: which one this is; folder: where the driver has left its nonce, in the sweep's; files: the data
-    set's folders."""
+    """JSON-able. node: which one this is; folder: where the driver has left its nonce, in the sweep's or, a URL, in its
+    storage; files: the data set's folders."""
     return {
         "host": platform.node(),
         **whoever(),
-        **_exchanged(Path(folder), node),
+        **(_exchanged_through(folder, node) if is_url(folder) else _exchanged(Path(folder), node)),
         "files": {path: fingerprint(Path(path)) for path in files},
-        "free": {place: free(place) for place in dict.fromkeys((str(Path(folder).parent), tempfile.gettempdir()))},
+        "free": {place: free(place) for place in dict.fromkeys((*_beside(folder), tempfile.gettempdir()))},
         "gpu": _gpu_problem() if gpu else None,
     }
 
@@ -100,6 +102,34 @@ def _exchanged(folder: Path, node: str) -> dict[str, str | None]:
     except OSError as error:
         return {"unread": None, "unwritten": str(error.strerror or error)}
     return {"unread": None, "unwritten": None}
+
+
+def _exchanged_through(url: str, node: str) -> dict[str, str | None]:
+    try:
+        storage = opened(url, PATIENCE)
+        nonce = read(storage, NONCE)
+    except GansweepError as error:
+        return {"unread": str(error), "unwritten": None}
+    if nonce is None:
+        return {"unread": "what the driver wrote is not there", "unwritten": None}
+    try:
+        storage.put(node, answer(nonce, node).encode())
+    except GansweepError as error:
+        return {"unread": None, "unwritten": str(error)}
+    return {"unread": None, "unwritten": None}
+
+
+def read(storage: Storage, name: str) -> str | None:
+    """None where there is none."""
+    try:
+        return storage.get(name).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _beside(folder: str) -> list[str]:
+    """What else needs room than the temporary folder: an object store has it."""
+    return [] if is_url(folder) else [str(Path(folder).parent)]
 
 
 def _gpu_problem() -> str | None:

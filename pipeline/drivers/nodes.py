@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 JOINED, LEFT, LEFT_OUT = "joined", "left", "left_out"
+LEAST, MOST = 4, 16  # runs for which further nodes are asked for at a time
 INSTANT = 2  # failed attempts after which a node on which nothing worked is left out
 
 
@@ -43,6 +44,13 @@ class Nodes:
         """Runs at a time, as things are."""
         fit = sum(node.slots for node in self._there.values())
         return fit if self._limit is None else min(self._limit, fit)
+
+    def more(self, waiting: int) -> int:
+        """For how many of the runs that wait a further node is wanted: for no more than there are already, so that a
+        cluster grows in steps, and for none beyond the limit."""
+        fit = sum(node.slots for node in self._there.values())
+        wanted = min(waiting, MOST, max(LEAST, fit))
+        return wanted if self._limit is None else max(0, min(wanted, self._limit - fit))
 
     def __len__(self) -> int:
         return len(self._there)

@@ -3,7 +3,7 @@ its winner, where they were asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,13 +67,22 @@ class PickDriver(Driver):
     def next_job(self) -> Job | None:
         if self.stopping or self._place() is None:
             return None
-        for number, replicate in self._wanted:
-            seed = run_seed(self.state.seed, FRESH + replicate)
-            if (number, seed) in self._live or has_ended(self.state, number, seed):
-                continue
-            if (job := self._job(number, seed, FRESH + replicate)) is not None:
+        for number, seed, replicate in self._waiting:
+            if (job := self._job(number, seed, replicate)) is not None:
                 return job
         return None
+
+    @property
+    def _waiting(self) -> Iterator[tuple[int, int, int]]:
+        """Trial or neighbour, seed and replicate of each run that is to be made and is not under way."""
+        for number, replicate in self._wanted:
+            seed = run_seed(self.state.seed, FRESH + replicate)
+            if (number, seed) not in self._live and not has_ended(self.state, number, seed):
+                yield number, seed, FRESH + replicate
+
+    @property
+    def _further(self) -> int:
+        return sum(1 for _ in self._waiting)
 
     @property
     def _wanted(self) -> Sequence[tuple[int, int]]:

@@ -53,6 +53,10 @@ class SearchDriver(Driver):
         # one that is live may be lost, and wait again
         return not self._waiting and not self._live and len(self.state.trials) >= self._trials
 
+    @property
+    def _further(self) -> int:
+        return len(self._waiting) + max(0, self._trials - len(self.state.trials))
+
     def _retry(self, attempt: Attempt) -> None:
         self._waiting.insert(0, (attempt.trial, attempt.seed))
 

@@ -72,7 +72,12 @@ def trial_folder(folder: Path, trial: int) -> Path:
 
 def run_folder(folder: Path, trial: int, seed: int) -> Path:
     """Where a run's checkpoints and samples are, in a sweep's folder."""
-    return trial_folder(folder, trial) / f"seed-{seed}"
+    return folder / run_name(trial, seed)
+
+
+def run_name(trial: int, seed: int) -> str:
+    """Of the same folder, in the sweep's."""
+    return f"{TRIALS}/{trial}/seed-{seed}"
 
 
 def sweep_folder(run: Path) -> Path:

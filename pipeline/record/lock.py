@@ -23,6 +23,8 @@ from pipeline.errors import Busy, Superseded, Unreachable
 from pipeline.faults import is_disk_full
 
 NAME = "driver.lock"
+ELSEWHERE = "driver.elsewhere"  # who was seen to drive the sweep elsewhere, in its storage (claim.py), and when
+SEEN = 60.0  # seconds for which that is believed
 GUARD = ".driver.guard"  # held for the moment in which the lock changes hands
 BEAT = 1.0  # seconds
 STALE = 15.0  # seconds without a beat, for a holder whose process cannot be looked at from here
@@ -74,7 +76,7 @@ class Fence:
         seen = None
         with contextlib.suppress(OSError):
             seen = _look(self.folder / NAME)
-        now = f"{_named(seen.holder)} has it now" if seen else "one that has ended had it, or its lock file was removed"
+        now = f"{named(seen.holder)} has it now" if seen else "one that has ended had it, or its lock file was removed"
         return (
             f"{self.folder.name}: this driver lost the sweep, as one that was asleep for long does ({now}); it wrote "
             f"nothing more; see: gansweep status {self.folder.name}"
@@ -90,9 +92,18 @@ def holder(folder: Path) -> dict[str, Any] | None:
         return None
     if seen is None:
         return None
-    if (alive := _alive_here(seen.holder)) is not None:
+    if (alive := alive_here(seen.holder)) is not None:
         return seen.holder if alive else None
     return seen.holder if seen.holder and _storage_time(folder) - seen.beat / 1e9 < STALE else None
+
+
+def elsewhere(folder: Path) -> dict[str, Any] | None:
+    """Who was just seen to drive the sweep on another machine, None where nobody was."""
+    try:
+        sighting = json.loads((folder / ELSEWHERE).read_text())
+        return dict(sighting["holder"]) if abs(time.time() - sighting["seen"]) < SEEN else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 class Lock:
@@ -145,13 +156,13 @@ class Lock:
         first = _look(self.path)
         if first is None:
             return None
-        alive = _alive_here(first.holder)
+        alive = alive_here(first.holder)
         if alive is None:
             alive = self._beats(first)
         if not alive:
             return first
         name = self.path.parent.name
-        raise Busy(f"{name}: driven by {_named(first.holder)}; wait for it, or end it with: gansweep stop {name}")
+        raise Busy(f"{name}: driven by {named(first.holder)}; wait for it, or end it with: gansweep stop {name}")
 
     def _beats(self, first: Seen) -> bool:
         """Whether a lock changes within the time in which it must. Clocks of two hosts are not compared."""
@@ -162,22 +173,14 @@ class Lock:
             if seen != first:
                 return seen is not None
             if not said and time.monotonic() > end - STALE + 2 * BEAT:
-                self._say(f"{self.path.parent.name}: looking for {STALE:.0f} s whether {_named(first.holder)} is alive")
+                self._say(f"{self.path.parent.name}: looking for {STALE:.0f} s whether {named(first.holder)} is alive")
                 said = True
         return False
 
     def _take(self, dead: Seen | None) -> None:
         self.taken_over = dead.holder if dead else None
-        me = {
-            "pid": os.getpid(),
-            "born": psutil.Process().create_time(),
-            "host": socket.gethostname(),
-            "processes": _processes(),
-            "session": self.session,
-            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
         temporary = self.path.with_name(f"{NAME}.{self.session}")
-        temporary.write_text(json.dumps(me))
+        temporary.write_text(json.dumps(whoever(self.session)))
         os.replace(temporary, self.path)
 
     def _beat(self) -> None:
@@ -202,7 +205,19 @@ def _look(path: Path) -> Seen | None:
         return None
 
 
-def _named(holder: dict[str, Any]) -> str:
+def whoever(session: str) -> dict[str, Any]:
+    """This driver, for others."""
+    return {
+        "pid": os.getpid(),
+        "born": psutil.Process().create_time(),
+        "host": socket.gethostname(),
+        "processes": _processes(),
+        "session": session,
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def named(holder: dict[str, Any]) -> str:
     if not {"pid", "host", "since"} <= holder.keys():
         return "a driver whose lock cannot be read"
     return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
@@ -217,7 +232,7 @@ def _processes() -> str:
         return f"{uuid.getnode():x} {psutil.boot_time():.0f}"
 
 
-def _alive_here(holder: dict[str, Any]) -> bool | None:
+def alive_here(holder: dict[str, Any]) -> bool | None:
     """Whether a driver that this process can look at is alive; None where it cannot."""
     if holder.get("host") != socket.gethostname() or holder.get("processes") != _processes():
         return None

@@ -27,13 +27,15 @@ _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 class Record:
     """The driver's end of the log. `hook(line, when)` is called right before and right after each write, so
     that a test can end the process there. `guard` is called before each write, and raises where nothing more may be
-    written (lock.Fence.check)."""
+    written (lock.Fence.check); `kept` with each line that is on this disk, before anyone acts on it, and raises where
+    nobody may (segments.Segments.take)."""
 
     def __init__(
         self,
         path: Path,
         hook: Callable[[Line, str], None] | None = None,
         guard: Callable[[], None] = lambda: None,
+        kept: Callable[[Line, bytes], None] | None = None,
     ) -> None:
         """Opens the log for appending; a torn last line is cut off and kept in `torn`.
 
@@ -42,7 +44,7 @@ class Record:
         """
         self.path = path
         self.torn: str | None = None
-        self._hook, self._guard = hook, guard
+        self._hook, self._guard, self._kept = hook, guard, kept
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Line], None]] = []
         lines, whole = read(path) if path.exists() else ([], 0)
@@ -69,10 +71,13 @@ class Record:
             if self._hook:
                 self._hook(line, "before")
             self._guard()
-            self._write(dumps(line).encode() + b"\n")
+            raw = dumps(line).encode() + b"\n"
+            self._write(raw)
             self._number += 1
             if self._hook:
                 self._hook(line, "after")
+            if self._kept:
+                self._kept(line, raw)
         for listener in self._listeners:
             listener(line)
         return line

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.drivers.driver import context
+from pipeline.drivers.ends import context
 from pipeline.health.rules import replay
 from pipeline.record.runs import HEALTH_REASONS, Run
 from pipeline.record.state import SweepState

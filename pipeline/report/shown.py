@@ -85,8 +85,15 @@ def _run(run: Run, metric: str, folder: Path) -> list[Any]:
         if last:
             place = run_folder(folder, run.trial, run.seed) / last
             gone = "" if place.exists() else " (not on this disk)"
-            lines.append(Text(f"samples: {place}{gone}", no_wrap=True, overflow="ignore"))
+            lines.append(_place("samples", f"{place}{gone}"))
+    for attempt in range(1, run.attempt + 1):
+        if (place := run_folder(folder, run.trial, run.seed) / f"output-{attempt}.txt").exists():
+            lines.append(_place(f"printed by attempt {attempt}" if run.attempt > 1 else "printed", str(place)))
     return lines
+
+
+def _place(what: str, path: str) -> Text:
+    return Text(f"{what}: {path}", no_wrap=True, overflow="ignore")
 
 
 def _curves(run: Run, objective: str) -> Table:

@@ -48,7 +48,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
 
 def sweep_state(state: SweepState, folder: Path) -> str:
     """running | finished | interrupted | failed: by the lock first, then by what the last driver said."""
-    if lock.holder(folder):
+    if lock.holder(folder) or lock.elsewhere(folder):
         return "running"
     return "interrupted" if state.searching == "started" else state.searching
 

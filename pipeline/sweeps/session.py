@@ -17,8 +17,8 @@ from pipeline.drivers.driver import Assignment, Driver
 from pipeline.drivers.nodes import Nodes
 from pipeline.drivers.share import Share
 from pipeline.environment import address
-from pipeline.errors import GansweepError, Superseded, Unreachable, within
-from pipeline.faults import CLUSTER_LOST, DISK_FULL, NO_NODES, SUPERSEDED, is_disk_full, needed
+from pipeline.errors import GansweepError, StorageLost, Superseded, Unreachable, within
+from pipeline.faults import CLUSTER_LOST, DISK_FULL, NO_NODES, STORAGE_LOST, SUPERSEDED, is_disk_full, needed
 from pipeline.record import lock
 from pipeline.record.follower import Follower
 from pipeline.record.home import EVENTS, STOP, begun, command
@@ -29,13 +29,14 @@ from pipeline.schema.metrics import on, own_metrics
 from pipeline.space.check import check_data, to_build
 from pipeline.sweeps.setup import Setup
 from pipeline.sweeps.start import Start, begin, notices
+from pipeline.sweeps.stored import Stored, lost_in, stored
 from pipeline.tracking.mlflow.credentials import hidden
 from pipeline.tracking.process import TrackerProcess
 from pipeline.tracking.tracker import check as check_tracker
 
 CLOSING = 10.0  # seconds of a time budget that are kept for the end: workers (Tune waits so long), tracker, Ray
 ASKED = ("interrupted", "stopped")  # what a driver stops for because someone wants it to
-FAILURES = (DISK_FULL, CLUSTER_LOST, SUPERSEDED, NO_NODES)  # ... and because it cannot go on
+FAILURES = (DISK_FULL, CLUSTER_LOST, STORAGE_LOST, SUPERSEDED, NO_NODES)  # ... and because it cannot go on
 EARLY = (*ASKED, *FAILURES)
 
 
@@ -71,7 +72,8 @@ class Session:
         self._held = lock.Lock(setup.folder, self._each_beat, self._say)
         self._closing = ExitStack()  # what is to be closed by whoever comes to it first
         self._driver: Driver | None = None
-        self._ended = "interrupted"
+        self._stored: Stored | None = None
+        self._ended, self._lost = "interrupted", ""
         began, longest = time.monotonic(), errand.max_time
         self._until = began + longest - min(CLOSING, 0.1 * longest) if longest else None
         self._spent_before = 0.0
@@ -87,6 +89,8 @@ class Session:
         with ExitStack() as stack:
             self._check_tracker()  # before the lock: one that is refused for it stands in nobody's way
             stack.enter_context(self._holding())
+            if setup.stored:
+                self._stored = stack.enter_context(stored(setup, self._held.session, self._say))
             if which := cluster.chosen(launch.address):
                 self._say(f"note: {which}")
             with hidden():
@@ -94,14 +98,16 @@ class Session:
             code = plugin.sources(setup.file.tree)  # as it is now, wherever the workers are and whatever becomes of it
             data = tuple(files(setup.data.name, setup.data_root))
             self._share = Share(launch.cpus_per_trial, launch.gpus_per_trial, launch.memory_per_trial)
-            self._premises = Premises(setup.cache.absolute(), setup.data_root, code, data, self._share.threads)
-            wanted = Wanted(setup.folder.absolute(), data, self._share)
+            own = setup.cache.absolute(), setup.data_root, code, data
+            self._premises = Premises(*own, self._share.threads, setup.stored)
+            wanted = Wanted(setup.folder.absolute(), data, self._share, setup.stored)
             in_cluster = address(launch.address).cluster is not None
             self._gathering = stack.enter_context(cluster.gathered(wanted, cluster=in_cluster))
             prepared = self._prepared() | {"code": plugin.fingerprints(code)}
             if said := what_was_read(prepared["data"]):
                 self._say("\n".join([*said, f"features: {prepared['features']}"]))
-            self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check)
+            kept = self._stored.segments.take if self._stored else None
+            self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check, kept=kept)
             stack.callback(self._record.close)
             nodes = Nodes(self._gathering.nodes, launch.concurrency or setup.file.sweep.search.concurrency)
             start = Start(self._errand.doing, self._held, prepared, nodes.slots, self._errand.accept_changes)
@@ -142,17 +148,21 @@ class Session:
             raise KeyboardInterrupt
         if driver.stopping == NO_NODES:
             raise Unreachable(f"{driver.state.without_nodes()}; see to it, then go on with: {self._again}")
+        if driver.stopping == STORAGE_LOST:
+            raise StorageLost(f"{self._lost}; go on with: {self._again}")
         if driver.stopping in FAILURES:
             raise GansweepError(self._went_wrong(driver.stopping))
         return driver.state
 
     def _failed(self, driver: Driver, error: BaseException) -> None:
         """Why the driver's loop came to no end of its own; raises what is an error of ours."""
-        if not self._held.fence.holds():
+        if not self._held.fence.holds() or (self._stored and self._stored.superseded):
             driver.stopping = SUPERSEDED
         self._ended = "interrupted" if driver.stopping in EARLY else "failed"  # a second Ctrl-C is no failure
         if is_disk_full(error):
             driver.stopping, self._ended = driver.stopping or DISK_FULL, "interrupted"
+        elif lost := lost_in(error):
+            driver.stopping, self._ended, self._lost = STORAGE_LOST, "interrupted", lost
         elif driver.stopping not in FAILURES:
             raise error
 
@@ -161,7 +171,7 @@ class Session:
         assert self._driver is not None
         stopping = self._driver.stopping
         # a full disk, another driver's sweep by now: without this line too it is known to be interrupted
-        with suppress(OSError, Superseded):
+        with suppress(OSError, Superseded, StorageLost):
             about = {"doing": self._errand.doing, "session": self._held.session}
             self._record.append("driver", **about, state=self._ended, why=stopping)
         self._tracker.close(timeout=5.0 if stopping or self._tracker.error else 60.0)
@@ -177,8 +187,10 @@ class Session:
         driver, hours = self._driver, self._setup.launch.gpu_hours
         if driver is None:
             return
-        if self._held.lost:
+        if self._held.lost or (self._stored and self._stored.superseded):
             driver.stopping = SUPERSEDED
+        if self._stored:
+            self._stored.segments.flush()
         stop = self._setup.folder / STOP
         if stop.exists():
             stop.unlink(missing_ok=True)
@@ -204,6 +216,8 @@ class Session:
 
     def _went_wrong(self, what: str) -> str:
         folder = self._setup.folder
+        if what == SUPERSEDED and self._stored and self._stored.superseded:
+            return f"{folder.name}: {self._stored.said()}; see: {command('status', folder)}"
         if what == SUPERSEDED:
             return self._held.fence.said()
         if what == DISK_FULL:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,8 @@ from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
 from pipeline.space.load import SweepFile, as_begun, from_tree, load
+from pipeline.storage.storage import check, is_url
+from pipeline.sweeps.bringing import brought, of_sweep
 from pipeline.sweeps.learning import learning
 from pipeline.tracking.mlflow.credentials import public
 from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
@@ -47,6 +49,12 @@ class Launch:
     max_time: float | None = None  # seconds, of this session; None: the file's
     gpu_hours: float | None = None  # of this session; core-hours where runs take no GPU
     moved: dict[str, str] = field(default_factory=dict)  # data and code that are elsewhere now, by their former names
+    storage: str | None = None  # URL of the folder of its sweeps' folders, where its machines share no disk
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """As it is in the record."""
+        return {name: value for name, value in asdict(self).items() if name != "storage" or value is not None}
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,8 @@ class Setup:
         """A new sweep of a YAML file or preset; nothing is written yet. `launch`: the fields of Launch. looking: it is
         not to be run, and its name may be taken."""
         file = load(str(space), overrides, trials=trials, seed=seed)
+        if storage is not None and is_url(str(storage)):
+            launch["storage"], storage = check(str(storage)), None
         folder = folder_of(name_of(file.name) if name is None else name, storage or home)
         if name is None and folder.name != file.name:
             file = replace(file, notices=(*file.notices, f"the sweep is named {folder.name} (another: --name)"))
@@ -92,8 +102,12 @@ class Setup:
 
     @classmethod
     def open(cls, name: str, *, home: str | Path | None = None, data: str | None = None, **launch: Any) -> Self:
-        """A sweep that is there, as its record has it; `launch`: fields of Launch to change. data: where its data are
-        now. What was moved along with its home is found by itself."""
+        """A sweep that is there, as its record has it; `launch`: fields of Launch to change, of which `storage` is
+        where it is looked for first. data: where its data are now. What was moved along with its home is found by
+        itself."""
+        if launch.get("storage"):
+            launch["storage"] = check(launch["storage"])
+            brought(folder_of(name, home), launch["storage"])
         folder = existing(name, home)
         share(folder.parent)
         lines, _ = read(folder / EVENTS)
@@ -139,6 +153,11 @@ class Setup:
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def stored(self) -> str:
+        """The URL of the sweep in its storage; "" where it has none but its folder."""
+        return of_sweep(self.launch.storage, self.name) if self.launch.storage else ""
 
     @property
     def trials_wanted(self) -> int:

@@ -6,7 +6,7 @@ import os
 import platform
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def begin(
                 seed=sweep.file.sweep.search.seed,
                 versions=versions(),
                 token=sweep.token,
-                launch=asdict(launch),
+                launch=launch.line,
             )
         )
     known = next(reversed(every(Prepared, lines)), None)
@@ -70,7 +70,8 @@ def begin(
             f"{sweep.name}: {'; '.join(changed)}; put it back, start another sweep, or go on with it all the same: "
             f"{command('resume', sweep.folder)} --accept-changes"
         )
-    original = copied_from(lines, sweep.folder, sweep.tracking_uri)
+    # what is in a storage is one sweep, wherever a driver has its folder
+    original = None if launch.storage else copied_from(lines, sweep.folder, sweep.tracking_uri)
     lines.append(
         record.append(
             "driver",
@@ -79,7 +80,7 @@ def begin(
             state="started",
             pid=os.getpid(),
             host=platform.node(),
-            launch=asdict(launch),
+            launch=launch.line,
             slots=start.slots,
             torn=record.torn,
             taken_over=start.held.taken_over,

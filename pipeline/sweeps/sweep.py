@@ -9,6 +9,7 @@ from pipeline.errors import InputError, NoHealthyTrial
 from pipeline.record.home import BEST, EVENTS
 from pipeline.record.log import read
 from pipeline.record.state import SweepState
+from pipeline.storage.storage import opened
 from pipeline.sweeps.session import Errand, Session, Watcher
 from pipeline.sweeps.setup import Launch, Setup
 
@@ -108,4 +109,6 @@ class Sweep(Setup):
                 state = session.drive(PickDriver(given, order))
         picked = verdict(state)
         write(self.folder / BEST, state)
+        if self.stored:
+            opened(self.stored).put(BEST, (self.folder / BEST).read_bytes())
         return picked

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.metrics.content import content_of
 from pipeline.metrics.evaluator import Evaluator
@@ -28,21 +29,24 @@ CHECK_EVERY = {"cpu": 1, "cuda": 64}  # steps between looks at whether all is fi
 @dataclass(frozen=True)
 class Task:
     """What a run is: a resolved spec, trained with a seed. objective: the metric by which its best checkpoint is kept.
-    test: the evaluations that its tail is made of are made on the test part too, which decides nothing in it."""
+    test: the evaluations that its tail is made of are made on the test part too, which decides nothing in it.
+    recorded: images up to which its measurements are known to whoever asks for it."""
 
     spec: TrialSpec
     seed: int
     objective: str
     test: bool = False
+    recorded: int | None = None  # None: whatever the checkpoint it goes on from is of
 
 
 def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measurement]:
     """Trains to the budget and yields a measurement at each evaluation.
 
     The checkpoint, which contains the measurement, is on disk before the measurement is yielded. A store that has
-    checkpoints is continued from the newest valid one, whose measurement is yielded again; of damaged ones that were
-    newer the first measurement has notices; one of another run raises InputError. After a value that is not finite one
-    last measurement is yielded, without metrics and with the signal `finite` at 0: nothing could come of going on.
+    checkpoints is continued from the newest valid one, whose measurement is yielded again, after those before it that
+    are not `recorded`; of damaged ones that were newer the first measurement has notices; one of another run raises
+    InputError. After a value that is not finite one last measurement is yielded, without metrics and with the signal
+    `finite` at 0: nothing could come of going on.
     """
     spec, seed = task.spec, task.seed
     newest = store.newest()
@@ -52,13 +56,20 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
         check_units(store.folder / newest[0], newest[1], evaluator.dataset)
     features = content_of(spec, evaluator.dataset, evaluator.cache)
     state = initial(spec, evaluator.dataset, seed, restored=newest is not None, content=features)
+    history: list[dict[str, Any]] = []  # the measurements so far
     notices = tuple(f"{said}; went back to {newest[0] if newest else 'the beginning'}" for said in store.damaged)
     if state.drawn:
         notices += (f"init_from.partial: {len(state.drawn)} weights are new: {', '.join(state.drawn[:3])} ...",)
     if newest is not None:
         name, content = newest
         restore(state, store.folder / name, content)
-        yield Measurement.from_dict(content["measurement"] | {"checkpoint": name, "notices": notices})
+        history = content.get("history", [])
+        last = content["measurement"] | {"checkpoint": name, "notices": notices}
+        for past in history:
+            if task.recorded is not None and past["images"] > task.recorded:
+                yield Measurement.from_dict(past)
+        history = [*history, {**last, "notices": ()}]
+        yield Measurement.from_dict(last)
         notices = ()
     inputs = {part: evaluation_inputs(state, evaluator, part, seed) for part in ("validation", "test")}
     total, every = spec.budget.images, spec.evaluation.every
@@ -96,9 +107,11 @@ def training(task: Task, evaluator: Evaluator, store: Store) -> Iterator[Measure
             errors=errors,
         )
         with _timed(timings, "checkpoint"):
-            name = _save(state, store, measurement, task)
+            name = _save(state, store, (*history, measurement.as_dict()), task)
         state.seconds += timings["checkpoint"]
-        yield dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name, notices=notices)
+        measurement = dataclasses.replace(measurement, seconds=state.seconds, checkpoint=name)
+        history.append(measurement.as_dict())
+        yield dataclasses.replace(measurement, notices=notices)
         notices = ()
 
 
@@ -118,9 +131,11 @@ def _signals(state: TrainingState) -> dict[str, float]:
     return state.window_d.means() | state.window_g.means()
 
 
-def _save(state: TrainingState, store: Store, measurement: Measurement, task: Task) -> str:
-    """Checkpoint, then retention; the best so far is the objective's, and is part of the state."""
-    value = measurement.metrics.get(task.objective)
+def _save(state: TrainingState, store: Store, history: Sequence[dict[str, Any]], task: Task) -> str:
+    """Checkpoint, with all measurements of the run, then retention; the best so far is the objective's, and is part of
+    the state."""
+    measurement = history[-1]
+    value = measurement["metrics"].get(task.objective)
     sign = 1 if known(task.objective, state.spec.evaluation.own).minimise else -1
     better = (
         value is not None and math.isfinite(value) and (not state.best or sign * value < sign * state.best["value"])
@@ -131,7 +146,8 @@ def _save(state: TrainingState, store: Store, measurement: Measurement, task: Ta
         state.images,
         {
             "state": state.tensors(),
-            "measurement": measurement.as_dict(),
+            "measurement": measurement,
+            "history": list(history[:-1]),
             "spec": state.spec.model_dump(mode="json"),
             "seed": task.seed,
             "shape": list(state.facts.shape),

@@ -17,17 +17,18 @@ VERBS = {
     "run": "--name --trials --concurrency --max-time --gpu-hours --data --data-root --set --seed --home "
     "--storage --tracking-uri --address --cpus-per-trial --gpus-per-trial --memory-per-trial --resume --dry-run --json",
     "resume": "--trials --max-time --gpu-hours --concurrency --accept-changes --data --data-root --home --tracking-uri "
-    "--address --json",
-    "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --json",
-    "report": "-o --out --figures --home",
+    "--address --storage --json",
+    "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --storage "
+    "--json",
+    "report": "-o --out --figures --home --storage",
     "export": "-o --out --home",
     "judge": "--top --port --home",
     "compare": "-o --out --home --json",
-    "show": "--home",
+    "show": "--home --storage",
     "schema": "",
     "replay": "--rules --home --json",
     "stop": "--home",
-    "status": "--home --json",
+    "status": "--home --storage --json",
     "sync": "--home --tracking-uri",
     "ui": "--compare --home --tracking-uri",
     "train": "--seed --budget --set --data-root -o --out --home --json",

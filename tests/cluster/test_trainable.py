@@ -12,6 +12,7 @@ from pipeline.drivers.job import Attempt, Job
 from pipeline.record.measurement import Measurement
 from pipeline.space.load import from_tree
 from tests.drivers.fake_tune import FakeTune
+from tests.games.test_own import example
 
 BUDGET, EVERY = 192, 64
 TREE = {
@@ -92,3 +93,15 @@ def test_a_run_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
     failed = json.loads(at.step()[REPORT])
     assert (failed["run"], failed["reason"]) == (0, "invalid")
     assert [(run, m.images) for run, m in steps(at, 2)] == [(1, EVERY), (1, 2 * EVERY)]
+
+
+def test_what_a_run_printed_is_in_its_folder_and_named_where_it_crashed(tmp_path: Path) -> None:
+    said = "import os\n        os.write(2, b'the game speaks\\n')\n        raise RuntimeError('no more')\n        "
+    (tmp_path / "my_gan.py").write_text(
+        example().replace("return generator(inputs)", said + "return generator(inputs)")
+    )
+    game = {"name": f"{tmp_path / 'my_gan.py'}:MyGame", "options": {"margin": 0.1}}
+    (run,) = started(FakeTune(tmp_path, from_tree(TREE | {"game": game}, "ring.yaml"), concurrency=1, trials=1), 1)
+    report = json.loads(worker(tmp_path, run).step()[REPORT])
+    assert (report["reason"], report["evidence"]["output"]) == ("crashed", "output-1.txt")
+    assert (Path(run.folder) / "output-1.txt").read_text() == "the game speaks\n"

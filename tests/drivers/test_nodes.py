@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.drivers.job import Attempt
-from pipeline.drivers.nodes import JOINED, LEFT, LEFT_OUT, Change, Node, Nodes
+from pipeline.drivers.nodes import JOINED, LEAST, LEFT, LEFT_OUT, MOST, Change, Node, Nodes
 from pipeline.drivers.waiting import SLACK, Waiting
 from pipeline.record.log import read
 from pipeline.record.measurement import Measurement
@@ -177,3 +177,24 @@ def test_a_worker_that_says_nothing_is_overdue_after_its_own_deadline(
     for run in runs:
         waiting.over(run)
     assert waiting.overdue(runs) is None
+
+
+def test_a_further_node_is_wanted_for_runs_that_wait_in_steps_and_within_the_limit() -> None:
+    nodes = Nodes([A, B])
+    assert [nodes.more(waiting) for waiting in (0, 2, 100)] == [0, 2, LEAST]
+    assert Nodes([Node("c", "host-c", 10)]).more(100) == 10
+    assert Nodes([Node("c", "host-c", 1000)]).more(100) == MOST
+    assert [Nodes([A, B], limit=limit).more(100) for limit in (2, 3, 5)] == [0, 0, 2]
+
+
+def test_runs_wait_for_a_node_once_all_are_busy_until_the_last_is_handed_out(tmp_path: Path) -> None:
+    tune = in_cluster(tmp_path, A, B, trials=5)
+    assert tune.driver.backlog() == 0  # there is room
+    runs = [begun(tune) for _ in range(3)]
+    assert tune.driver.backlog() == 2
+    for run in runs[:2]:
+        tune.driver.ended(run, "invalid", {})
+        begun(tune)
+    assert tune.driver.backlog() == 0
+    tune.driver.stopping = "stopped"
+    assert tune.driver.backlog() == 0

@@ -1,7 +1,8 @@
 """The command, with something killed at a given place: python -m tests.integration.crash PLACES VERB ...
 
 PLACES: WHOM@WHAT:NUMBER:WHEN, several joined by commas. WHOM: driver, worker, gcs_server or raylet. WHAT: an event of
-the record, or `rename`, of a checkpoint. NUMBER: the how manieth of this launch. WHEN: before or after it is on disk.
+the record, `rename`, of a checkpoint, or `segment`, of the record in a storage. NUMBER: the how manieth of this launch.
+WHEN: before or after it is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from pipeline.drivers.job import Attempt
 from pipeline.record.events import Line
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
-from pipeline.sweeps import session
+from pipeline.record.segments import Segments
+from pipeline.sweeps import session, stored
 from pipeline.training.store import Store
 
 PLACES = [place.split("@") for place in sys.argv[1].split(",")]
@@ -63,6 +65,13 @@ def at_line(line: Line, when: str) -> None:
             go_off(whom, place, self_=False)
 
 
+def at_segment(name: str, when: str) -> None:
+    seen["segment", when] += 1
+    for whom, place in PLACES:
+        if place == f"segment:{seen['segment', when]}:{when}":
+            go_off(whom, place, self_=False)
+
+
 def crashing() -> type[launch.Trainable]:
     """Ray takes the class to its workers by value, as it is made in the main module."""
     places, off = PLACES, go_off
@@ -88,6 +97,8 @@ def crashing() -> type[launch.Trainable]:
 if __name__ == "__main__":
     made: Any = functools.partial(Record, hook=at_line)
     session.Record = made  # type: ignore[misc]
+    segments: Any = functools.partial(Segments, hook=at_segment)
+    stored.Segments = segments  # type: ignore[misc]
     launch.Trainable = crashing()  # type: ignore[misc]
     sys.argv[1:] = sys.argv[2:]
     main.main()

@@ -109,6 +109,7 @@ class Story:
     status: dict[str, Any] = field(default_factory=dict)
     text: str = ""
     seconds_to_join: float = 0.0
+    seconds_to_use: float = 0.0
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +128,11 @@ def follow(made: Any, home: Path, told: Story) -> Story:
     running.until(NAME, lambda lines: bool(of(lines, "measurement")))
     began = time.time()
     late = made.add_node(num_cpus=1, object_store_memory=STORE, node_name="late", wait=False)
+    all_there(made, 5)
+    there = time.time()
     lines = running.until(NAME, lambda lines: bool(of(lines, "attempt", host=LATE)))
     told.seconds_to_join = of(lines, "node", host=LATE)[0]["time"] - began
+    told.seconds_to_use = of(lines, "attempt", host=LATE)[0]["time"] - there
     trial = of(lines, "attempt", host=LATE)[0]["trial"]
     running.until(NAME, lambda lines: measured(lines, trial))
     made.remove_node(late, allow_graceful=False)
@@ -154,6 +158,7 @@ def test_nodes_that_cannot_be_trusted_are_left_out_before_the_first_trial_and_sa
 
 def test_a_node_that_joins_is_used_and_slots_follow(story: Story) -> None:
     assert story.seconds_to_join < 60  # its start too, of which Ray says nothing
+    assert story.seconds_to_use < 30  # 15 on a quiet machine, from its coming up to its first run
     assert of(story.lines, "driver", state="started")[0]["slots"] == 1
     assert [line["slots"] for line in of(story.lines, "node", state="joined")] == [1, 2]
     assert len({line["node"] for line in of(story.lines, "attempt")}) == 2

@@ -8,9 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import pipeline
 from pipeline.record.follower import Follower
+from pipeline.record.home import run_folder
+from pipeline.report.shown import shown
 from tests.games.test_own import example
 
 SPACE = """
@@ -42,7 +45,8 @@ class Gone:
 
 @pytest.mark.slow
 def test_it_travels_to_the_workers_as_it_was_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_gan.py").write_text(example())
+    text = example().replace("return generator(inputs)", 'print("the game speaks"); return generator(inputs)')
+    (tmp_path / "my_gan.py").write_text(text)
     (tmp_path / "own.yaml").write_text(SPACE)
     monkeypatch.chdir(tmp_path)  # where the file's relative name is from; the workers have another folder
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(pipeline.__file__).parents[1])]))
@@ -52,3 +56,9 @@ def test_it_travels_to_the_workers_as_it_was_at_the_start(tmp_path: Path, monkey
     assert len(state.runs) == 2
     assert all(run.end_reason in ("completed", "rung", "collapsed", "degenerate") for run in state.runs)
     assert any(run.measurements for run in state.runs)
+    for run in state.runs:
+        printed = run_folder(tmp_path / "home" / "own", run.trial, run.seed) / "output-1.txt"
+        assert set(printed.read_text().splitlines()) == {"the game speaks"}
+    console = Console(record=True, width=200)
+    console.print(shown(state, state.trials[0], sweep.folder))
+    assert f"printed: {sweep.folder / 'trials/0'}" in console.export_text()

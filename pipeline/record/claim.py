@@ -1,0 +1,151 @@
+"""One driver a sweep, where its lock is in a storage: a numbered claim, which one driver alone can create, and a beat
+that its holder puts into it. No clocks of two machines are compared."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.errors import Busy, GansweepError, StorageLost, Superseded
+from pipeline.record.lock import STALE, alive_here, named, whoever
+from pipeline.storage.storage import Storage
+
+FOLDER = "driver"
+BEAT = 3.0  # seconds
+LOOK = 1.0  # seconds between looks at a heart that may beat
+TRIES = 20  # at a lock that others take meanwhile
+RELEASED = "released"
+
+
+class Claim:
+    """Held from acquire() to release(). `lost`: another driver has claimed the sweep since."""
+
+    def __init__(self, storage: Storage, session: str, say: Callable[[str], None] = lambda text: None) -> None:
+        """storage: the sweep's, asked with little patience. say: told why acquire() waits, where it does."""
+        self._storage, self._session, self._say = storage, session, say
+        self._name = ""
+        self.lost = False
+        self.taken_over: dict[str, Any] | None = None
+        self._released = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
+
+    def acquire(self) -> None:
+        """Raises Busy, naming the holder, where another driver is alive. The claim of one that is gone, or was seen not
+        to beat for its time by our own steady clock, is passed over by a later one."""
+        for _ in range(TRIES):
+            last = newest(self._storage)
+            if last and self._alive(last):
+                there = _read(self._storage, last) or {}
+                raise Busy(f"driven by {named(there)}, as {self._storage.url} says; wait for it, or end it there")
+            name = f"{FOLDER}/{(_number(last) if last else 0) + 1:08d}.json"
+            if self._storage.put_if_absent(name, self._said()):
+                break
+        else:
+            raise StorageLost(f"{self._storage.url}: others take its lock again and again; try later")
+        self._name = name
+        if last:
+            held = _read(self._storage, last) or {}
+            self.taken_over = None if held.get(RELEASED) else held
+        for old in self._storage.names(FOLDER):
+            if old < name:
+                self._storage.delete(old)
+        self._thread.start()
+
+    def release(self) -> None:
+        self._released.set()
+        if self._name:
+            self._thread.join()
+            with contextlib.suppress(GansweepError):
+                if not self.lost:
+                    self._storage.put(self._name, self._said({RELEASED: True}))
+
+    def said(self) -> str:
+        """Who has the sweep now, for a driver that has it no more."""
+        who = "another driver"
+        with contextlib.suppress(GansweepError):
+            if last := newest(self._storage):
+                who = named(_read(self._storage, last) or {})
+        return f"this driver lost the sweep, as one that was asleep or cut off for long does ({who} has it now)"
+
+    def _alive(self, name: str) -> bool:
+        """Whether what has the claim is a driver at work: one of this machine is looked at, of another one a beat is
+        waited for."""
+        first = _read(self._storage, name)
+        if first is None or first.get(RELEASED):
+            return False
+        if (alive := alive_here(first)) is not None:
+            return alive
+        end, said = time.monotonic() + STALE, False
+        while (began := time.monotonic()) < end:
+            time.sleep(LOOK)
+            if newest(self._storage) != name:
+                return False  # another claim, which is looked at anew
+            now = _read(self._storage, name)
+            if now != first:
+                return now is not None and not now.get(RELEASED)
+            if not said:
+                self._say(f"looking for {STALE:.0f} s whether {named(first)} is alive")
+                said = True
+            # a storage that took long to answer may not have taken a beat either
+            end += max(0.0, time.monotonic() - began - 2 * LOOK)
+        return False
+
+    def _said(self, more: dict[str, Any] | None = None) -> bytes:
+        return json.dumps({**whoever(self._session), "beat": uuid.uuid4().hex[:8], **(more or {})}).encode()
+
+    def _beat(self) -> None:
+        while not self._released.wait(BEAT):
+            with contextlib.suppress(GansweepError):
+                if newest(self._storage) != self._name:
+                    self.lost = True
+                    return
+                self._storage.put(self._name, self._said())
+
+
+def check(storage: Storage, session: str) -> None:
+    """Raises Superseded where the sweep is no more that of the session: for its workers, before they put something."""
+    last = newest(storage)
+    there = _read(storage, last) if last else None
+    if there is None or there.get("session") != session:
+        raise Superseded(f"{storage.url}: {named(there or {})} has the sweep now; this worker wrote nothing more")
+
+
+def holder(storage: Storage) -> dict[str, Any] | None:
+    """Who drives the sweep, for who only looks: one whose heart beats within two beats; None where nobody does."""
+    last = newest(storage)
+    first = _read(storage, last) if last else None
+    if last is None or first is None or first.get(RELEASED):
+        return None
+    if (alive := alive_here(first)) is not None:
+        return first if alive else None
+    end = time.monotonic() + 2 * BEAT + LOOK
+    while time.monotonic() < end:
+        time.sleep(LOOK)
+        if (now := _read(storage, last)) != first:
+            return now if now and not now.get(RELEASED) else None
+    return None
+
+
+def newest(storage: Storage) -> str | None:
+    """The claim that counts."""
+    return max(storage.names(FOLDER), default=None)
+
+
+def _number(name: str) -> int:
+    return int(name.removeprefix(f"{FOLDER}/").removesuffix(".json"))
+
+
+def _read(storage: Storage, name: str) -> dict[str, Any] | None:
+    """What it says; None where it is gone by now."""
+    try:
+        content = json.loads(storage.get(name))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

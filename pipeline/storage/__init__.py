@@ -1,0 +1,1 @@
+"""Whole objects kept by name, where machines share no disk: an object store, or a folder."""

@@ -1,0 +1,60 @@
+"""A sweep that is in a storage, brought into its folder here, for whoever looks at it or goes on with it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from pipeline.errors import InputError, Unreachable
+from pipeline.record import claim, lock
+from pipeline.record.home import BEST, TRIALS, begun, run_name
+from pipeline.record.lock import ELSEWHERE
+from pipeline.record.segments import FOLDER, catch_up
+from pipeline.storage.mirror import bring
+from pipeline.storage.storage import Storage, check, each, opened
+
+PATIENCE = 15.0  # seconds for a storage that is to answer somebody who waits
+NOTE = run_name(0, 0).count("/") + 1  # slashes in the name of what may be another the next time: see Mirror
+CHECKPOINTS = "/checkpoints/"  # in the name of what a worker alone asks for
+
+
+def of_sweep(url: str, name: str) -> str:
+    """Where a sweep is in a storage."""
+    return f"{url}/{name}"
+
+
+def stored(name: str, url: str) -> bool:
+    """Whether a storage has such a sweep."""
+    return bool(opened(of_sweep(check(url), name), PATIENCE).names(FOLDER))
+
+
+def brought(folder: Path, url: str) -> None:
+    """Has in the sweep's folder what the storage at `url` has of it and the folder lacks, checkpoints left out, and
+    whether a driver is at it elsewhere. Raises InputError where neither has such a sweep. A driver that is at work here
+    has all of it, and nothing is touched."""
+    if lock.holder(folder):
+        return
+    storage = opened(of_sweep(url, folder.name), PATIENCE)
+    if not storage.names(FOLDER):
+        if begun(folder):
+            return
+        raise InputError(f'there is no sweep "{folder.name}" in {url}; valid: a name that was run with this --storage')
+    try:
+        catch_up(folder, storage)
+        wanted = [name for name in storage.names(TRIALS) if CHECKPOINTS not in name]
+        each(
+            lambda name: bring(storage, name, folder / name),
+            [name for name in (*wanted, BEST) if name.count("/") == NOTE or not (folder / name).exists()],
+        )
+        _tell(folder, storage)
+    except OSError as error:
+        raise Unreachable(f"{folder}: cannot be written ({error.strerror}); choose another --home") from None
+
+
+def _tell(folder: Path, storage: Storage) -> None:
+    holder = claim.holder(storage)
+    if holder:
+        (folder / ELSEWHERE).write_text(json.dumps({"holder": holder, "seen": time.time()}))
+    else:
+        (folder / ELSEWHERE).unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""An S3 of the tests' own: moto's, on this machine, that can be told to fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+SECRET = "a-secret-that-nobody-says"
+BUCKET = "bucket"
+
+
+class S3:
+    """`failing`: the answer to every request while it is set, as "500 Internal Server Error", with `body`."""
+
+    def __init__(self) -> None:
+        self.failing, self.body, self.refused = "", b"", 0
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = f"s3://{BUCKET}/team"
+
+    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if self.failing:
+            self.refused += 1
+            start(self.failing, [("Content-Length", str(len(self.body)))])
+            return [self.body]
+        answer: Iterable[bytes] = self._moto(environ, start)
+        return answer
+
+
+@contextmanager
+def running() -> Iterator[S3]:
+    """For the time of the block the environment leads to it."""
+    s3 = S3()
+    threading.Thread(target=s3.server.serve_forever, daemon=True).start()
+    requests.put(f"{s3.endpoint}/{BUCKET}", timeout=60).raise_for_status()
+    said = {
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3.endpoint,
+    }
+    before = {name: os.environ.get(name) for name in said}
+    os.environ.update(said)
+    try:
+        yield s3
+    finally:
+        s3.server.shutdown()
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

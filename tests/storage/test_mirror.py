@@ -1,0 +1,69 @@
+"""A run's folder and what is of it in the storage."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import Superseded
+from pipeline.storage.mirror import Mirror
+from pipeline.storage.storage import Storage, opened
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return opened(f"file://{tmp_path}/there")
+
+
+def write(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def test_what_is_written_comes_and_what_is_removed_goes(storage: Storage, tmp_path: Path) -> None:
+    here, mirror = tmp_path / "here", Mirror(tmp_path / "here", storage, "trials/0/seed-1")
+    write(here, "checkpoints/1.pt", b"1")
+    write(here, "checkpoints/2.part", b"not whole")
+    mirror.push()
+    assert storage.names("trials") == ["trials/0/seed-1/checkpoints/1.pt"]
+    write(here, "checkpoints/2.pt", b"2")
+    write(here, "traceback.txt", b"first")
+    (here / "checkpoints/1.pt").unlink()
+    mirror.push()
+    write(here, "traceback.txt", b"the second")
+    mirror.push()
+    assert storage.names("trials") == ["trials/0/seed-1/checkpoints/2.pt", "trials/0/seed-1/traceback.txt"]
+    assert storage.get("trials/0/seed-1/traceback.txt") == b"the second"
+
+
+def test_another_machine_goes_on_from_it(storage: Storage, tmp_path: Path) -> None:
+    write(tmp_path / "one", "checkpoints/1.pt", b"1")
+    write(tmp_path / "one", "samples/1.png", b"picture")
+    Mirror(tmp_path / "one", storage, "run").push()
+    mirror = Mirror(tmp_path / "two", storage, "run")
+    mirror.pull("checkpoints")
+    assert (tmp_path / "two/checkpoints/1.pt").read_bytes() == b"1"
+    assert not (tmp_path / "two/samples").exists()
+    (tmp_path / "two/checkpoints/1.pt").unlink()
+    mirror.push()
+    assert storage.names("run") == ["run/samples/1.png"], "what it brought and removed is removed, and nothing else"
+
+
+def test_one_that_was_asleep_takes_nothing_from_its_successor(storage: Storage, tmp_path: Path) -> None:
+    write(tmp_path / "old", "samples/1.png", b"old")
+    old = Mirror(tmp_path / "old", storage, "run")
+    write(tmp_path / "new", "samples/1.png", b"new")
+    write(tmp_path / "new", "checkpoints/2-attempt-0002.pt", b"new")
+    Mirror(tmp_path / "new", storage, "run").push()
+    old.push()
+    assert storage.get("run/samples/1.png") == b"new"
+    assert storage.names("run") == ["run/checkpoints/2-attempt-0002.pt", "run/samples/1.png"]
+
+
+def test_nothing_is_put_that_the_guard_refuses(storage: Storage, tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise Superseded("another has it")
+
+    write(tmp_path / "here", "checkpoints/1.pt", b"1")
+    with pytest.raises(Superseded):
+        Mirror(tmp_path / "here", storage, "run", refuse).push()
+    assert storage.names("run") == []

@@ -1,0 +1,127 @@
+"""What is asked of every storage, by one set of tests; and what a bucket says that does not do it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError, StorageLost
+from pipeline.storage import objects
+from pipeline.storage.storage import Storage, check, opened
+from tests import s3
+
+LEAKS = (
+    b"<Error><Code>InvalidAccessKeyId</Code><Message>no such key</Message><AWSAccessKeyId>AKIASECRET</AWSAccessKeyId>"
+    b"</Error>"
+)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[s3.S3]:
+    with s3.running() as server:
+        yield server
+
+
+@pytest.fixture(params=["posix", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "posix":
+        return opened(f"file://{tmp_path}/a folder")
+    server: s3.S3 = request.getfixturevalue("bucket")
+    return opened(f"{server.url}/{tmp_path.name}", 5)
+
+
+def test_what_was_put_is_there_until_it_is_deleted(storage: Storage) -> None:
+    storage.put("a/b.pt", b"one")
+    storage.put("a/b.pt", b"two")
+    assert storage.get("a/b.pt") == b"two"
+    storage.delete("a/b.pt")
+    storage.delete("a/b.pt")
+    assert storage.names("a") == []
+    with pytest.raises(FileNotFoundError):
+        storage.get("a/b.pt")
+
+
+def test_what_is_large_is_there_whole(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "PIECE", 1000)
+    content = bytes(range(256)) * 16
+    for part in (content, content[:2000], content[:1000], b""):
+        assert storage.put_if_absent(f"large/{len(part)}", part)
+        storage.put("large/again", part)
+        assert storage.get(f"large/{len(part)}") == storage.get("large/again") == part
+
+
+def test_names_are_in_order_and_of_one_folder(storage: Storage) -> None:
+    for name in ("run/2", "run/10/x", "runs/1", "run/1", "other"):
+        storage.put(name, b"")
+    assert storage.names("run") == ["run/1", "run/10/x", "run/2"]
+    assert storage.names("run", after="run/1") == ["run/10/x", "run/2"]
+    assert storage.names("nothing") == []
+    assert storage.names("") == ["other", "run/1", "run/10/x", "run/2", "runs/1"]
+
+
+def test_what_is_there_is_not_written_over(storage: Storage) -> None:
+    assert storage.put_if_absent("n", b"one")
+    assert storage.put_if_absent("n", b"one"), "the same again, as of one whose answer was lost"
+    assert not storage.put_if_absent("n", b"two")
+    assert storage.get("n") == b"one"
+
+
+def test_of_many_at_once_one_puts_it(storage: Storage) -> None:
+    wanted = [str(number).encode() for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda content: storage.put_if_absent("segment", content), wanted))
+    assert [content for content, mine in zip(wanted, done, strict=True) if mine] == [storage.get("segment")]
+
+
+def test_a_bucket_that_is_not_there_is_one_line(bucket: s3.S3) -> None:
+    there = opened("s3://nobody/x", 5)
+    for call in (lambda: there.put("a", b""), lambda: there.put_if_absent("a", b""), lambda: there.names("a")):
+        with pytest.raises(StorageLost, match=r"^the storage s3://nobody/x fails: there is no such bucket[^\n]*$"):
+            call()
+
+
+def test_credentials_are_never_said(bucket: s3.S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "failing", "403 Forbidden")
+    monkeypatch.setattr(bucket, "body", LEAKS)
+    with pytest.raises(StorageLost) as caught:
+        opened(bucket.url, 5).put("a", b"")
+    assert str(caught.value) == f"the storage {bucket.url} fails: InvalidAccessKeyId (403)"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_server_that_fails_is_asked_again(bucket: s3.S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = opened(f"{bucket.url}/failing", 60)
+    monkeypatch.setattr(bucket, "failing", "500 Internal Server Error")
+    before = bucket.refused
+    with ThreadPoolExecutor(1) as pool:
+        put = pool.submit(there.put_if_absent, "a", b"one")
+        while bucket.refused < before + 3:
+            assert not put.done()
+        bucket.failing = ""
+        assert put.result(60)
+    assert there.get("a") == b"one"
+
+
+def test_where_nobody_answers_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with pytest.raises(StorageLost, match=r"it cannot be reached$"):
+        opened("s3://bucket/x", 0.5).get("a")
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://key:secret@bucket/x", "s3://bucket/x?AWSAccessKeyId=secret", "s3://bucket@secret/x"]
+)
+def test_a_url_with_credentials_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InputError, match="valid: without them") as caught:
+        check(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "s3:///x", "file://x/y", "file:///", "s3://"])
+def test_what_is_no_storage_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match=r'^--storage: found "'):
+        check(url)
