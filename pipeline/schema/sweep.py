@@ -47,7 +47,7 @@ class SearchSpec(Strict):
     learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they
     came to."""
 
-    sampler: Literal["tpe", "random", "gp"] = "tpe"
+    sampler: Literal["tpe", "random", "gp", "cmaes", "auto"] = "tpe"
     trials: int = Field(20, ge=1)
     concurrency: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)
@@ -139,8 +139,10 @@ class SweepSpec(Strict):
             raise ValueError(f"objective: found {', '.join(names)}; valid: each once")
         if self.objectives and self.rungs.enabled:
             raise ValueError("rungs: found with several objectives, which cannot be compared at one; valid: none")
-        if self.objectives and self.search.sampler == "gp":
-            raise ValueError("search.sampler: found gp with several objectives; valid: tpe, random")
+        if self.objectives and self.search.sampler in ("gp", "cmaes"):
+            raise ValueError(
+                f"search.sampler: found {self.search.sampler} with several objectives; valid: tpe, random, auto"
+            )
         return self
 
     @model_validator(mode="before")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import warnings
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ import optuna
 from pipeline.record.events import Line
 from pipeline.record.state import SweepState
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
+from pipeline.search.evolution import Evolution
 from pipeline.search.feasibility import Feasibility
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
@@ -25,6 +25,7 @@ from pipeline.space.tree import Parameter, Point, Space
 
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
 
+MOST_OF_GP = 250  # trials: its proposals take longer with each
 REDRAWS = 20  # draws for a point that was not proposed before; the last half of them at random
 
 # Optuna's own handler writes to the screen; its warnings go to Python's logging instead.
@@ -45,7 +46,10 @@ class Sampler:
     tpe: multivariate, grouped (a branch's parameters are modelled together) and with constant liar (Bergstra et
     al. 2011; Falkner et al. 2018). random: each parameter on its own. gp: Gaussian process; it imports torch at
     the first proposal after `startup`, models the parameters that are in every trial, draws those of branches at
-    random, and learns nothing from runs that a rung stopped.
+    random, and learns nothing from runs that a rung stopped. cmaes: an evolution of the numbers that are in every
+    trial (see evolution.py); choices, and what is in their branches, are drawn by tpe. auto: gp where the space is all
+    numbers without branches and the sweep short enough for a process of its own, cmaes where it is longer, and tpe for
+    any other space and for several objectives, as OptunaHub's AutoSampler chooses among them.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Sampler:
         self._points: list[Point] = []
         self._sources: list[str] = []
         self._told: dict[int, Outcome] = {}
+        self._kind = _chosen(spec, space, bool(several))
+        self._evolution = Evolution(space, minimise, known.good[0] if known.good else None)
         self._mixture = None
         if spec.prior is not None and self._first and not several:
             self._mixture = Mixture(space, spec.prior, known, minimise)
@@ -146,18 +152,37 @@ class Sampler:
         return Feasibility(self._space, healthy, failed)
 
     def _sampled(self, number: int, draw: int) -> Point:
-        kind = self._spec.sampler if draw < REDRAWS // 2 else "random"
+        kind = self._kind if draw < REDRAWS // 2 else "random"
         seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
         # what draws at random needs none of it
         history = History([] if kind == "random" else self._trials.frozen(one_failure=kind == "gp"))
         sampler = _optuna_sampler(kind, seed, self._spec.startup)
         trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
-        return self._space.realise(functools.partial(_suggest, trial))[0]
+        evolved: Point = {}
+        if kind == "cmaes" and self._evolution.possible and len(self._told) >= self._spec.startup:
+            drawn = {number: told for number, told in self._told.items() if self._sources[number] == SAMPLER}
+            evolved = self._evolution.proposal(self._points, drawn, seed)
+
+        def value(parameter: Parameter) -> Any:
+            suggested = _suggest(trial, parameter)
+            return evolved.get(parameter.name, suggested)
+
+        return self._space.realise(value)[0]
 
     @property
     def _directions(self) -> list[optuna.study.StudyDirection]:
         minimise, maximise = optuna.study.StudyDirection.MINIMIZE, optuna.study.StudyDirection.MAXIMIZE
         return [minimise if less else maximise for less in self._minimise]
+
+
+def _chosen(spec: SearchSpec, space: Space, several: bool) -> str:
+    """The sampler that `auto` stands for, or the one that is named."""
+    if spec.sampler != "auto":
+        return spec.sampler
+    numbers = all(not each.branch and not isinstance(each.distribution, Choice) for each in space.parameters())
+    if several or not numbers:
+        return "tpe"
+    return "gp" if spec.trials <= MOST_OF_GP else "cmaes"
 
 
 def _optuna_sampler(kind: str, seed: int, startup: int) -> optuna.samplers.BaseSampler:

@@ -136,7 +136,7 @@ BAD = {
     "a target without a value": ({"objective": ["fid", {"images_to_reach": {"metric": "fid"}}]}, "value: 50"),
     "twice the same": ({"objective": ["fid", "fid"]}, "valid: each once"),
     "rungs": ({**SEVERAL, "rungs": {"reduction": 4}}, "rungs: found with several objectives"),
-    "gp": ({**SEVERAL, "search": {"sampler": "gp"}}, "valid: tpe, random"),
+    "gp": ({**SEVERAL, "search": {"sampler": "gp"}}, "valid: tpe, random, auto"),
 }
 
 

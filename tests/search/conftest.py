@@ -54,7 +54,7 @@ def space() -> Space:
     return Space.parse(TREE, "test.yaml")
 
 
-@pytest.fixture(scope="module", params=["tpe", "random", pytest.param("gp", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["tpe", "random", "cmaes", pytest.param("gp", marks=pytest.mark.slow)])
 def kind(request: pytest.FixtureRequest) -> str:
     """Each sampler that the spec knows; a new one is held to everything by one more name here."""
     return str(request.param)

@@ -34,7 +34,7 @@ CASES = [
     (
         "trials: 16",
         "trials: 16, sampler: tp",
-        'search.sampler: found "tp", did you mean "tpe"? (valid: tpe, random, gp)',
+        'search.sampler: found "tp", did you mean "tpe"? (valid: tpe, random, gp, cmaes, auto)',
     ),
     ("trials: 16", "trials: 0", "search.trials: found 0; valid: greater than or equal to 1"),
     ("trials: 16", "trails: 16", 'search.trails: unknown key "trails", did you mean "trials"? (valid: '),
