@@ -1,4 +1,4 @@
-"""The verbs that look back: report, export, compare, show, schema. cli/main.py registers them."""
+"""The verbs that look back: report, export, compare, show. cli/main.py registers them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.completing import sweep_names, trial_numbers
 from pipeline.cli.options import Home, Json, Name
 from pipeline.record.log import dumps
 
@@ -55,7 +56,9 @@ def export(
 
 
 def compare(
-    sweeps: Annotated[list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.")],
+    sweeps: Annotated[
+        list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.", autocompletion=sweep_names)
+    ],
     output: Annotated[
         Path | None, typer.Option("--out", "-o", help="The same as an HTML page that needs no network.")
     ] = None,
@@ -86,7 +89,7 @@ def compare(
 
 def show(
     name: Name,
-    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.")],
+    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.", autocompletion=trial_numbers)],
     home: Home = None,
 ) -> None:
     """One trial: its curves, its end's evidence, its picture's path, and its spec as YAML."""
@@ -102,10 +105,3 @@ def show(
     console.print(shown(state, shown_trial, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
     console.print("\nits spec, to take along (gansweep train FILE):\n", style="dim", highlight=False)
     print(spec_yaml(state, shown_trial), end="")
-
-
-def schema() -> None:
-    """The JSON schema of a sweep's YAML, for editors."""
-    from pipeline.space.json_schema import json_schema
-
-    print(dumps(json_schema(), indent=2))

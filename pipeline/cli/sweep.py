@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.completing import sweep_names
 from pipeline.cli.options import (
     CpusPerTrial,
     DataPlace,
@@ -178,7 +179,9 @@ def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
 
 
 def status(
-    name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A sweep's name; all of them without it.", autocompletion=sweep_names)
+    ] = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -258,7 +261,7 @@ def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
 
 
 def ui(
-    name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A sweep's name.", autocompletion=sweep_names)] = None,
     compare: Annotated[
         str | None, typer.Option(metavar="TRIAL,TRIAL,...", help="MLflow's page that compares these trials.")
     ] = None,
