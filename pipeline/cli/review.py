@@ -25,9 +25,9 @@ def report(
     """One HTML page that needs no network: what to use, how sure that is, what failed and why."""
     from pipeline.report.page.figures import save_figures
     from pipeline.report.page.page import REPORT, write
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Setup.open(name, home=home)
     state = sweep.state()
     path = output or sweep.folder / REPORT
     if figures is not None:
@@ -48,9 +48,9 @@ def export(
 ) -> None:
     """Trials and measurements as CSV and Parquet, the study as a journal file that optuna-dashboard opens."""
     from pipeline.report.export import export as write
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Setup.open(name, home=home)
     for path in write(sweep.state(), output or sweep.folder / "export"):
         print(path)
 
@@ -70,9 +70,9 @@ def compare(
 
     from pipeline.report.compare import compare as compared
     from pipeline.report.compare import comparison_table, words
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    states = [Sweep.open(name, home=home).state() for name in sweeps]
+    states = [Setup.open(name, home=home).state() for name in sweeps]
     comparison = compared(states)
     if output is not None:
         from pipeline.report.page.side_by_side import write
@@ -96,9 +96,9 @@ def show(
     from rich.console import Console
 
     from pipeline.report.shown import shown, spec_yaml, trial_of
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    sweep = Sweep.open(name, home=home)
+    sweep = Setup.open(name, home=home)
     state = sweep.state()
     shown_trial = trial_of(state, trial)
     console = Console()

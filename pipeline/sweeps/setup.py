@@ -23,6 +23,7 @@ from pipeline.record.home import (
     share,
 )
 from pipeline.record.log import read
+from pipeline.record.state import SweepState
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
@@ -117,6 +118,10 @@ class Setup:
             ),
             replace(launched, **{**of_this_session, **changed, "moved": elsewhere}),
         )
+
+    def state(self) -> SweepState:
+        """What the record says now; read anew at each call."""
+        return SweepState.fold(read(self.folder / EVENTS)[0], self.folder)
 
     def check_new(self) -> None:
         """Raises InputError where a new sweep's folder has another one, or the trials of one whose record is gone.

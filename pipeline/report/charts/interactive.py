@@ -101,20 +101,33 @@ def _rounded(values: tuple[float, ...]) -> list[float | int | None]:
     return rounded
 
 
+def coordinates(chart: Parallel) -> dict[str, Any]:
+    """Parallel coordinates for page/parallel.js."""
+    dimensions = [
+        {
+            "title": each.title,
+            "range": each.reach,
+            "values": [float(f"{value:.6g}") for value in each.placed],
+            "ticks": each.ticks,
+            "log": each.log,
+            "choice": each.choice,
+        }
+        for each in chart.dimensions
+    ]
+    return {"trials": chart.trials, "shade": [round(each, 3) for each in chart.shade], "dimensions": dimensions}
+
+
 def _parallel(chart: Parallel) -> go.Figure:
-    dimensions = []
-    for each in chart.dimensions:
-        below = each.ticks[0][0]
-        places = [*(at for at, _ in each.ticks), *(value for value in each.values if value is not None)]
-        dimensions.append(
-            {
-                "label": each.title,
-                "range": [min(places), max(places)],
-                "values": [float(f"{below if value is None else value:.6g}") for value in each.values],
-                "tickvals": [at for at, _ in each.ticks],
-                "ticktext": [text for _, text in each.ticks],
-            }
-        )
+    dimensions = [
+        {
+            "label": each.title,
+            "range": list(each.reach),
+            "values": list(each.placed),
+            "tickvals": [at for at, _ in each.ticks],
+            "ticktext": [text for _, text in each.ticks],
+        }
+        for each in chart.dimensions
+    ]
     line = {"color": list(chart.shade), "colorscale": SCALE, "cmin": -0.25, "cmax": 1.0}
     drawn = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-20, labelside="bottom"))
     drawn.update_layout(height=480, margin={"l": 110, "r": 60, "t": 24, "b": 110}, template="none")
