@@ -67,7 +67,6 @@
       scroll.className = "scroll"; scroll.tabIndex = 0; scroll.setAttribute("role", "region");
       scroll.setAttribute("aria-label", "Parallel coordinates");
       plot.replaceWith(scroll); scroll.append(plot);
-      plot.setAttribute("role", "group"); // with a slider an axis
     }
     sight.observe(plot);
   });

@@ -87,12 +87,9 @@ def _within_script(text: str) -> str:
 
 
 def _data(drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
-    from pipeline.report.charts.interactive import coordinates, figure
+    from pipeline.report.charts.interactive import coordinates, described
 
-    return {
-        chart.name: coordinates(chart) if isinstance(chart, Parallel) else figure(chart).to_plotly_json()
-        for chart in drawn
-    }
+    return {chart.name: coordinates(chart) if isinstance(chart, Parallel) else described(chart) for chart in drawn}
 
 
 @dataclass(frozen=True)

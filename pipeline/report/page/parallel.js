@@ -2,7 +2,7 @@
 // Parallel coordinates on a canvas: a line a trial. Plotly's own are drawn by WebGL, which is missing or slow on many a
 // machine without a GPU, and have no keys. A range of an axis is dragged by mouse or finger, or set by keys.
 const parallelCoordinates = (() => {
-  const HEIGHT = 440, TOP = 62, BELOW = 18, LEFT = 34, RIGHT = 74, APART = 92, NEAR = 7, STEP = 0.05, SHADES = 12;
+  const HEIGHT = 440, TOP = 62, BELOW = 18, LEFT = 34, RIGHT = 74, APART = 84, NEAR = 7, STEP = 0.05, SHADES = 12, WITHIN = 0.25;
   const FOLLOWS = 120; // ms that the table is behind a moving range
   const element = (name, type, within) => { const made = document.createElement(type); made.className = name; within?.append(made); return made; };
   const colour = (text) => { const pen = document.createElement("canvas").getContext("2d"); pen.fillStyle = text; const hex = pen.fillStyle;
@@ -61,7 +61,7 @@ const parallelCoordinates = (() => {
     const keep = (at, low, high) => {
       const [least, most] = dimensions[at].range;
       let range = [Math.max(least, Math.min(low, high)), Math.min(most, Math.max(low, high))];
-      if (dimensions[at].choice) { range = [Math.ceil(range[0] - 0.5), Math.floor(range[1] + 0.5)]; range = [range[0] - 0.25, Math.max(...range) + 0.25]; }
+      if (dimensions[at].choice) { range = [Math.ceil(range[0] - 0.5), Math.floor(range[1] + 0.5)]; range = [range[0] - WITHIN, Math.max(...range) + WITHIN]; }
       ranges[at] = range; soon();
     };
     const drop = (at) => { ranges[at] = null; soon(); };
@@ -98,7 +98,8 @@ const parallelCoordinates = (() => {
       axis.addEventListener("pointerup", released);
       axis.addEventListener("pointercancel", () => { held = null; });
       axis.addEventListener("keydown", (event) => {
-        const [low, high] = each.range, step = each.choice ? 1 : (high - low) * STEP, [from, to] = ranges[at] ?? [high - (high - low) / 4, high];
+        const [low, high] = each.range, step = each.choice ? 1 : (high - low) * STEP, [from, to] = !ranges[at] ? [each.choice ? high : high - (high - low) / 4, high]
+          : each.choice ? [ranges[at][0] + WITHIN, ranges[at][1] - WITHIN] : ranges[at];
         const moves = { ArrowUp: [step, step], ArrowDown: [-step, -step], PageUp: [5 * step, 5 * step], PageDown: [-5 * step, -5 * step], "+": [-step, step], "-": [step, -step] };
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (event.key === "Escape" || event.key === "Delete") drop(at);
