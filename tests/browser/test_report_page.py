@@ -128,18 +128,6 @@ def test_whoever_sees_little_or_has_no_mouse_can_read_it(opened: tuple[Page, lis
     assert chromium.inaccessible(page) == []
 
 
-def test_a_printer_sees_every_chart_on_white(report: Path) -> None:
-    with chromium.opened(1200, color_scheme="dark") as page:
-        page.goto(report.as_uri())
-        assert page.locator(".plot:not([data-drawn])").count() > 0  # none is drawn before it is near
-        page.evaluate(
-            "addEventListener('beforeprint', () => { window.ground = document.documentElement.dataset.theme; })"
-        )
-        assert len(page.pdf()) > 50_000
-        assert page.locator(".plot:not([data-drawn])").count() == 0
-        assert page.evaluate("[window.ground, document.documentElement.dataset.theme]") == ["light", "dark"]
-
-
 def test_what_is_folded_opens_and_the_light_goes_on(opened: tuple[Page, list[str]]) -> None:
     page, wrong = opened
     folded = page.locator("#answer details")

@@ -103,11 +103,11 @@ def test_a_pick_that_is_not_over_is_said(tmp_path: Path) -> None:
     assert "Finalists are being confirmed on fresh seeds." in words
     driver.release()
     words = visible(html(made.state(), made.folder))
-    assert "The pick that was to confirm it was interrupted, and can be gone on with." in words
+    assert "The pick that is to confirm it is not over, and can be gone on with." in words
     assert "gansweep pick made --home" in words
     assert "go on with the race" in words
     made.driver("failed", "pick")
-    assert "The pick that was to confirm it failed before its end" in visible(html(made.state(), made.write()))
+    assert "The pick that is to confirm it failed before its end" in visible(html(made.state(), made.write()))
 
 
 def test_a_pick_in_which_nobody_held_is_an_answer_too(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ STATES = {
 }
 CONFIRMING = {
     "running": "Finalists are being confirmed on fresh seeds.",
-    "failed": "The pick that was to confirm it failed before its end, and can be gone on with.",
-    "interrupted": "The pick that was to confirm it was interrupted, and can be gone on with.",
+    "failed": "The pick that is to confirm it failed before its end, and can be gone on with.",
+    "interrupted": "The pick that is to confirm it is not over, and can be gone on with.",
 }
 
 
