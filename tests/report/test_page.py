@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.picking.standing import FRESH
 from pipeline.record.lock import Lock
 from pipeline.report.charts.chart import Chart, Parallel
 from pipeline.report.charts.runs import expected_best
 from pipeline.report.page.figures import charts, figures, save_figures
+from pipeline.report.page.leaderboard import leaderboard
 from pipeline.report.page.page import html, write
 from tests.report.synthetic import Made
 
@@ -96,6 +98,10 @@ def test_a_pick_that_is_not_over_is_said(tmp_path: Path) -> None:
     assert best is not None
     made.driver("started", "pick")
     made.add("pick", top=1, seeds=3, finalists={str(best.number): ["top 1"], "0": ["default"]})
+    made.run(best.number, 77, "completed", 60_000, 900.0, replicate=FRESH)
+    assert made.lines.pop()["event"] == "run_ended"  # it is under way
+    (line,) = [line for line in leaderboard(made.state(), None).lines if line.trial == best.number]
+    assert line.strip.rings == ()
     driver = Lock(made.write())
     driver.acquire()
     words = visible(html(made.state(), made.folder))
