@@ -34,6 +34,13 @@
     for (const key of keys) tree = tree[key] ??= {};
     tree[last] = value;
   };
+  const NARROW = 520; // pixels: a phone's names stand in two lines
+  const halved = (name) => {
+    if (name.length < 20) return name;
+    const ends = [...name.matchAll(/[._,] ?| (?=\()/g)].map((each) => each.index + each[0].length);
+    const end = ends.sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2))[0];
+    return end ? `${name.slice(0, end)}<br>${name.slice(end)}` : name;
+  };
   const draw = (plot) => {
     plot.dataset.asked = "";
     if (data[plot.dataset.chart].trials) {
@@ -45,6 +52,10 @@
     const { data: traces, layout } = structuredClone(data[plot.dataset.chart]);
     layout.height = plot.closest(".slices") ? 260 : layout.height;
     if (plot.closest(".slices")) { layout.showlegend = false; layout.xaxis.title.text = ""; }
+    if (plot.clientWidth < NARROW) {
+      if (layout.yaxis.ticktext) layout.yaxis.ticktext = layout.yaxis.ticktext.map(halved);
+      layout.yaxis.title.text = layout.yaxis.title.text.replace(/ in \S+/, ""); // what it is measured in is in the page's last line
+    }
     for (const [path, value] of Object.entries(themed(layout))) put(layout, path, value);
     drawn.add(plot);
     const ready = Plotly.newPlot(plot, traces, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",

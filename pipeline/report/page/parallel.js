@@ -2,7 +2,7 @@
 // Parallel coordinates on a canvas: a line a trial. Plotly's own are drawn by WebGL, which is missing or slow on many a
 // machine without a GPU, and have no keys. A range of an axis is dragged by mouse or finger, or set by keys.
 const parallelCoordinates = (() => {
-  const HEIGHT = 440, TOP = 62, BELOW = 18, LEFT = 34, RIGHT = 74, APART = 84, NEAR = 7, STEP = 0.05, SHADES = 12, WITHIN = 0.25;
+  const HEIGHT = 460, TOP = 84, BELOW = 18, LEFT = 34, RIGHT = 74, APART = 84, NEAR = 7, STEP = 0.05, SHADES = 12, WITHIN = 0.25;
   const FOLLOWS = 120; // ms that the table is behind a moving range
   const element = (name, type, within) => { const made = document.createElement(type); made.className = name; within?.append(made); return made; };
   const colour = (text) => { const pen = document.createElement("canvas").getContext("2d"); pen.fillStyle = text; const hex = pen.fillStyle;
