@@ -27,8 +27,7 @@ def report(
     from pipeline.report.page.page import REPORT, write
     from pipeline.sweeps.setup import Setup
 
-    sweep = Setup.open(name, home=home)
-    state = sweep.state()
+    sweep, state = Setup.looked_at(name, home)
     path = output or sweep.folder / REPORT
     if figures is not None:
         saved = save_figures(state, figures)
@@ -50,8 +49,8 @@ def export(
     from pipeline.report.export import export as write
     from pipeline.sweeps.setup import Setup
 
-    sweep = Setup.open(name, home=home)
-    for path in write(sweep.state(), output or sweep.folder / "export"):
+    sweep, state = Setup.looked_at(name, home)
+    for path in write(state, output or sweep.folder / "export"):
         print(path)
 
 
@@ -72,7 +71,7 @@ def compare(
     from pipeline.report.compare import comparison_table, words
     from pipeline.sweeps.setup import Setup
 
-    states = [Setup.open(name, home=home).state() for name in sweeps]
+    states = [Setup.looked_at(name, home)[1] for name in sweeps]
     comparison = compared(states)
     if output is not None:
         from pipeline.report.page.side_by_side import write
@@ -98,8 +97,7 @@ def show(
     from pipeline.report.shown import shown, spec_yaml, trial_of
     from pipeline.sweeps.setup import Setup
 
-    sweep = Setup.open(name, home=home)
-    state = sweep.state()
+    sweep, state = Setup.looked_at(name, home)
     shown_trial = trial_of(state, trial)
     console = Console()
     console.print(shown(state, shown_trial, sweep.folder), highlight=False, crop=False)  # a path is there to be copied

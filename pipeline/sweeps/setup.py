@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -96,8 +96,18 @@ class Setup:
         """A sweep that is there, as its record has it; `launch`: fields of Launch to change. data: where its data are
         now. What was moved along with its home is found by itself."""
         folder = existing(name, home)
-        share(folder.parent)
+        return cls._of(folder, read(folder / EVENTS)[0], data, launch)
+
+    @classmethod
+    def looked_at(cls, name: str, home: str | Path | None = None) -> tuple[Self, SweepState]:
+        """The same, and its state, by one reading of its record."""
+        folder = existing(name, home)
         lines, _ = read(folder / EVENTS)
+        return cls._of(folder, lines, None, {}), SweepState.fold(lines, folder)
+
+    @classmethod
+    def _of(cls, folder: Path, lines: list[Line], data: str | None, launch: Mapping[str, Any]) -> Self:
+        share(folder.parent)
         (first,) = every(SweepBegan, lines[:1])
         launched = _last_launch(lines)
         elsewhere = _moved(lines, launched, folder)
