@@ -14,6 +14,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 		|| { echo "gansweep needs Python 3.11 or newer, found $$($(PYTHON) -V): make PYTHON=/path/to/python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(BIN)/gansweep schema > search_spaces/gansweep.schema.json # which the first line of each preset names, for editors
 	@touch $@
 
 demo: env

@@ -11,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.completing import sweep_names
 from pipeline.cli.judge import judge
 from pipeline.cli.options import DataRoot, Home, Json
 from pipeline.cli.pick import pick
 from pipeline.cli.replay import replay
-from pipeline.cli.review import compare, export, report, schema, show
+from pipeline.cli.review import compare, export, report, show
 from pipeline.cli.single import conform, generate, train
+from pipeline.cli.spaces import schema, spaces
 from pipeline.cli.sweep import resume, run, status, stop
 from pipeline.cli.tracked import sync, ui
 from pipeline.errors import GansweepError
@@ -25,17 +27,10 @@ from pipeline.tracking.mlflow.credentials import redact
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer carries a click of its own and does not name all of it
 
 
-def spaces() -> None:
-    """The presets, with what each searches."""
-    from rich.console import Console
-
-    from pipeline.report.tables import presets_table
-
-    Console().print(presets_table())
-
-
 def doctor(
-    name: Annotated[str | None, typer.Argument(help="A sweep whose record is to be looked through.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A sweep whose record is to be looked through.", autocompletion=sweep_names)
+    ] = None,
     home: Home = None,
     data_root: DataRoot = None,
     address: Annotated[

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.completing import preset_names, sweep_names
 from pipeline.errors import InputError
 
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-Space = Annotated[str, typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).")]
-Name = Annotated[str, typer.Argument(help="A sweep's name.")]
+Space = Annotated[
+    str,
+    typer.Argument(help="A YAML file or a preset's name (see: gansweep spaces).", autocompletion=preset_names),
+]
+Name = Annotated[str, typer.Argument(help="A sweep's name.", autocompletion=sweep_names)]
 Home = Annotated[Path | None, typer.Option(help="Where sweeps are; else GANSWEEP_HOME, else ./sweeps.")]
 DataPlace = Annotated[str | None, typer.Option("--data", help="Where the sweep's data are now: imagefolder:PATH.")]
 DataRoot = Annotated[Path | None, typer.Option(help="Where downloaded data sets are or go.")]

@@ -1,4 +1,4 @@
-"""The verbs that look back: report, export, compare, show, schema. cli/main.py registers them."""
+"""The verbs that look back: report, export, compare, show. cli/main.py registers them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.completing import sweep_names, trial_numbers
 from pipeline.cli.options import Home, Json, Name, Storage
 from pipeline.record.log import dumps
 
@@ -25,10 +26,9 @@ def report(
     """One HTML page that needs no network: what to use, how sure that is, what failed and why."""
     from pipeline.report.page.figures import save_figures
     from pipeline.report.page.page import REPORT, write
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    sweep = Sweep.open(name, home=home, storage=storage)
-    state = sweep.state()
+    sweep, state = Setup.looked_at(name, home, storage)
     path = output or sweep.folder / REPORT
     if figures is not None:
         saved = save_figures(state, figures)
@@ -48,15 +48,17 @@ def export(
 ) -> None:
     """Trials and measurements as CSV and Parquet, the study as a journal file that optuna-dashboard opens."""
     from pipeline.report.export import export as write
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    sweep = Sweep.open(name, home=home)
-    for path in write(sweep.state(), output or sweep.folder / "export"):
+    sweep, state = Setup.looked_at(name, home)
+    for path in write(state, output or sweep.folder / "export"):
         print(path)
 
 
 def compare(
-    sweeps: Annotated[list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.")],
+    sweeps: Annotated[
+        list[str], typer.Argument(metavar="NAME NAME ...", help="Two sweeps or more.", autocompletion=sweep_names)
+    ],
     output: Annotated[
         Path | None, typer.Option("--out", "-o", help="The same as an HTML page that needs no network.")
     ] = None,
@@ -68,9 +70,9 @@ def compare(
 
     from pipeline.report.compare import compare as compared
     from pipeline.report.compare import comparison_table, words
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    states = [Sweep.open(name, home=home).state() for name in sweeps]
+    states = [Setup.looked_at(name, home)[1] for name in sweeps]
     comparison = compared(states)
     if output is not None:
         from pipeline.report.page.side_by_side import write
@@ -87,7 +89,7 @@ def compare(
 
 def show(
     name: Name,
-    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.")],
+    trial: Annotated[int, typer.Argument(min=0, metavar="TRIAL", help="Its number.", autocompletion=trial_numbers)],
     home: Home = None,
     storage: Storage = None,
 ) -> None:
@@ -95,19 +97,11 @@ def show(
     from rich.console import Console
 
     from pipeline.report.shown import shown, spec_yaml, trial_of
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
-    sweep = Sweep.open(name, home=home, storage=storage)
-    state = sweep.state()
+    sweep, state = Setup.looked_at(name, home, storage)
     shown_trial = trial_of(state, trial)
     console = Console()
     console.print(shown(state, shown_trial, sweep.folder), highlight=False, crop=False)  # a path is there to be copied
     console.print("\nits spec, to take along (gansweep train FILE):\n", style="dim", highlight=False)
     print(spec_yaml(state, shown_trial), end="")
-
-
-def schema() -> None:
-    """The JSON schema of a sweep's YAML, for editors."""
-    from pipeline.space.json_schema import json_schema
-
-    print(dumps(json_schema(), indent=2))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.completing import sweep_names
 from pipeline.cli.options import (
     CpusPerTrial,
     DataPlace,
@@ -190,7 +191,9 @@ def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
 
 
 def status(
-    name: Annotated[str | None, typer.Argument(help="A sweep's name; all of them without it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A sweep's name; all of them without it.", autocompletion=sweep_names)
+    ] = None,
     home: Home = None,
     storage: Storage = None,
     as_json: Json = False,

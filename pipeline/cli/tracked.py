@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.completing import sweep_names
 from pipeline.cli.options import Home, Name, Tracking
 
 
@@ -19,7 +20,7 @@ def sync(name: Name, home: Home = None, tracking_uri: Tracking = None) -> None:
 
 
 def ui(
-    name: Annotated[str | None, typer.Argument(help="A sweep's name.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A sweep's name.", autocompletion=sweep_names)] = None,
     compare: Annotated[
         str | None, typer.Option(metavar="TRIAL,TRIAL,...", help="MLflow's page that compares these trials.")
     ] = None,

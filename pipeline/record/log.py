@@ -161,7 +161,8 @@ def dumps(value: Any, indent: int | None = None) -> str:
 
 def loads(text: str) -> Any:
     """What dumps() gave."""
-    return _decode(json.loads(text))
+    value = json.loads(text)
+    return _decode(value) if any(f'"{name}"' in text for name in _NOT_FINITE) else value
 
 
 def _encode(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -96,16 +97,16 @@ class Run:
 
     def tail(self, metric: str) -> float | None:
         """The median of the last 3 evaluations: what the run is compared by."""
-        return tail([value for _, value in self.values(metric)])
+        return _tail(m.metrics[metric] for m in reversed(self.measurements) if metric in m.metrics)
 
     def tail_error(self, metric: str) -> float | None:
         """The standard error of a tail over redraws of the samples: that of one evaluation, the median of the last 3,
         since all are of the same inputs."""
-        return tail([m.errors[metric] for m in self.measurements if metric in m.errors])
+        return _tail(m.errors[metric] for m in reversed(self.measurements) if metric in m.errors)
 
     def test_tail(self, metric: str) -> float | None:
         """The median of the last 3 evaluations on the test part; None of a run that did not confirm."""
-        return tail([m.test[metric] for m in self.measurements if metric in m.test])
+        return _tail(m.test[metric] for m in reversed(self.measurements) if metric in m.test)
 
     def final(self, metric: str) -> float | None:
         """The value at the last evaluation."""
@@ -178,9 +179,14 @@ def _error(runs: list[Run], metric: str) -> float | None:
     return math.hypot(*errors) / len(errors) if errors else None
 
 
-def tail(values: list[float]) -> float | None:
+def tail(values: Sequence[float]) -> float | None:
     """The median of the last 3 values; None without any, NaN where one of them is NaN."""
-    return median(values[-TAIL:])
+    return _tail(reversed(values))
+
+
+def _tail(backwards: Iterable[float]) -> float | None:
+    """The same of values that begin with the last one: of a long curve no more is looked at."""
+    return median(itertools.islice(backwards, TAIL))
 
 
 def median(values: Iterable[float | None]) -> float | None:

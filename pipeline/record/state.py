@@ -145,8 +145,9 @@ class SweepState:
         trial, key = self.configuration(event.trial), (event.trial, event.seed)
         replicate = event.replicate if isinstance(event, AttemptBegan) else None
         runs = trial.confirmations if event.seed in trial.confirmations or replicate is not None else trial.runs
-        new = Run(trial.number, event.seed, started=event.time, replicate=replicate, own=self.own)
-        run = runs.setdefault(event.seed, new)
+        if event.seed not in runs:
+            runs[event.seed] = Run(trial.number, event.seed, started=event.time, replicate=replicate, own=self.own)
+        run = runs[event.seed]
         run.attempt = event.attempt
         if isinstance(event, AttemptEnded | RunEnded) and key in self.under_way:
             self.busy += event.time - self.under_way.pop(key)

@@ -11,7 +11,7 @@ from pipeline.record.log import dumps
 from pipeline.record.runs import Run
 from pipeline.record.state import SweepState
 from pipeline.report.status import trial_rows
-from pipeline.space.load import from_tree
+from pipeline.space.load import recorded_space
 
 if TYPE_CHECKING:
     import pandas
@@ -83,7 +83,7 @@ def export(state: SweepState, folder: Path) -> list[Path]:
             table.to_csv(written[-2], index=False)
             _plain(table).to_parquet(written[-1], index=False)
         written.append(folder / STUDY)
-        write_journal(state, from_tree(state.space, state.source).space, written[-1])
+        write_journal(state, recorded_space(state.space, state.source), written[-1])
     except OSError as error:
         raise InputError(f"--out: found {folder}: {error.strerror}; valid: a folder that can be written") from None
     return written

@@ -14,7 +14,7 @@ from pipeline.record.state import SweepState
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec
 from pipeline.space.distributions import Choice, Distribution, Range
-from pipeline.space.load import from_tree
+from pipeline.space.load import recorded_space
 from pipeline.space.tree import Parameter, Space, dotted, replaced
 
 EDGE = 0.05  # of a range, on its own scale
@@ -71,7 +71,7 @@ def insight(state: SweepState, trial: int | None) -> list[str]:
     data by heart, and which parameters mattered."""
     from pipeline.search.importance import EVALUATOR, importances  # optuna takes a second
 
-    space = from_tree(state.space, state.source).space
+    space = recorded_space(state.space, state.source)
     lines = []
     if trial is not None and (flags := edges(space, state.trials[trial].point)):
         lines.append(f"trial {trial} stands at the end of a range: " + ", ".join(flags))

@@ -64,7 +64,8 @@ def trial_rows(state: SweepState) -> list[dict[str, Any]]:
     default = state.default_tail
     of_default = state.default.summary(metric) if state.default else None
     ranked = state.ranking()
-    rest = [trial for trial in state.trials.values() if trial not in ranked]
+    placed = {trial.number for trial in ranked}
+    rest = [trial for trial in state.trials.values() if trial.number not in placed]
     rows = []
     for trial in [*ranked, *rest]:
         summary = trial.summary(metric)

@@ -24,7 +24,8 @@ def importances(state: SweepState, space: Space) -> dict[str, float]:
     Hutter 2023, arXiv:2304.10255; for branches arXiv:2601.20800).
     """
     healthy = [trial for trial in state.ranking() if trial.healthy]
-    failed = [trial for trial in state.trials.values() if trial.state == "finished" and trial not in healthy]
+    ranked = {trial.number for trial in healthy}
+    failed = [t for t in state.trials.values() if t.state == "finished" and t.number not in ranked]
     if len(healthy) + len(failed) < LEAST or len(healthy) < LEAST * TOP:
         return {}
     distributions = {p.name: optuna_distribution(p.distribution) for p in space.parameters()}

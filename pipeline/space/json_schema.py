@@ -17,8 +17,11 @@ from pipeline.space.distributions import RANGES
 Schema = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 LABEL = r"^[\w+-]+$"
+KEPT = ("description", "default")  # of a schema, what an editor shows
 _NUMBER: Schema = {"type": "number"}
 _PLAIN: Schema = {"type": ["number", "string", "boolean", "null"]}
+# 120_000 is a number here, and text to an editor, whose YAML is that of 1.2.
+_GROUPED: Schema = {"type": "string", "pattern": r"^[-+]?\d{1,3}(_\d{3})+(\.\d*)?$", "title": "120_000"}
 # What a validator knows and pydantic's schema does not: fields that name a part, or a file.py:object of one's own.
 _GAMES = [game.__name__ for game in (AdversarialSpec, TranslationSpec, SuperResolutionSpec)]
 _NAMED: dict[tuple[str, str], tuple[str, ...]] = {
@@ -44,7 +47,7 @@ def json_schema() -> Schema:
     for name, schema in trial.pop("$defs", {}).items():
         defs[name] = maker.section(name, schema)
     _shortcuts(defs, maker)
-    return {
+    schema = {
         "$schema": DRAFT,
         "title": "A sweep of gansweep",
         "type": "object",
@@ -62,6 +65,19 @@ def json_schema() -> Schema:
         },
         "$defs": defs,
     }
+    return {**_grouped(schema), "$defs": {**_grouped(defs), "Grouped": _GROUPED}}
+
+
+def _grouped(part: Any) -> Any:
+    """With digits in groups wherever a number may stand."""
+    if isinstance(part, list):
+        return [_grouped(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in ("integer", "number") and not {"const", "enum"} & part.keys():
+        value = {key: each for key, each in part.items() if key not in KEPT}
+        return _kept(part) | {"anyOf": [value, {"$ref": "#/$defs/Grouped"}]}
+    return {key: each if key in ("default", "$defs") else _grouped(each) for key, each in part.items()}
 
 
 def _sweep_part(sweep: Schema, defs: dict[str, Schema]) -> dict[str, Schema]:
@@ -126,9 +142,10 @@ class _Searched:
             ]
             forms.append(_one_key("steps", {"type": "array", "items": _NUMBER, "minItems": 3, "maxItems": 3}))
         if not _fixed(section, key):
-            forms.append(_one_key("choice", {"type": "array", "items": _PLAIN, "minItems": 1, "uniqueItems": True}))
-            options = {"type": "object", "minProperties": 1, "propertyNames": {"pattern": LABEL}}
-            forms.append(_one_key("choice", {**options, "additionalProperties": {"$ref": f"#/$defs/{place}"}}))
+            plain = {"type": "array", "items": _PLAIN, "minItems": 1, "uniqueItems": True}
+            labelled = {"type": "object", "minProperties": 1, "propertyNames": {"pattern": LABEL}}
+            labelled["additionalProperties"] = {"$ref": f"#/$defs/{place}"}
+            forms.append(_one_key("choice", {"anyOf": [plain, labelled]}))
         self._defs[place] = {"anyOf": forms} | _kept(schema)
         return {"$ref": f"#/$defs/{place}"} | _kept(schema)
 
@@ -153,9 +170,10 @@ def _numeric(schema: Schema) -> bool:
 
 
 def _one_key(key: str, value: Schema) -> Schema:
-    return {"type": "object", "required": [key], "additionalProperties": False, "properties": {key: value}}
+    one = {"type": "object", "required": [key], "additionalProperties": False, "properties": {key: value}}
+    return {"title": key, **one}
 
 
 def _kept(schema: Schema) -> Schema:
     """What an editor shows of it."""
-    return {key: schema[key] for key in ("description", "default") if key in schema}
+    return {key: schema[key] for key in KEPT if key in schema}

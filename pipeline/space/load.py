@@ -99,6 +99,11 @@ def from_tree(tree: Mapping[str, Any], source: str, name: str | None = None) -> 
     return _build(dict(tree), source, name or Path(source.removeprefix("preset ")).stem, None)
 
 
+def recorded_space(tree: Mapping[str, Any], source: str) -> Space:
+    """The space alone of a sweep's tree as its record has it, all of which was checked when the sweep was begun."""
+    return Space.parse(_trial_part(tree), source)
+
+
 def load_trial(path: str, overrides: Sequence[str] = ()) -> tuple[TrialSpec, SweepSpec, tuple[str, ...]]:
     """One configuration to train without a search: a YAML in which nothing is searched, or the first known_good
     point of a preset or a space, which a notice then says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,7 @@ from pipeline.record.home import (
     share,
 )
 from pipeline.record.log import read
+from pipeline.record.state import SweepState
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
@@ -105,12 +106,21 @@ class Setup:
         """A sweep that is there, as its record has it; `launch`: fields of Launch to change, of which `storage` is
         where it is looked for first. data: where its data are now. What was moved along with its home is found by
         itself."""
-        if launch.get("storage"):
-            launch["storage"] = check(launch["storage"])
-            brought(folder_of(name, home), launch["storage"])
-        folder = existing(name, home)
-        share(folder.parent)
+        folder = _there(name, home, launch.get("storage"))
+        return cls._of(folder, read(folder / EVENTS)[0], data, launch)
+
+    @classmethod
+    def looked_at(
+        cls, name: str, home: str | Path | None = None, storage: str | None = None
+    ) -> tuple[Self, SweepState]:
+        """The same, and its state, by one reading of its record."""
+        folder = _there(name, home, storage)
         lines, _ = read(folder / EVENTS)
+        return cls._of(folder, lines, None, {"storage": storage}), SweepState.fold(lines, folder)
+
+    @classmethod
+    def _of(cls, folder: Path, lines: list[Line], data: str | None, launch: Mapping[str, Any]) -> Self:
+        share(folder.parent)
         (first,) = every(SweepBegan, lines[:1])
         launched = _last_launch(lines)
         elsewhere = _moved(lines, launched, folder)
@@ -122,6 +132,8 @@ class Setup:
             changed["tracking_uri"] = settled(uri, folder.parent)
         if root := changed.get("data_root"):
             changed["data_root"] = _absolute(root)
+        if url := changed.get("storage"):
+            changed["storage"] = check(url)
         of_this_session = {"max_time": None, "gpu_hours": None}
         return cls(
             folder,
@@ -131,6 +143,10 @@ class Setup:
             ),
             replace(launched, **{**of_this_session, **changed, "moved": elsewhere}),
         )
+
+    def state(self) -> SweepState:
+        """What the record says now; read anew at each call."""
+        return SweepState.fold(read(self.folder / EVENTS)[0], self.folder)
 
     def check_new(self) -> None:
         """Raises InputError where a new sweep's folder has another one, or the trials of one whose record is gone.
@@ -187,6 +203,13 @@ class Setup:
     @property
     def evaluation(self) -> EvaluationSpec:
         return parse(EvaluationSpec, self.file.tree["evaluation"], self.file.source)
+
+
+def _there(name: str, home: str | Path | None, storage: str | None) -> Path:
+    """The folder of a sweep that is there, with what its storage has of it."""
+    if storage:
+        brought(folder_of(name, home), check(storage))
+    return existing(name, home)
 
 
 def _absolute(path: str | Path) -> str:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.drivers.search import SearchDriver
 from pipeline.errors import InputError, NoHealthyTrial
-from pipeline.record.home import BEST, EVENTS
-from pipeline.record.log import read
+from pipeline.record.home import BEST
 from pipeline.record.state import SweepState
 from pipeline.storage.storage import opened
 from pipeline.sweeps.session import Errand, Session, Watcher
@@ -28,10 +27,6 @@ TOP, SEEDS = 3, 5  # of a pick: finalists by score, and fresh seeds
 
 class Sweep(Setup):
     """One search: a name, a folder of its own, and what is in its record."""
-
-    def state(self) -> SweepState:
-        """What the record says now; read anew at each call."""
-        return SweepState.fold(read(self.folder / EVENTS)[0], self.folder)
 
     def trials(self) -> pandas.DataFrame:
         """A row a trial: number, end_reason, tail, best and final of the objective, images, seconds, params."""

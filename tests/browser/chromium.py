@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,6 +41,21 @@ def complaints(page: Page, *schemes: str) -> list[str]:
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda asked: None if asked.url.startswith(schemes) else wrong.append(asked.url))
+    return wrong
+
+
+def inaccessible(page: Page) -> list[str]:
+    """What axe-core finds wrong with the page as it stands, by the light that it is in and by the other one: contrast,
+    names, roles, whatever a reader of screens or a keyboard meets."""
+    wrong = []
+    for _ in range(2):
+        page.wait_for_timeout(300)  # what fades has faded
+        scheme = page.evaluate("document.documentElement.dataset.theme")
+        for rule in Axe().run(page).response["violations"]:
+            for node in rule["nodes"]:
+                said = [each["message"] for each in [*node["any"], *node["all"], *node["none"]]]
+                wrong.append(f"{scheme}: {rule['id']}: {node['target']}: {said}")
+        page.locator("#theme").click()
     return wrong
 
 

@@ -97,6 +97,7 @@ def test_a_preference_is_recovered_and_a_killed_server_loses_no_vote(made: Made)
                 expect(page.locator("#winner")).to_have_text("Eyes prefer trial 3")
                 shown = page.locator("#rows .who b").all_inner_texts()
                 chromium.screenshot(page, "judge-ranking", whole=True)
+                assert chromium.inaccessible(page) == []
                 assert process.wait(120) == 0
                 assert process.stderr is not None
                 said = process.stderr.read()
@@ -119,6 +120,7 @@ def test_a_vote_is_touched_taken_back_and_passed_over_on_a_phone(made: Made) -> 
         ready(page, len(before))
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate("document.getElementById('finish').getBoundingClientRect().bottom <= innerHeight")
+        assert chromium.inaccessible(page) == []
         page.locator("#right").tap()
         ready(page, len(before) + 1)
         assert votes(made.folder)[-1].choice == "right"

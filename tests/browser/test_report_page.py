@@ -2,17 +2,19 @@
 
 GANSWEEP_SCREENSHOTS names a folder that gets the pictures."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from pipeline.report.page.page import write
 from tests.browser import chromium
 from tests.report.synthetic import Made
 
 pytestmark = [pytest.mark.slow, chromium.needed]
+expect.set_options(timeout=chromium.PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +79,53 @@ def test_the_slider_goes_through_the_training(opened: tuple[Page, list[str]]) ->
     assert page.locator("[data-strip] img:visible").count() == 2
 
 
-def test_what_is_brushed_is_what_the_table_keeps(opened: tuple[Page, list[str]]) -> None:
-    page, _ = opened
-    page.evaluate(
-        """() => { const plot = document.querySelector('[data-chart=parallel]');
-        const at = plot.data[0].dimensions.findIndex(each => each.label === 'regularisers');
-        return Plotly.restyle(plot, {[`dimensions[${at}].constraintrange`]: [[-0.2, 0.2]]}); }"""
-    )
+def kept(page: Page, name: str) -> list[str]:
+    """What the table shows of a parameter, once an axis has a range."""
     page.wait_for_function("!document.getElementById('brushed').hidden")
-    regularisers = page.locator("#board thead th").all_inner_texts().index("regularisers")
-    assert set(column(page, regularisers + 1)) == {"none"}
+    return column(page, page.locator("#board thead th").all_inner_texts().index(name) + 1)
+
+
+def test_what_is_brushed_by_keys_is_what_the_table_keeps(opened: tuple[Page, list[str]]) -> None:
+    page, _ = opened
+    axis = page.get_by_role("slider", name="regularisers, kept range", exact=True)
+    axis.focus()
+    page.keyboard.press("ArrowDown")
+    expect(axis).to_have_attribute("aria-valuetext", "wgan_gp to wgan_gp kept")
+    assert set(kept(page, "regularisers")) == {"wgan_gp"}
+    page.keyboard.press("PageDown")
+    expect(axis).to_have_attribute("aria-valuetext", "none to none kept")
+    expect(page.locator("#brushed")).to_contain_text(re.compile(r"^\d+ of 30 trials"))
+    page.wait_for_timeout(300)
+    assert set(kept(page, "regularisers")) == {"none"}
+    page.keyboard.press("+")
+    expect(axis).to_have_attribute("aria-valuetext", "none to r1 kept")
+    page.keyboard.press("Escape")
+    expect(page.locator("#brushed")).to_be_hidden()
+    assert len(column(page, 1)) == 30
+
+
+def test_what_is_brushed_by_the_mouse_is_what_the_table_keeps(opened: tuple[Page, list[str]]) -> None:
+    page, _ = opened
+    axis = page.get_by_role("slider", name="optimiser.lr_g, kept range", exact=True)
+    axis.scroll_into_view_if_needed()
+    box = axis.bounding_box()
+    assert box is not None
+    x, bottom = box["x"] + box["width"] / 2, box["y"] + box["height"]
+    page.mouse.move(x, bottom - 2)
+    page.mouse.down()
+    page.mouse.move(x, bottom - box["height"] / 2, steps=5)
+    page.mouse.up()
+    rates = [float(text) for text in kept(page, "optimiser.lr_g")]
+    low, high = (float(axis.get_attribute("aria-valuetext").split()[at]) for at in (0, 2))  # type: ignore[union-attr]
+    assert 0 < len(rates) < 30
+    assert low * 0.99 <= min(rates) <= max(rates) <= high * 1.01
     page.locator("#unbrush").click()
     assert len(column(page, 1)) == 30
+
+
+def test_whoever_sees_little_or_has_no_mouse_can_read_it(opened: tuple[Page, list[str]]) -> None:
+    page, _ = opened
+    assert chromium.inaccessible(page) == []
 
 
 def test_what_is_folded_opens_and_the_light_goes_on(opened: tuple[Page, list[str]]) -> None:

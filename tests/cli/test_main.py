@@ -34,7 +34,7 @@ VERBS = {
     "train": "--seed --budget --set --data-root -o --out --home --json",
     "generate": "-n --columns --class --truncation --trust-code --interpolate --translate --enlarge --to --explore "
     "--strength --seed -o --out",
-    "spaces": "",
+    "spaces": "-o --out",
     "conform": "--as --set",
     "doctor": "--address --home --data-root --repair --json",
 }

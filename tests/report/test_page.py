@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.picking.standing import FRESH
 from pipeline.record.lock import Lock
 from pipeline.report.charts.chart import Chart, Parallel
 from pipeline.report.charts.runs import expected_best
 from pipeline.report.page.figures import charts, figures, save_figures
+from pipeline.report.page.leaderboard import leaderboard
 from pipeline.report.page.page import html, write
 from tests.report.synthetic import Made
 
@@ -89,6 +91,47 @@ def test_running_interrupted_and_failed_are_said(tmp_path: Path) -> None:
     assert "gansweep resume made" in words
 
 
+def test_a_pick_that_is_not_over_is_said(tmp_path: Path) -> None:
+    made = Made(tmp_path / "made", trials=12).searched()
+    made.driver("finished")
+    best = made.state().best_trial
+    assert best is not None
+    made.driver("started", "pick")
+    made.add("pick", top=1, seeds=3, finalists={str(best.number): ["top 1"], "0": ["default"]})
+    made.run(best.number, 77, "completed", 60_000, 900.0, replicate=FRESH)
+    assert made.lines.pop()["event"] == "run_ended"  # it is under way
+    (line,) = [line for line in leaderboard(made.state(), None).lines if line.trial == best.number]
+    assert line.strip.rings == ()
+    driver = Lock(made.write())
+    driver.acquire()
+    words = visible(html(made.state(), made.folder))
+    assert f"Trial {best.number} is the best so far, and not confirmed" in words
+    assert "Finalists are being confirmed on fresh seeds." in words
+    driver.release()
+    words = visible(html(made.state(), made.folder))
+    assert "The pick that is to confirm it is not over, and can be gone on with." in words
+    assert "gansweep pick made --home" in words
+    assert "go on with the race" in words
+    made.driver("failed", "pick")
+    assert "The pick that is to confirm it failed before its end" in visible(html(made.state(), made.write()))
+
+
+def test_a_pick_in_which_nobody_held_is_an_answer_too(tmp_path: Path) -> None:
+    made = Made(tmp_path / "made", trials=12).searched()
+    made.driver("finished")
+    best = made.state().best_trial
+    assert best is not None
+    made.picked({best.number: ["top 1"], 0: ["default"]})
+    fresh = {(run.trial, run.seed) for run in made.state().confirmations}
+    for line in made.lines:
+        if line["event"] == "run_ended" and (line["trial"], line["seed"]) in fresh:
+            line["reason"] = "collapsed"
+    words = visible(html(made.state(), made.write()))
+    assert "Nothing to use: no finalist held" in words
+    assert "No finalist stayed healthy on any of 6 fresh seeds; most ended as collapsed (6)" in words
+    assert "Use trial" not in words
+
+
 def test_an_empty_sweep_and_one_without_a_healthy_trial(tmp_path: Path) -> None:
     empty = Made(tmp_path / "empty")
     words = visible(html(empty.state(), empty.write()))
@@ -100,7 +143,9 @@ def test_an_empty_sweep_and_one_without_a_healthy_trial(tmp_path: Path) -> None:
     for line in bad.lines:
         if line["event"] == "run_ended":
             line["reason"] = "collapsed"
-    bad.driver("failed")
+    words = visible(html(bad.state(), bad.write()))
+    assert "Nothing to use yet: no trial is completed" in words  # it was interrupted, and may find one
+    bad.driver("finished")
     words = visible(html(bad.state(), bad.write()))
     assert "Nothing to use: no trial was healthy" in words
     assert "collapsed 9 runs, 100%" in words
@@ -111,6 +156,10 @@ def test_what_cannot_be_written_is_a_line(picked: Made, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"--out: found .*file/page.html: .*; valid: a file that can be written"):
         write(picked.state(), picked.folder, tmp_path / "file" / "page.html")
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError, match=r"--out: found .*there: Is a directory"):
+        write(picked.state(), picked.folder, tmp_path / "there")
+    assert list(tmp_path.glob(".*")) == []
     with pytest.raises(InputError, match=r"--figures: found .*valid: a folder"):
         save_figures(picked.state(), tmp_path / "file")
 

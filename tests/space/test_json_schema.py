@@ -1,10 +1,12 @@
 """The JSON schema of the YAML: it takes what `gansweep run` takes, and underlines what that refuses."""
 
 import copy
+import re
 from typing import Any
 
 import jsonschema
 import pytest
+from yaml import SafeLoader
 
 from pipeline.errors import InputError
 from pipeline.space import yaml
@@ -38,6 +40,27 @@ def test_every_preset_is_valid_as_it_is_and_as_resolved(preset: str) -> None:
     assert wrong(load(preset).tree) == []
 
 
+class Editor(SafeLoader):
+    """A file as an editor reads it, by the core schema of YAML 1.2: 120_000 is text there."""
+
+
+Editor.yaml_implicit_resolvers = {}
+for tag, pattern in {
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "null": r"~|null|Null|NULL|",
+    "int": r"[-+]?[0-9]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
+    "merge": r"<<",
+}.items():
+    Editor.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{pattern})$"), None)
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_no_preset_is_underlined_by_an_editor(preset: str) -> None:
+    loader = Editor(presets()[preset].read_text())
+    assert wrong(loader.get_single_data()) == []
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -57,6 +80,7 @@ def test_every_preset_is_valid_as_it_is_and_as_resolved(preset: str) -> None:
         (("optimiser", "lr_g"), {"log": [1e-5]}),
         (("batch_size",), "many"),
         (("batch_size",), 100_000),
+        (("batch_size",), "6_4"),
         (("generator", "width"), {"choice": []}),
     ],
     ids=str,

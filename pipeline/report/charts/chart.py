@@ -97,11 +97,24 @@ class Chart:
 @dataclass(frozen=True)
 class Dimension:
     """One axis of parallel coordinates: each trial's value (where it stands, of a choice its place, None where the
-    trial has no such parameter), and what is written where."""
+    trial has no such parameter), and what is written where. log: the values are decimal logarithms."""
 
     title: str
     values: tuple[float | None, ...]
     ticks: tuple[tuple[float, str], ...]
+    log: bool = False
+    choice: bool = False
+
+    @property
+    def placed(self) -> list[float]:
+        """The values, with those that are not there at the lowest tick, which then is theirs."""
+        return [self.ticks[0][0] if value is None else value for value in self.values]
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Where the axis begins and ends."""
+        places = [*(at for at, _ in self.ticks), *self.placed]
+        return min(places), max(places)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.record.runs import END_REASONS
@@ -81,8 +82,9 @@ def parallel(state: SweepState, space: Space) -> Parallel:
     """Every trial that ended as a line through its parameters' values to its tail."""
     ranked = state.ranking()
     trials = [trial for trial in ranked if trial.end_reason is not None]
-    healthy = [trial for trial in trials if trial.healthy]
-    shade = [1 - healthy.index(trial) / max(len(healthy) - 1, 1) if trial.healthy else -0.25 for trial in trials]
+    healthy = {trial.number: place for place, trial in enumerate(trial for trial in trials if trial.healthy)}
+    worst = max(len(healthy) - 1, 1)
+    shade = [1 - healthy[trial.number] / worst if trial.number in healthy else -0.25 for trial in trials]
     titles = _named(space)
     dimensions = []
     for parameter in space.parameters():
@@ -95,8 +97,9 @@ def parallel(state: SweepState, space: Space) -> Parallel:
     return Parallel(
         "parallel",
         "All trials at once",
-        "A line a trial; drag along an axis to keep those in a range, and the table of all trials follows. The better "
-        f"the rank, the stronger the colour; failed ones are grey. {ABSENT} is a parameter that a trial has not.",
+        "A line a trial; drag along an axis to keep those in a range, and the table of all trials follows (or go to an "
+        "axis by Tab: arrows move a range, + and - widen and narrow it, Escape lets it go). The better the rank, the "
+        f"stronger the colour; failed ones are grey. {ABSENT} is a parameter that a trial has not.",
         tuple(trial.number for trial in trials),
         tuple(shade),
         tuple(dimensions),
@@ -108,7 +111,7 @@ def _dimension(parameter: Parameter, title: str, trials: list[Trial]) -> Dimensi
     there = [_place(parameter, trial) if parameter.name in trial.point else None for trial in trials]
     if isinstance(distribution, Choice):
         ticks = tuple((float(at), str(option)) for at, option in enumerate(distribution.options))
-        return _absent(Dimension(title, tuple(there), ticks), len(distribution.options) - 1)
+        return _absent(Dimension(title, tuple(there), ticks, choice=True), 0)
     return _numbers(title, there, isinstance(distribution, Range) and distribution.log)
 
 
@@ -119,7 +122,7 @@ def _numbers(title: str, values: list[float | None], log: bool) -> Dimension:
     low, high = min(known, default=0.0), max(known, default=1.0)
     places = [low + (high - low) * at / (TICKS - 1) for at in range(TICKS)] if high > low else [low]
     ticks = tuple((place, f"{10**place if log else place:.3g}") for place in places)
-    return _absent(Dimension(title, tuple(placed), ticks), high - low)
+    return _absent(Dimension(title, tuple(placed), ticks, log), high - low)
 
 
 def _absent(dimension: Dimension, width: float) -> Dimension:
@@ -127,7 +130,7 @@ def _absent(dimension: Dimension, width: float) -> Dimension:
     if None not in dimension.values:
         return dimension
     below = min(at for at, _ in dimension.ticks) - (max(width, 1e-9) * BAND if width else 1.0)
-    return Dimension(dimension.title, dimension.values, ((below, ABSENT), *dimension.ticks))
+    return replace(dimension, ticks=((below, ABSENT), *dimension.ticks))
 
 
 def importance_chart(shares: Mapping[str, float], evaluator: str, space: Space) -> Chart:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.errors import GansweepError, NoHealthyTrial
 from pipeline.picking.finalists import no_healthy
 from pipeline.picking.plateau import plateau
-from pipeline.picking.verdict import Verdict, standing
+from pipeline.picking.verdict import Verdict, verdict
 from pipeline.record.state import SweepState
 from pipeline.report.numbers import clock, floors, number, signed
 from pipeline.report.spending import spent
@@ -46,6 +47,11 @@ STATES = {
     "failed": "This sweep failed before its end: something stopped it that was no trial's fault.",
     "empty": "This sweep has measured nothing yet.",
 }
+CONFIRMING = {
+    "running": "Finalists are being confirmed on fresh seeds.",
+    "failed": "The pick that is to confirm it failed before its end, and can be gone on with.",
+    "interrupted": "The pick that is to confirm it is not over, and can be gone on with.",
+}
 
 
 def answer(state: SweepState, folder: Path) -> Answer:
@@ -53,10 +59,13 @@ def answer(state: SweepState, folder: Path) -> Answer:
     now = sweep_state(state, folder)
     if not any(run.measurements for run in state.runs):
         return _nothing(state, now)
-    verdict = standing(state)
-    if verdict is not None:
-        return _picked(state, now, verdict)
-    return _searched(state, now)
+    try:
+        found = verdict(state) if state.pick else None
+    except NoHealthyTrial as error:
+        return _none_held(state, now, str(error).removeprefix(f"{state.name}: "))
+    except GansweepError:  # nothing is confirmed yet
+        found = None
+    return _picked(state, now, found) if found else _searched(state, now)
 
 
 def _nothing(state: SweepState, now: str) -> Answer:
@@ -73,21 +82,21 @@ def _nothing(state: SweepState, now: str) -> Answer:
     )
 
 
-def _picked(state: SweepState, now: str, verdict: Verdict) -> Answer:
-    best = verdict.best
+def _picked(state: SweepState, now: str, found: Verdict) -> Answer:
+    best = found.best
     around = plateau(state)
     sure = f"{best.healthy} of {best.seeds} fresh seeds healthy"
     against = best.versus_default
     facts = [
         Fact(
-            f"{verdict.metric}, test part",
+            f"{found.metric}, test part",
             number(best.score),
             f"95%: {span(best.interval)}{floors(state, best.score)}",
         ),
         Fact("healthy seeds", f"{best.healthy} of {best.seeds}", "95% of the share: " + _percent(best.share_interval)),
         Fact("the best one with", f"{best.probability_best:.0%}", f"expected regret {number(best.regret)}"),
     ]
-    if best.trial == verdict.default:
+    if best.trial == found.default:
         facts.append(Fact("against the default", "it is the default", "no finalist was shown to be better"))
     elif against is not None:
         word = "better" if against.better >= 0 else "worse"
@@ -98,16 +107,36 @@ def _picked(state: SweepState, now: str, verdict: Verdict) -> Answer:
             )
         )
     facts.append(_cost(state))
-    headline = f"Use trial {best.trial}" if verdict.complete else f"Trial {best.trial} leads a race that is not over"
+    headline = f"Use trial {best.trial}" if found.complete else f"Trial {best.trial} leads a race that is not over"
     return Answer(
         state=now,
-        tone="good" if verdict.complete and best.healthy == best.seeds else "open",
-        headline=headline + (", the published default" if best.trial == verdict.default else ""),
-        under=f"Confirmed on seeds that the search never used: {sure}. {STATES.get(now, '')}".strip(),
+        tone="good" if found.complete and best.healthy == best.seeds else "open",
+        headline=headline + (", the published default" if best.trial == found.default else ""),
+        under=f"{'Confirmed' if found.complete else 'So far'} on seeds that the search never used: {sure}. "
+        + _state(state, now, found.complete),
         trial=best.trial,
         facts=tuple(facts),
-        lines=(*conclusions(verdict, state), *(robustness(around) if around else ())),
-        commands=_next(state, now, picked=True, complete=verdict.complete),
+        lines=(*conclusions(found, state), *(robustness(around) if around else ())),
+        commands=_next(state, now, picked=True, complete=found.complete),
+    )
+
+
+def _none_held(state: SweepState, now: str, why: str) -> Answer:
+    ended = [run for run in state.confirmations if run.end_reason]
+    best = state.best_trial
+    facts = [Fact("healthy seeds", f"0 of {len(ended)}", "of all finalists, on fresh ones"), _cost(state)]
+    if best is not None:
+        luck = "it was lucky: no fresh seed of it held"
+        facts.insert(0, Fact("best of the search", f"trial {best.number}", luck))
+    return Answer(
+        state=now,
+        tone="bad",
+        headline="Nothing to use: no finalist held",
+        under=f"{why[0].upper()}{why[1:]}.",
+        trial=None,
+        facts=tuple(facts),
+        lines=tuple(summary(state)),
+        commands=_next(state, now, picked=True, complete=False, healthy=False),
     )
 
 
@@ -116,7 +145,7 @@ def _searched(state: SweepState, now: str) -> Answer:
     if best is None:
         healthy = [trial for trial in state.trials.values() if trial.healthy]
         ended = [run for run in state.runs if run.end_reason]
-        bad = bool(ended) and not healthy
+        bad = bool(ended) and not healthy and now == "finished"
         return Answer(
             state=now,
             tone="bad" if bad else "open",
@@ -145,12 +174,21 @@ def _searched(state: SweepState, now: str) -> Answer:
         state=now,
         tone="open",
         headline=f"Trial {best.number} is the best so far, and not confirmed",
-        under=f"The best of a search was partly lucky: confirm it on fresh seeds first. {STATES.get(now, '')}".strip(),
+        under="The best of a search was partly lucky: confirm it on fresh seeds first. " + _state(state, now, False),
         trial=best.number,
         facts=tuple(facts),
         lines=tuple(summary(state)),
-        commands=_next(state, now, picked=False, complete=False),
+        commands=_next(state, now, picked=state.pick is not None, complete=False),
     )
+
+
+def _state(state: SweepState, now: str, confirmed: bool) -> str:
+    """What is to be known of a sweep, or of its pick, that is not over."""
+    if state.pick is None or confirmed:
+        return STATES.get(now, "")
+    if now == "running":
+        return CONFIRMING["running"] if state.picking == "started" else STATES["running"]
+    return CONFIRMING["failed" if state.picking == "failed" else "interrupted"]
 
 
 def _cost(state: SweepState) -> Fact:

@@ -14,7 +14,7 @@ from pipeline.report.charts.chart import Chart, Parallel
 from pipeline.report.charts.finalists import finalists_chart, judged_chart
 from pipeline.report.charts.runs import budget_curve, ends_over_budget, learning_curves
 from pipeline.report.charts.space import importance_chart, parallel, slices
-from pipeline.space.load import from_tree
+from pipeline.space.load import recorded_space
 from pipeline.space.tree import Space
 
 
@@ -23,7 +23,7 @@ def charts(state: SweepState, folder: Path | None = None) -> list[Chart | Parall
     not know it."""
     if not state.ranking():
         return []
-    space, where = from_tree(state.space, state.source).space, folder or state.folder
+    space, where = recorded_space(state.space, state.source), folder or state.folder
     drawn = list(_charts(state, space, judgement(where) if where else None))
     return [chart for chart in drawn if isinstance(chart, Parallel) or any(series.x for series in chart.series)]
 

@@ -122,7 +122,7 @@ def _scale(state: SweepState) -> Scale:
 
 def _strip(state: SweepState, trial: Trial, scale: Scale) -> Strip:
     searched = _tails(trial.runs.values(), state.metric)
-    fresh = _tails(trial.confirmations.values(), state.metric)
+    fresh = _tails([run for run in trial.confirmations.values() if run.end_reason], state.metric)
     summary = trial.summary(state.metric)
     tail, error = summary.tail.get(state.metric), summary.errors.get(state.metric)
     interval = None

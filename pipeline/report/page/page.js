@@ -6,15 +6,14 @@
 
   // Light or dark: as the system has it, until the button is pressed.
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  let chosen = null, printing = false;
+  let chosen = null, printing = false, coordinates = null;
   const drawn = new Set();
   const applyTheme = () => {
     root.dataset.theme = printing ? "light" : chosen ?? (dark.matches ? "dark" : "light");
     for (const plot of drawn) Plotly.relayout(plot, themed(plot.layout));
-    for (const plot of drawn) if (plot.data[0].type === "parcoords") Plotly.restyle(plot, fonts());
+    coordinates?.paint();
   };
   const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-  const fonts = () => ({ "labelfont.color": css("--text"), "tickfont.color": css("--soft"), "rangefont.color": "rgba(0,0,0,0)" });
   const themed = (layout) => {
     const found = { "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font.color": css("--text"),
       "font.family": getComputedStyle(document.body).fontFamily, "font.size": 12,
@@ -35,19 +34,33 @@
     for (const key of keys) tree = tree[key] ??= {};
     tree[last] = value;
   };
+  const NARROW = 520; // pixels: a phone's names stand in two lines
+  const halved = (name) => {
+    if (name.length < 20) return name;
+    const ends = [...name.matchAll(/[._,] ?| (?=\()/g)].map((each) => each.index + each[0].length);
+    const end = ends.sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2))[0];
+    return end ? `${name.slice(0, end)}<br>${name.slice(end)}` : name;
+  };
   const draw = (plot) => {
     plot.dataset.asked = "";
-    const { data: traces, layout, trials } = structuredClone(data[plot.dataset.chart]);
+    if (data[plot.dataset.chart].trials) {
+      plot.style.minHeight = "0";
+      coordinates = parallelCoordinates(plot, data[plot.dataset.chart], css, (trials) => { kept = trials && new Set(trials); show(); });
+      plot.dataset.drawn = "";
+      return;
+    }
+    const { data: traces, layout } = structuredClone(data[plot.dataset.chart]);
     layout.height = plot.closest(".slices") ? 260 : layout.height;
     if (plot.closest(".slices")) { layout.showlegend = false; layout.xaxis.title.text = ""; }
-    if (trials && plot.clientWidth < traces[0].dimensions.length * 78) plot.style.width = `${traces[0].dimensions.length * 78}px`;
+    if (plot.clientWidth < NARROW) {
+      if (layout.yaxis.ticktext) layout.yaxis.ticktext = layout.yaxis.ticktext.map(halved);
+      layout.yaxis.title.text = layout.yaxis.title.text.replace(/ in \S+/, ""); // what it is measured in is in the page's last line
+    }
     for (const [path, value] of Object.entries(themed(layout))) put(layout, path, value);
-    if (trials) for (const [path, value] of Object.entries(fonts())) put(traces[0], path, value);
     drawn.add(plot);
     const ready = Plotly.newPlot(plot, traces, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], scrollZoom: false });
     plot.style.minHeight = "0"; // what was kept free until it was drawn
-    if (trials) plot.on("plotly_restyle", () => brush(plot, trials));
     return ready.then(() => { plot.dataset.drawn = ""; });
   };
   const sight = new IntersectionObserver((seen) => {
@@ -84,23 +97,7 @@
     note.hidden = kept === null;
     if (kept !== null) note.firstElementChild.textContent = `${kept.size} of ${all("tbody tr", board).length} trials are in the ranges that are kept.`;
   };
-  const brush = (plot, trials) => {
-    const ranges = plot.data[0].dimensions.map((each) => each.constraintrange && [each.constraintrange].flat().length
-      ? (Array.isArray(each.constraintrange[0]) ? each.constraintrange : [each.constraintrange]) : null);
-    if (ranges.every((each) => each === null)) { kept = null; show(); return; }
-    kept = new Set(trials.filter((_, at) => plot.data[0].dimensions.every((each, d) =>
-      ranges[d] === null || ranges[d].some(([low, high]) => each.values[at] >= low && each.values[at] <= high))));
-    show();
-  };
-  document.getElementById("unbrush")?.addEventListener("click", () => {
-    kept = null;
-    for (const plot of drawn) if (plot.data[0].type === "parcoords") {
-      const clear = {};
-      plot.data[0].dimensions.forEach((_, at) => { clear[`dimensions[${at}].constraintrange`] = [null]; });
-      Plotly.restyle(plot, clear);
-    }
-    show();
-  });
+  document.getElementById("unbrush")?.addEventListener("click", () => { kept = null; coordinates.clear(); show(); });
   document.getElementById("more")?.addEventListener("click", (event) => { whole = true; event.target.hidden = true; show(); });
   all("thead button", board ?? document.createElement("div")).forEach((button) => button.addEventListener("click", () => {
     const head = button.closest("th"), down = head.getAttribute("aria-sort") === "ascending";

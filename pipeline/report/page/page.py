@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ from pipeline.report.regions import failure_regions
 from pipeline.report.spending import spending
 from pipeline.schema.features import measured_in
 from pipeline.space import yaml
-from pipeline.space.load import from_tree
+from pipeline.space.load import recorded_space
 
 REPORT = "report.html"  # in a sweep's folder
 PICTURED = 3  # trials, where nothing is picked
@@ -50,6 +51,8 @@ def save(text: str, path: Path) -> None:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise InputError(f"--out: found {path}: {error.strerror}; valid: a file that can be written") from None
 
 
@@ -74,7 +77,7 @@ def rendered(template: str, drawn: Sequence[Chart | Parallel], content: dict[str
         **content,
         charts={chart.name: chart for chart in drawn},
         css=Markup((own / "page.css").read_text(encoding="utf-8")),
-        js=Markup((own / "page.js").read_text(encoding="utf-8")),
+        js=Markup("".join((own / name).read_text(encoding="utf-8") for name in ("parallel.js", "page.js"))),
         plotly=Markup(_within_script(get_plotlyjs())) if drawn else "",
         data=Markup(_within_script(json.dumps(_data(drawn), separators=(",", ":")))),
     )
@@ -87,14 +90,9 @@ def _within_script(text: str) -> str:
 
 
 def _data(drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
-    from pipeline.report.charts.interactive import figure
+    from pipeline.report.charts.interactive import coordinates, described
 
-    data: dict[str, Any] = {}
-    for chart in drawn:
-        data[chart.name] = figure(chart).to_plotly_json()
-        if isinstance(chart, Parallel):
-            data[chart.name]["trials"] = chart.trials
-    return data
+    return {chart.name: coordinates(chart) if isinstance(chart, Parallel) else described(chart) for chart in drawn}
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Ended:
 
 def _content(state: SweepState, folder: Path, drawn: Sequence[Chart | Parallel]) -> dict[str, Any]:
     verdict, said = standing(state), answer(state, folder)
-    space = from_tree(state.space, state.source).space
+    space = recorded_space(state.space, state.source)
     regions = failure_regions(state, space)
     names = {chart.name: chart for chart in drawn}
     pictured = [row.trial for row in verdict.rows] if verdict else [t.number for t in state.ranking()[:PICTURED]]
