@@ -40,7 +40,7 @@ class Gone:
         return nullcontext()
 
     def say(self, text: str) -> None:
-        assert text.startswith("data: digits: ")
+        assert text.startswith(("data: digits: ", "note: a Ray runs on this machine"))  # another's
 
 
 @pytest.mark.slow
