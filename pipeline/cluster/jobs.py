@@ -23,6 +23,7 @@ ANSWER = 15.0  # seconds in which a dashboard must answer
 PATIENCE = 120.0  # seconds for one that has answered before
 LOOK = 1.0  # seconds
 STOPPING = 90  # seconds that Ray leaves a driver which is asked to end: workers, tracker
+CHATTY = ("ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging")
 BUSY = "No available agent"  # what a head says that has just come up
 SWEEP = "gansweep"  # in a job's metadata: which sweep it drives
 
@@ -33,7 +34,8 @@ class Dashboard:
     def __init__(self, address: str) -> None:
         """Raises Unreachable where nothing answers as a dashboard of our Ray does, or wants another token."""
         self.address = address
-        logging.getLogger("ray").setLevel(logging.WARNING)
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
         _check(address)
         try:
             self._client = JobSubmissionClient(address)

@@ -53,7 +53,8 @@ def story(dashboard: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     home, mine = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("mine")
     (mine / "my_gan.py").write_text(example())
     space = mine / "own.yaml"
-    space.write_text(SPACE.replace("my_gan.py", str(mine / "my_gan.py")))
+    longer = SPACE.replace("4_000", "80_000").replace("1_000", "2_000")  # so that one can come back to it
+    space.write_text(longer.replace("my_gan.py", str(mine / "my_gan.py")))
     command = ("run", str(space), "--name", NAME, "--home", str(home), "--address", dashboard)
     first = Running(home, *command)
     first.until(NAME, lambda lines: measured(lines, trial=0))
@@ -63,8 +64,6 @@ def story(dashboard: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     typo = gansweep(home, "stop", "another", "--address", dashboard)
     stop = gansweep(home, "stop", NAME, "--address", dashboard)
     stopped = again.wait()
-    (mine / "my_gan.py").unlink()
-    (mine / "my_gan.py").write_text(example())  # it is uploaded anew
     return Story(dashboard, home, looked_away, stopped, stop, typo, gansweep(home, *command))
 
 
