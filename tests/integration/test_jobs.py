@@ -35,6 +35,7 @@ def dashboard() -> Iterator[str]:
     """Of a cluster of one node, whose command is that of this environment."""
     from ray.cluster_utils import Cluster
 
+    pytest.importorskip("aiohttp_cors", reason="of the extra: pip install -e .[cluster] -c constraints.txt")
     path = os.environ["PATH"]
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     made: Any = None

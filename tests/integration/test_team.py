@@ -83,6 +83,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         pytest.skip("nodes with a disk of their own want root that may mount")
     if postgres.programs() is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    for module in ("psycopg2", "boto3"):
+        pytest.importorskip(module, reason="of the extra: pip install -e .[cluster] -c constraints.txt")
     home = tmp_path_factory.mktemp("home")
     with ExitStack() as stack:
         server = stack.enter_context(s3.running())
