@@ -51,7 +51,9 @@ def run(
         typer.Option(help="s3://BUCKET/FOLDER, where nodes share no disk; a path that they do is taken for the home."),
     ] = None,
     tracking_uri: Tracking = None,
-    address: Annotated[str | None, typer.Option(help="A Ray cluster: auto, or HOST:PORT.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: auto, HOST:PORT, or of its dashboard http://HEAD:8265.")
+    ] = None,
     cpus_per_trial: CpusPerTrial = 1.0,
     gpus_per_trial: GpusPerTrial = 0.0,
     memory_per_trial: MemoryPerTrial = None,
@@ -61,11 +63,13 @@ def run(
 ) -> None:
     """Launch a sweep. With --resume one command for whoever starts it again (Slurm, Kubernetes): it ends with 75 where
     another driver is at the sweep, to be tried later."""
-    from pipeline.errors import LATER, Busy
+    from pipeline.errors import LATER, Busy, InputError
     from pipeline.record.home import begun, folder_of, name_of
     from pipeline.storage.storage import is_url
     from pipeline.sweeps.bringing import stored
+    from pipeline.sweeps.submitting import is_dashboard
     from pipeline.sweeps.sweep import Sweep
+    from pipeline.tracking.mlflow.location import asked
 
     launch: dict[str, Any] = {
         "data_root": str(data_root) if data_root else None,
@@ -78,6 +82,28 @@ def run(
     launch |= {"cpus_per_trial": cpus_per_trial} if cpus_per_trial != 1 else {}
     launch |= {"gpus_per_trial": gpus_per_trial} if gpus_per_trial else {}
     launch |= {"memory_per_trial": memory} if (memory := size(memory_per_trial)) else {}
+    changes = [f"data.name={data}"] if data else []
+    if address and is_dashboard(address) and not dry_run:
+        from pipeline.cli import submitted
+
+        if as_json:
+            raise InputError("--json: found with a dashboard's --address; valid: gansweep status NAME --json")
+        handed_on: dict[str, Any] = {
+            "--name": name,
+            "--home": home,
+            "--storage": storage,
+            "--tracking-uri": asked(tracking_uri)[0],
+            "--trials": trials,
+            "--concurrency": concurrency,
+            "--max-time": max_time,
+            "--gpu-hours": gpu_hours,
+            "--data-root": data_root,
+            "--cpus-per-trial": launch.get("cpus_per_trial"),
+            "--gpus-per-trial": launch.get("gpus_per_trial"),
+            "--memory-per-trial": memory_per_trial,
+        }
+        submitted.run(address, space, [*(overrides or []), *changes], handed_on, trials=trials, seed=seed)
+        return
     place = None if storage and is_url(storage) else storage
     there = folder_of(name or name_of(Path(space).stem), place or home)
     if storage and not place:
@@ -90,7 +116,6 @@ def run(
             error.exit_code = LATER
             raise
         return
-    changes = [f"data.name={data}"] if data else []
     told: dict[str, Any] = {
         "name": name,
         "home": home,
@@ -251,13 +276,25 @@ def status(
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def stop(name: Name, home: Home = None) -> None:
+def stop(
+    name: Name,
+    home: Home = None,
+    address: Annotated[str | None, typer.Option(help="The dashboard that it was submitted to.")] = None,
+) -> None:
     """End a running sweep or pick from another terminal; it can be gone on with."""
     from pipeline.errors import InputError
     from pipeline.record import lock
     from pipeline.record.home import STOP, command
+    from pipeline.sweeps.submitting import is_dashboard
     from pipeline.sweeps.sweep import Sweep
 
+    if address is not None:
+        from pipeline.cli import submitted
+
+        if not is_dashboard(address):
+            raise InputError(f"--address: found {address}; valid: http://HEAD:8265, the dashboard it was submitted to")
+        submitted.stop(address, name)
+        return
     sweep = Sweep.open(name, home=home)
     folder, verb = sweep.folder, "pick" if sweep.state().picking == "started" else "resume"
     if lock.holder(folder) is None:

@@ -151,9 +151,9 @@ def _check(named: Address) -> None:
     if "://" in address:
         host = address.partition("://")[2].partition("/")[0].rpartition(":")[0] or "HOST"
         raise InputError(
-            f'{named.named_by}: found "{address}", of a client or a dashboard, which a sweep cannot drive; valid: on a '
-            f"node of the cluster auto or {host}:6379, from elsewhere: ray job submit --address http://{host}:8265 -- "
-            "gansweep run ... --address auto"
+            f'{named.named_by}: found "{address}", of a client or a dashboard, which cannot be driven from here; '
+            f"valid: on a node of the cluster auto or {host}:6379, from elsewhere: gansweep run ... --address "
+            f"http://{host}:8265"
         )
     if address == "auto":
         return

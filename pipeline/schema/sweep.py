@@ -47,7 +47,7 @@ class SearchSpec(Strict):
     learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they
     came to."""
 
-    sampler: Literal["tpe", "random", "gp", "cmaes", "forest", "auto"] = "tpe"
+    sampler: Literal["tpe", "random", "gp", "cmaes", "auto"] = "tpe"
     trials: int = Field(20, ge=1)
     concurrency: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)

@@ -15,7 +15,6 @@ from pipeline.record.state import SweepState
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
 from pipeline.search.evolution import Evolution
 from pipeline.search.feasibility import Feasibility
-from pipeline.search.forest import Forest
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
 from pipeline.search.prior import NOTHING, SAMPLER, Known, Mixture
@@ -74,7 +73,6 @@ class Sampler:
         self._told: dict[int, Outcome] = {}
         self._kind = _chosen(spec, space, bool(several))
         self._evolution = Evolution(space, minimise, known.good[0] if known.good else None)
-        self._forest = Forest(space, minimise)
         self._mixture = None
         if spec.prior is not None and self._first and not several:
             self._mixture = Mixture(space, spec.prior, known, minimise)
@@ -156,10 +154,6 @@ class Sampler:
     def _sampled(self, number: int, draw: int) -> Point:
         kind = self._kind if draw < REDRAWS // 2 else "random"
         seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
-        if kind == "forest":
-            if len(self._told) >= self._spec.startup and number % 4:
-                return self._forest.proposal(self._points, self._told, [p for p, _ in self._first], seed)
-            kind = "random"
         # what draws at random needs none of it
         history = History([] if kind == "random" else self._trials.frozen(one_failure=kind == "gp"))
         sampler = _optuna_sampler(kind, seed, self._spec.startup)

@@ -43,6 +43,11 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
+def of_sweep(url: str, name: str) -> str:
+    """Where a sweep is in the storage of all sweeps."""
+    return f"{url}/{name}"
+
+
 def check(url: str) -> str:
     """The URL without a slash at its end. Raises InputError for what is none of ours, and for one with a user, a
     password or a query, which would be in the record; it is not repeated then."""

@@ -12,16 +12,11 @@ from pipeline.record.home import BEST, TRIALS, begun, run_name
 from pipeline.record.lock import ELSEWHERE
 from pipeline.record.segments import FOLDER, catch_up
 from pipeline.storage.mirror import bring
-from pipeline.storage.storage import Storage, check, each, opened
+from pipeline.storage.storage import Storage, check, each, of_sweep, opened
 
 PATIENCE = 15.0  # seconds for a storage that is to answer somebody who waits
 NOTE = run_name(0, 0).count("/") + 1  # slashes in the name of what may be another the next time: see Mirror
 CHECKPOINTS = "/checkpoints/"  # in the name of what a worker alone asks for
-
-
-def of_sweep(url: str, name: str) -> str:
-    """Where a sweep is in a storage."""
-    return f"{url}/{name}"
 
 
 def stored(name: str, url: str) -> bool:

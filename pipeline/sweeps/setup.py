@@ -28,8 +28,8 @@ from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
 from pipeline.space.load import SweepFile, as_begun, from_tree, load
-from pipeline.storage.storage import check, is_url
-from pipeline.sweeps.bringing import brought, of_sweep
+from pipeline.storage.storage import check, is_url, of_sweep
+from pipeline.sweeps.bringing import brought
 from pipeline.sweeps.learning import learning
 from pipeline.tracking.mlflow.credentials import public
 from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled

@@ -10,6 +10,7 @@ from pipeline.record import log
 from pipeline.record.state import SweepState
 from pipeline.report.markdown import leaderboard
 from pipeline.tracking import judged
+from pipeline.tracking.fetching import Fetching
 from pipeline.tracking.files import report, uploads
 from pipeline.tracking.memory import RECORD, Memory, lines_between
 from pipeline.tracking.mlflow import champion, views
@@ -40,6 +41,7 @@ class Projector:
         sent = lines_between(folder, 0, self.memory.cursor)
         self.state = SweepState.fold(lines[:sent])
         self.name = name
+        self._fetching = Fetching(folder, lines)
 
     def unsent(self) -> int:
         """Lines that are not sent, or whose files are not."""
@@ -88,10 +90,13 @@ class Projector:
         """They have a cursor of their own: where artifacts cannot be stored, the curves go on."""
         limit = min(BATCH, lines_between(self.folder, self.memory.files, self.memory.cursor))
         lines, offset = log.read(self.record, self.memory.files, limit=limit)
-        for upload in [upload for line in lines for upload in uploads(self.state, line, self.folder)]:
-            self.runs.upload(upload)
+        for line in lines:
+            self._fetching.pictures(line)
+            for upload in uploads(self.state, line, self.folder):
+                self._fetching.file(upload.path)
+                self.runs.upload(upload)
         if any(champion.due(self.state, line) for line in lines):
-            champion.send(self.runs, self.state, self.folder)
+            champion.send(self.runs, self.state, self.folder, self._fetching.file)
         if lines:
             self.memory.files = offset
             self.memory.write(self.folder)

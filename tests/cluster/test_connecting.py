@@ -70,7 +70,7 @@ def test_rays_client_and_dashboard_are_refused_with_what_to_write(address: str) 
     said = refused(address, InputError)
     assert f'found "{address}"' in said
     assert "valid: on a node of the cluster auto or head:6379" in said
-    assert "ray job submit --address http://head:8265 -- gansweep run" in said
+    assert "from elsewhere: gansweep run ... --address http://head:8265" in said
 
 
 @pytest.mark.parametrize("address", ["nobody", ":6379", "head:99999999"])

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
 RAYJOB = DEPLOY / "k8s" / "rayjob.yaml"
+SKY = DEPLOY / "sky" / "gansweep.yaml"
+SKY_SCHEMAS = Path(__file__).with_name("sky.schema.json.gz")  # SkyPilot 0.14.1's own, of a task and of its resources
 SCHEMA = Path(__file__).with_name("rayjob.v1.schema.json.gz")  # of KubeRay 1.7.0's CRD, unknown keys refused
 SCRIPTS = [DEPLOY / "slurm" / "gansweep.sbatch", *sorted((DEPLOY / "compose" / "scripts").glob("*.sh"))]
 
@@ -66,12 +68,33 @@ def test_kubernetes() -> None:
     assert [error.message for error in checker.iter_errors(wrong)]
 
 
+def test_skypilot() -> None:
+    schemas = json.loads(gzip.decompress(SKY_SCHEMAS.read_bytes()))
+    task, resources = (jsonschema.Draft202012Validator(schemas[name]) for name in ("task", "resources"))
+
+    def wrong(tree: dict[str, Any]) -> list[str]:
+        return [error.message for error in (*task.iter_errors(tree), *resources.iter_errors(tree["resources"]))]
+
+    assert wrong(tree(SKY)) == []
+    assert wrong(tree(SKY) | {"num_node": 2})
+    assert wrong(tree(SKY) | {"resources": {"use_spots": True}})
+
+
+def test_what_skypilot_runs(tmp_path: Path) -> None:
+    script = tmp_path / "run.sh"
+    script.write_text(f"#!/bin/bash\n{tree(SKY)['run']}")
+    tool("shellcheck", script)
+    assert "ray stop" not in script.read_text()  # SkyPilot's own would be ended with it
+    assert "--address auto" not in script.read_text()
+
+
 def test_versions_are_those_of_the_constraints() -> None:
     project = tree_of_project()
     image = f"gansweep:{project['version']}"
     images = {each["image"] for each in tree(COMPOSE)["services"].values()} | {
         container["image"] for pod in pods() for container in pod["containers"]
     }
+    images.add(tree(SKY)["resources"]["image_id"].removeprefix("docker:"))
     assert {each for each in images if each.startswith("gansweep")} == {image}
     assert tree(RAYJOB)["spec"]["rayClusterSpec"]["rayVersion"] == pinned("ray")
     said = (DEPLOY / "ray" / "README.md").read_text()
@@ -120,6 +143,8 @@ def test_nothing_without_a_login_is_open_and_no_password_is_written_down() -> No
             assert not re.search(r"(?i)(password|secret|token)\s*[:=]\s*['\"]?[a-z0-9]{6,}", path.read_text()), path
     assert tree(RAYJOB)["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
     assert "RAY_AUTH_MODE=token" in SCRIPTS[0].read_text()
+    assert "RAY_AUTH_MODE=token" in tree(SKY)["run"]
+    assert tree(SKY)["secrets"] == {"RAY_TOKEN": None}
     for pod in pods():
         assert pod["securityContext"]["runAsNonRoot"]
         assert not pod["automountServiceAccountToken"]
@@ -127,7 +152,7 @@ def test_nothing_without_a_login_is_open_and_no_password_is_written_down() -> No
 
 
 def test_each_starts_a_command_that_can_be_started_again() -> None:
-    for path in (RAYJOB, SCRIPTS[0]):
+    for path in (RAYJOB, SCRIPTS[0], SKY):
         assert re.search(r"gansweep run .*--name \S+ --resume", path.read_text().replace("\\\n", " ")), path
 
 

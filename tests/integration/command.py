@@ -87,6 +87,14 @@ class Running:
             time.sleep(0.05)
         return lines
 
+    def said(self, text: str) -> None:
+        """Waits until it has said that on standard error."""
+        limit = time.monotonic() + PATIENCE
+        while text not in self._read()[1]:
+            assert self._process.poll() is None, f"ended too early: {self._read()}"
+            assert time.monotonic() < limit, f"not in time: {self._read()}"
+            time.sleep(0.05)
+
     def look(self) -> list[psutil.Process]:
         """The processes that it has started, and theirs; remembered for gone()."""
         self.children = psutil.Process(self.pid).children(recursive=True)
@@ -123,11 +131,9 @@ class Running:
             self._process.wait()
 
     def _read(self) -> tuple[str, str]:
-        texts = []
-        for file in self._files:
-            file.seek(0)
-            texts.append(file.read())
-        return texts[0], texts[1]
+        """Of what it said so far; without a seek, which would move what it writes itself."""
+        out, err = (os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0) for file in self._files)
+        return out.decode(), err.decode()
 
 
 def gansweep(home: Path, *arguments: str) -> Done:

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,15 @@ def due(state: SweepState, line: Line) -> bool:
     return verdict is not None and verdict.complete
 
 
-def send(runs: MlflowRuns, state: SweepState, folder: Path) -> None:
-    """Brings MLflow to what the pick found; sent again, it changes nothing. A generator that cannot be exported is
-    said by a tag of the pick's run; what goes wrong with MLflow is raised, to be tried again."""
+def send(runs: MlflowRuns, state: SweepState, folder: Path, fetch: Callable[[Path], None] = lambda path: None) -> None:
+    """Brings MLflow to what the pick found; sent again, it changes nothing. fetch: sees to it that a file of the
+    sweep's folder is there. A generator that cannot be exported is said by a tag of the pick's run; what goes wrong
+    with MLflow is raised, to be tried again."""
     verdict = standing(state)
     chosen = exported(verdict, state, folder) if verdict else None
     if verdict is None or chosen is None:
         return
+    fetch(chosen.checkpoint)
     try:
         model = packed(chosen.checkpoint, folder / MODELS / chosen.label)
     except GansweepError as error:
