@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
 
 from tests.tracking.servers import free_port, until
 
@@ -55,9 +54,7 @@ def running() -> Iterator[str]:
             until(lambda: _ready(port))
             yield f"postgresql+psycopg2://{USER}@127.0.0.1:{port}/postgres"
         finally:
-            for each in psutil.Process(server.pid).children(recursive=True):
-                each.kill()
-            server.kill()
+            server.send_signal(signal.SIGQUIT)  # at once, with all that it has started
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

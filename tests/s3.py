@@ -22,6 +22,7 @@ class S3:
 
     def __init__(self) -> None:
         self.failing, self.body, self.refused = "", b"", 0
+        self._one = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -33,7 +34,8 @@ class S3:
             self.refused += 1
             start(self.failing, [("Content-Length", str(len(self.body)))])
             return [self.body]
-        answer: Iterable[bytes] = self._moto(environ, start)
+        with self._one:  # moto's lists fail where something is deleted meanwhile
+            answer: Iterable[bytes] = self._moto(environ, start)
         return answer
 
 
