@@ -19,7 +19,8 @@ from pipeline.cli.replay import replay
 from pipeline.cli.review import compare, export, report, show
 from pipeline.cli.single import conform, generate, train
 from pipeline.cli.spaces import schema, spaces
-from pipeline.cli.sweep import resume, run, status, stop
+from pipeline.cli.status import status, stop
+from pipeline.cli.sweep import resume, run
 from pipeline.cli.tracked import sync, ui
 from pipeline.errors import GansweepError
 from pipeline.tracking.mlflow.credentials import redact

@@ -1,4 +1,4 @@
-"""The verbs of a sweep: run, resume, status, stop. cli/main.py registers them."""
+"""The verbs that drive a sweep: run, resume. cli/main.py registers them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.completing import sweep_names
 from pipeline.cli.options import (
     CpusPerTrial,
     DataPlace,
@@ -27,10 +26,10 @@ from pipeline.cli.options import (
     seconds,
     size,
 )
+from pipeline.cli.status import document
 from pipeline.record.log import dumps
 
 if TYPE_CHECKING:
-    from pipeline.record.state import SweepState
     from pipeline.sweeps.sweep import Sweep
 
 
@@ -204,100 +203,3 @@ def drive(sweep: Sweep, as_json: bool, accept_changes: bool = False) -> None:
             console.print(line, highlight=False, soft_wrap=True)
         if as_json:
             print(dumps(document(sweep, state)), file=stdout)
-
-
-def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
-    """What --json prints of a sweep."""
-    from pipeline.report.status import status_document
-    from pipeline.tracking.memory import backlog
-    from pipeline.tracking.tracker import run_ids
-
-    return status_document(state, sweep.folder, run_ids(sweep.folder), backlog(sweep.folder, sweep.tracking_uri))
-
-
-def status(
-    name: Annotated[
-        str | None, typer.Argument(help="A sweep's name; all of them without it.", autocompletion=sweep_names)
-    ] = None,
-    home: Home = None,
-    storage: Storage = None,
-    as_json: Json = False,
-) -> None:
-    """What a sweep, or every sweep, has reached."""
-    from rich.console import Console
-
-    from pipeline.errors import InputError
-    from pipeline.record.home import names
-    from pipeline.report.status import sweep_state
-    from pipeline.report.tables import leaderboard, overview
-    from pipeline.sweeps.sweep import Sweep
-
-    if name is None:
-        if storage:
-            raise InputError("--storage: found without a sweep's name; valid: gansweep status NAME --storage URL")
-        sweeps, damaged = [], []
-        for each in names(home):
-            try:
-                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state()))
-            except InputError as error:  # the others are shown all the same
-                damaged.append({"name": each, "state": "damaged", "error": str(error)})
-        if as_json:
-            print(dumps([*(document(sweep, state) for sweep, state in sweeps), *damaged]))
-        else:
-            Console().print(overview([(state, sweep_state(state, sweep.folder)) for sweep, state in sweeps]))
-        if damaged:
-            failure = InputError("; ".join(each["error"] for each in damaged))
-            failure.document = None  # printed already
-            raise failure
-        return
-    sweep = Sweep.open(name, home=home, storage=storage)
-    state = sweep.state()
-    if as_json:
-        print(dumps(document(sweep, state)))
-        return
-    from pipeline.picking.plateau import plateau
-    from pipeline.picking.verdict import standing
-    from pipeline.report.insight import insight
-    from pipeline.report.pick_tables import table
-    from pipeline.report.summary import summary
-    from pipeline.report.verdict import conclusions, robustness
-
-    console = Console()
-    console.print(leaderboard(state, console.width, rows=50))
-    console.print(f"state: {sweep_state(state, sweep.folder)}", highlight=False)
-    best = state.best_trial
-    for line in [*summary(state), *insight(state, best.number if best else None)]:
-        console.print(line, highlight=False, soft_wrap=True)
-    if (verdict := standing(state)) is not None:
-        console.print()
-        console.print(table(verdict, console.width))
-        around = plateau(state)
-        for line in [*conclusions(verdict, state), *(robustness(around) if around else [])]:
-            console.print(line, highlight=False, soft_wrap=True)
-
-
-def stop(
-    name: Name,
-    home: Home = None,
-    address: Annotated[str | None, typer.Option(help="The dashboard that it was submitted to.")] = None,
-) -> None:
-    """End a running sweep or pick from another terminal; it can be gone on with."""
-    from pipeline.errors import InputError
-    from pipeline.record import lock
-    from pipeline.record.home import STOP, command
-    from pipeline.sweeps.submitting import is_dashboard
-    from pipeline.sweeps.sweep import Sweep
-
-    if address is not None:
-        from pipeline.cli import submitted
-
-        if not is_dashboard(address):
-            raise InputError(f"--address: found {address}; valid: http://HEAD:8265, the dashboard it was submitted to")
-        submitted.stop(address, name)
-        return
-    sweep = Sweep.open(name, home=home)
-    folder, verb = sweep.folder, "pick" if sweep.state().picking == "started" else "resume"
-    if lock.holder(folder) is None:
-        raise InputError(f"{name} is not running; its state: {command('status', folder)}")
-    (folder / STOP).write_text("")
-    typer.echo(f"{name} ends within seconds; go on with: {command(verb, folder)}", err=True)
