@@ -12,10 +12,10 @@ from pipeline.record.log import dumps
 
 if TYPE_CHECKING:
     from pipeline.record.state import SweepState
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
 
-def document(sweep: Sweep, state: SweepState) -> dict[str, Any]:
+def document(sweep: Setup, state: SweepState) -> dict[str, Any]:
     """What --json prints of a sweep."""
     from pipeline.report.status import status_document
     from pipeline.tracking.memory import backlog
@@ -39,7 +39,7 @@ def status(
     from pipeline.record.home import names
     from pipeline.report.status import sweep_state
     from pipeline.report.tables import leaderboard, overview
-    from pipeline.sweeps.sweep import Sweep
+    from pipeline.sweeps.setup import Setup
 
     if name is None:
         if storage:
@@ -47,7 +47,7 @@ def status(
         sweeps, damaged = [], []
         for each in names(home):
             try:
-                sweeps.append((sweep := Sweep.open(each, home=home), sweep.state()))
+                sweeps.append(Setup.looked_at(each, home))
             except InputError as error:  # the others are shown all the same
                 damaged.append({"name": each, "state": "damaged", "error": str(error)})
         if as_json:
@@ -59,8 +59,7 @@ def status(
             failure.document = None  # printed already
             raise failure
         return
-    sweep = Sweep.open(name, home=home, storage=storage)
-    state = sweep.state()
+    sweep, state = Setup.looked_at(name, home, storage)
     if as_json:
         print(dumps(document(sweep, state)))
         return
@@ -94,8 +93,8 @@ def stop(
     from pipeline.errors import InputError
     from pipeline.record import lock
     from pipeline.record.home import STOP, command
+    from pipeline.sweeps.setup import Setup
     from pipeline.sweeps.submitting import is_dashboard
-    from pipeline.sweeps.sweep import Sweep
 
     if address is not None:
         from pipeline.cli import submitted
@@ -104,8 +103,8 @@ def stop(
             raise InputError(f"--address: found {address}; valid: http://HEAD:8265, the dashboard it was submitted to")
         submitted.stop(address, name)
         return
-    sweep = Sweep.open(name, home=home)
-    folder, verb = sweep.folder, "pick" if sweep.state().picking == "started" else "resume"
+    sweep, state = Setup.looked_at(name, home)
+    folder, verb = sweep.folder, "pick" if state.picking == "started" else "resume"
     if lock.holder(folder) is None:
         raise InputError(f"{name} is not running; its state: {command('status', folder)}")
     (folder / STOP).write_text("")

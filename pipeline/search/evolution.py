@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from cmaes import CMA
 
 from pipeline.search.outcome import FAILED, Outcome
 from pipeline.search.units import at, unit
@@ -41,6 +40,8 @@ class Evolution:
         Each full generation of what was told, by the trials' numbers, moves the distribution; what did not stay healthy
         is worse than anything, and a crash of the machine says nothing.
         """
+        from cmaes import CMA  # takes most of a second, by way of scipy.stats, which no other verb or sampler needs
+
         bounds = np.tile([0.0, 1.0], (len(self._numbers), 1))
         evolution = CMA(self._centre, SIGMA, bounds, seed=seed)
         counted = [number for number in sorted(told) if told[number].reason not in FAILED]
