@@ -1,6 +1,7 @@
 """A sweep stopped in every way that there is, and gone on with: it comes to what an undisturbed one does."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,9 +80,10 @@ def story(home: Path, whole: Finished) -> Story:
     running = Running(home, "resume", NAME)
     story.pid = running.pid
     running.until(NAME, lambda lines: (home / NAME / "driver.lock").exists())
-    story.refusals["resume"] = gansweep(home, "resume", NAME)
-    story.refusals["run"] = gansweep(home, "run", *SWEEP, "--name", NAME)
-    story.refusals["status"] = gansweep(home, "status", NAME, "--json")
+    said = {"resume": ("resume", NAME), "run": ("run", *SWEEP, "--name", NAME), "status": ("status", NAME, "--json")}
+    with ThreadPoolExecutor() as pool:  # all at once, or the sweep would be at its end
+        asked = {name: pool.submit(gansweep, home, *arguments) for name, arguments in said.items()}
+        story.refusals |= {name: answer.result() for name, answer in asked.items()}
     further(running, before)
     running.look()
     story.refusals["stop"] = gansweep(home, "stop", NAME)
