@@ -7,10 +7,12 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+
+from pipeline.errors import Superseded
 
 LIMIT = 2**18  # bytes of a file: of one that is longer the last so many are kept in another
 LOOK = 0.2  # seconds between looks at how long it is
@@ -20,8 +22,10 @@ STREAMS = (1, 2)  # standard output and standard error
 class Output:
     """Of one attempt at a run. There is no file where nothing was printed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, guard: Callable[[], None] = lambda: None) -> None:
+        """guard: raises Superseded where the folder is no more this worker's to write to."""
         self._path, self._earlier = path, path.with_name(f"{path.stem}-earlier{path.suffix}")
+        self._guard = guard
         self._cut = 0  # bytes that are in neither
 
     @property
@@ -36,9 +40,10 @@ class Output:
         """For the time of the block what this process prints goes into the file. Where that cannot be written it goes
         where it went before, which is Ray's own log: to say why the folder cannot be written is the run's to do."""
         try:
+            self._guard()
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = self._path.open("ab", buffering=0)
-        except OSError:
+        except (OSError, Superseded):
             yield
             return
         before = [os.dup(stream) for stream in STREAMS]
@@ -55,8 +60,9 @@ class Output:
             for each in before:
                 os.close(each)
             self._file.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, Superseded):
                 if not self._path.stat().st_size:
+                    self._guard()
                     self._path.unlink()
 
     def _watch(self, over: threading.Event) -> None:

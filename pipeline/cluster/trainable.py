@@ -40,7 +40,7 @@ class Trainable(tune.Trainable):
         self._job = Job.from_json(config["job"])
         self._premises = Premises.entered(config["premises"])
         self._kept = [Keeping(run, self._premises.storage) for run in self._job.runs]
-        self._output = [Output(output_file(kept.attempt, kept.folder)) for kept in self._kept]
+        self._output = [Output(output_file(kept.attempt, kept.folder), kept.check) for kept in self._kept]
         self._group = Group([functools.partial(self._start, run) for run in self._job.runs])
         self._seconds: list[list[float]] = [[] for _ in self._job.runs]  # that the evaluations of each took
 
