@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.schema.trial import TrialSpec
 from pipeline.training.loop import train_until
 from pipeline.training.state import TrainingState, initial
-from tests.benchmarks.step import SEED, same_weights, together
+from tests.benchmarks.step import SEED, compared, same_weights, together
 
 RESOLUTION, IMAGES, LATENT, LR, HALF_LIFE, GAMMA, CYCLE, JUDGED = 32, 2_000, 64, 2e-4, 10_000.0, 0.05, 10.0, 0.01
 Trees = dict[str, Any]
@@ -212,14 +211,9 @@ def compare(family: str, pairs: int, steps: int) -> str:
         side.train(3)
     if not (same_weights(ours.generator, theirs.generator) and same_weights(ours.discriminator, theirs.discriminator)):
         raise SystemExit(f"{family}: the two loops do not train the same")
-    spent = [together(ours, theirs, steps, 1) for _ in range(pairs)]
-    cells = []
-    for clock in (1, 0):
-        ratios = sorted(a[clock] / b[clock] for a, b in spent)
-        cells.append(f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})")
-    mine, hand = (1000 / steps * statistics.median(pair[side][1] for pair in spent) for side in (0, 1))
+    mine, hand, ratios = compared([together(ours, theirs, steps, 1) for _ in range(pairs)], steps)
     counts = f"{parameters(ours.generator)}, {parameters(ours.discriminator)}"
-    return f"| {family} | {counts} | {mine:.1f} | {hand:.1f} | {cells[0]} | {cells[1]} |"
+    return f"| {family} | {counts} | {mine:.1f} | {hand:.1f} | {ratios} |"
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from tests.integration.conftest import Finished
 
 pytestmark = pytest.mark.slow
 
+MARK = "GANSWEEP_TEST_MARK"  # a variable that a sweep's processes inherit
+
 
 def test_a_full_disk_stops_the_sweep_and_with_room_it_goes_on(
     small_disk: Callable[[int], Path], whole: Finished
@@ -136,15 +138,15 @@ def test_a_record_of_a_newer_format_is_refused_by_every_verb(whole: Finished) ->
 def test_nothing_is_left_of_a_sweep_that_ended(whole: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
     """No process, no socket and no shared memory. Its processes are known by what they inherit: others may run too."""
     mark = f"tidy-{uuid.uuid4()}"
-    monkeypatch.setenv("GANSWEEP_TEST_MARK", mark)
+    monkeypatch.setenv(MARK, mark)
 
     def its_own() -> set[int]:
-        found = set()
+        pids = set()
         for process in psutil.process_iter(["status"]):
             with contextlib.suppress(psutil.Error):
-                if process.info["status"] != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
-                    found |= {process.pid} if process.environ().get("GANSWEEP_TEST_MARK") == mark else set()
-        return found
+                if process.info["status"] != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+                    pids.add(process.pid)
+        return pids - {os.getpid()}
 
     def shared() -> set[str]:
         return {path.name for path in Path("/dev/shm").iterdir()}
