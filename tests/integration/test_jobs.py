@@ -54,17 +54,18 @@ def story(dashboard: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     home, mine = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("mine")
     (mine / "my_gan.py").write_text(example())
     space = mine / "own.yaml"
-    longer = SPACE.replace("4_000", "80_000").replace("1_000", "2_000")  # so that one can come back to it
-    space.write_text(longer.replace("my_gan.py", str(mine / "my_gan.py")))
+    longer = SPACE.replace("4_000", "300_000").replace("1_000", "5_000")  # so that one can come back to it
+    calm = "health: {low_diversity: null, lost_coverage: null, flat_output: null, never_covered: null}\n"  # to its end
+    space.write_text(longer.replace("my_gan.py", str(mine / "my_gan.py")) + calm)
     command = ("run", str(space), "--name", NAME, "--home", str(home), "--address", dashboard)
     first = Running(home, *command)
     first.until(NAME, lambda lines: measured(lines, trial=0))
     looked_away = first.signal(INTERRUPT)
     again = Running(home, *command)
     again.said(f"note: {NAME} is at work as the job ")
-    typo = gansweep(home, "stop", "another", "--address", dashboard)
     stop = gansweep(home, "stop", NAME, "--address", dashboard)
     stopped = again.wait()
+    typo = gansweep(home, "stop", "another", "--address", dashboard)
     return Story(dashboard, home, looked_away, stopped, stop, typo, gansweep(home, *command))
 
 
