@@ -98,7 +98,7 @@ class TrialProposed(Event):
     trial: int
     point: dict[str, Any]  # the searched values by full name
     spec: dict[str, Any]  # resolved: schema/trial.TrialSpec
-    source: str  # known_good | sampler | prior | incumbent
+    source: str  # see Sampler.ask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,7 @@ PROPOSED = {
     "known_good": "as a known good configuration",
     "prior": "near a known good configuration",
     "incumbent": "near one of the best so far",
+    "experience": "with rates at which GANs train",
 }
 
 

@@ -43,7 +43,8 @@ class SearchSpec(Strict):
     max_time: seconds; startup: trials drawn at random before the model is used; seeds: runs of each trial, which is
     scored by their median, one that did not stay healthy counting as worse than any. audit: the share of the runs that
     rules or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong.
-    prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`.
+    prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`. experience: the
+    draws before the model is used have rates with which GANs train, within the ranges; not with `sampler: random`.
     learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they
     came to."""
 
@@ -57,13 +58,14 @@ class SearchSpec(Strict):
     promote: PromoteSpec | None = None
     audit: float = Field(0.0, ge=0, le=1)
     prior: PriorSpec | None = PriorSpec()
+    experience: bool = True
     learn_from: Literal["home"] | Annotated[tuple[str, ...], Field(strict=False)] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _random_is_random(cls, tree: Any) -> Any:
         plain = isinstance(tree, dict) and tree.get("sampler") == "random"
-        return {"prior": None, **tree} if plain else tree
+        return {"prior": None, "experience": False, **tree} if plain else tree
 
     @model_validator(mode="after")
     def _promotion_adds(self) -> SearchSpec:

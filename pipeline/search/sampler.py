@@ -13,11 +13,12 @@ import optuna
 from pipeline.record.events import Line
 from pipeline.record.state import SweepState
 from pipeline.schema.sweep import ObjectiveSpec, SearchSpec
+from pipeline.search import experience
 from pipeline.search.evolution import Evolution
 from pipeline.search.feasibility import Feasibility
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
-from pipeline.search.prior import NOTHING, SAMPLER, Known, Mixture
+from pipeline.search.prior import EXPERIENCE, NOTHING, SAMPLER, Known, Mixture
 from pipeline.search.trials import Trials
 from pipeline.space.distributions import Choice, Distribution, Range, Steps
 from pipeline.space.load import SweepFile
@@ -73,6 +74,7 @@ class Sampler:
         self._told: dict[int, Outcome] = {}
         self._kind = _chosen(spec, space, bool(several))
         self._evolution = Evolution(space, minimise, known.good[0] if known.good else None)
+        self._experienced = spec.experience and experience.knows(space)
         self._mixture = None
         if spec.prior is not None and self._first and not several:
             self._mixture = Mixture(space, spec.prior, known, minimise)
@@ -88,7 +90,7 @@ class Sampler:
     def ask(self, number: int) -> tuple[Point, str]:
         """The point for trial `number`, the next one, and who proposed it: known_good, learned (first the best of an
         earlier sweep, then what is near to such), prior (near a known good one), incumbent (near the best of this
-        sweep) or sampler."""
+        sweep), experience (at random, with rates at which GANs train) or sampler."""
         if number < len(self._first):
             point, source = self._first[number]
         else:
@@ -130,16 +132,19 @@ class Sampler:
         for draw in range(REDRAWS):
             if draw == REDRAWS // 2:
                 source = SAMPLER
-            if self._mixture is None or source == SAMPLER:
-                point = self._sampled(number, draw)
-                modelled = self._spec.sampler != "random" and len(self._told) >= self._spec.startup
+            modelled = False
+            if self._mixture is not None and source != SAMPLER:
+                point, whose = self._mixture.near(source, self._points, self._told, random), source
+            elif self._experienced and len(self._told) < self._spec.startup and draw < REDRAWS // 2:
+                point, whose = experience.drawn(self._space, random), EXPERIENCE
             else:
-                point, modelled = self._mixture.near(source, self._points, self._told, random), False
+                point, whose = self._sampled(number, draw), SAMPLER
+                modelled = self._spec.sampler != "random" and len(self._told) >= self._spec.startup
             if frozenset(point.items()) in self._proposed:
                 continue
             if modelled or draw >= REDRAWS // 2 or random.uniform() >= feasible.failure(point):
                 break
-        return point, source
+        return point, whose
 
     def _feasibility(self) -> Feasibility:
         """By the trials of this sweep and of those that it learns from. What draws at random learns nothing."""

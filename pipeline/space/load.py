@@ -226,7 +226,7 @@ def as_begun(tree: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]
     """The tree by which a sweep that is there goes on as it was begun, whatever the defaults are by now: `tree` and
     `spec` as its record has them."""
     health = recorded_rules(spec["health"])
-    return {**tree, "health": health, "search": {"prior": None, **tree.get("search", {})}}
+    return {**tree, "health": health, "search": {"prior": None, "experience": False, **tree.get("search", {})}}
 
 
 def _sweep_tree(sweep: SweepSpec) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import json
 import math
 import statistics
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,24 +31,29 @@ from pipeline.drivers.nodes import Node, Nodes
 from pipeline.drivers.search import SearchDriver
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
+from pipeline.schema.health import DEFAULT_RULES
 from pipeline.seeds import derive
 from pipeline.space.load import SweepFile, load
 from tests.benchmarks.health_corpus import SETS
 from tests.benchmarks.health_score import FLOORS, _numbers
 
 WORKERS = 2
+UNKNOWING = ["search.prior=null", "search.experience=false"]
 VARIANTS: dict[str, list[str]] = {
-    "plain script": ["search.prior=null", "rungs.errors=0", "rungs.reduction=4"],
+    "plain script": [
+        *UNKNOWING,
+        *("rungs.errors=0", "rungs.reduction=4"),
+        *(f"health.{rule}=null" for rule in DEFAULT_RULES),
+    ],
     "random, rungs": ["search.sampler=random"],
-    "tpe": ["search.prior=null"],
-    "tpe, prior": [],
-    "prior, errors 0": ["rungs.errors=0"],
-    "prior, errors 1": ["rungs.errors=1"],
-    "prior, errors 0, promote 2": ["rungs.errors=0", "search.promote={seeds: 2, top: 0.1}"],
-    "prior, errors 0, promote 3": ["rungs.errors=0", "search.promote={seeds: 3, top: 0.1}"],
-    "prior .15, errors 0": ["rungs.errors=0", "search.prior={width: 0.15}"],
-    "prior w.8, errors 0": ["rungs.errors=0", "search.prior={weight: 0.8}"],
+    "tpe": UNKNOWING,
+    "prior alone": ["search.experience=false"],
+    "experience alone": ["search.prior=null"],
+    "the default": [],
+    "errors 0": ["rungs.errors=0"],
+    "promote 3": ["search.promote={seeds: 3, top: 0.1}"],
 }
+Curve = Callable[[Attempt, dict[str, Any], dict[str, Any]], Iterator[Measurement]]  # of a run, its point and spec
 
 
 @dataclass
@@ -87,6 +93,9 @@ class Landscape:
         nearest = np.argsort(np.abs(self.tails - wanted))[:2]
         return self.curves[int(random.choice(nearest))]
 
+    def replayed(self, run: Attempt, point: dict[str, Any], spec: dict[str, Any]) -> Iterator[Measurement]:
+        return iter(self.curve(point, run.seed))
+
 
 def features(point: dict[str, Any]) -> dict[str, float]:
     """Rates and weights by their logarithms, the discriminator's rate as a ratio, an option as a name of its own."""
@@ -106,8 +115,8 @@ def rows(points: list[dict[str, float]], names: list[str]) -> np.ndarray:
     return np.array([[point.get(name, 0.0) for name in names] for point in points])
 
 
-def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, float]) -> list[tuple[int, float]]:
-    """After each run's end: the images that were trained so far, and what the forest says of what is then the best."""
+def sweep(curve: Curve, file: SweepFile, folder: Path, floor: tuple[float, float]) -> list[tuple[int, dict[str, Any]]]:
+    """After each run's end: the images that were trained so far, and what is then the best."""
     seed = file.sweep.search.seed
     record = Record(folder / "events.jsonl")
     spec = file.sweep.model_dump(mode="json")
@@ -123,24 +132,24 @@ def sweep(land: Landscape, file: SweepFile, folder: Path, floor: tuple[float, fl
     ]
     given = Assignment(folder, record, lines, file, Nodes([Node("", "here", WORKERS)]))
     driver = SearchDriver(given, file.sweep.search.trials, cuda=False)
-    live: list[tuple[Attempt, list[Measurement]]] = []
-    path: list[tuple[int, float]] = []
+    live: list[tuple[Attempt, Iterator[Measurement]]] = []
+    path: list[tuple[int, dict[str, Any]]] = []
     while True:
         while (job := driver.next_job()) is not None:
             (run,) = job.runs
             driver.started(run)
-            live.append((run, list(land.curve(driver.state.trials[run.trial].point, run.seed))))
+            trial = driver.state.trials[run.trial]
+            live.append((run, curve(run, trial.point, trial.spec)))
         if not live:
             break
         run, ahead = live.pop(0)
-        goes_on = bool(ahead) and driver.measured(run, ahead[0])
-        if not ahead:
+        measured = next(ahead, None)
+        if measured is None:
             driver.ended(run, "completed", {})
-        if goes_on:
-            live.append((run, ahead[1:]))
+        if measured is not None and driver.measured(run, measured):
+            live.append((run, ahead))
         elif driver.state.best_trial is not None:
-            spent = sum(each.images for each in driver.state.runs)
-            path.append((spent, math.exp(land.worth(driver.state.best_trial.point))))
+            path.append((sum(each.images for each in driver.state.runs), driver.state.best_trial.point))
     record.close()
     return path
 
@@ -164,7 +173,7 @@ def main() -> None:
     arguments.add_argument("file", type=Path)
     arguments.add_argument("--data", nargs="+", default=["digits", "ring8", "fashion_mnist"])
     arguments.add_argument("--seeds", type=int, default=20)
-    arguments.add_argument("--trials", type=int, nargs="+", default=[10, 20, 40])
+    arguments.add_argument("--trials", type=int, nargs="+", default=[10, 20, 40, 60])
     arguments.add_argument("--variant", nargs="+", default=list(VARIANTS))
     given = arguments.parse_args()
     runs = [json.loads(line.replace("NaN", "null")) for line in given.file.read_text().splitlines()]
@@ -179,7 +188,8 @@ def main() -> None:
             for seed in range(given.seeds):
                 told = [*SETS[data], *VARIANTS[name], f"search.trials={max(given.trials)}", f"search.seed={seed}"]
                 with tempfile.TemporaryDirectory() as folder:
-                    paths.setdefault(name, []).append(sweep(land, load(data, told), Path(folder), FLOORS[data]))
+                    found = sweep(land.replayed, load(data, told), Path(folder), FLOORS[data])
+                paths.setdefault(name, []).append([(images, math.exp(land.worth(point))) for images, point in found])
         plain = paths[given.variant[0]]
         rate = statistics.fmean(path[-1][0] for path in plain) / max(given.trials)
         print(

@@ -107,6 +107,17 @@ def test_a_bucket_that_cannot_be_written_is_one_line_before_the_first_trial(stor
     assert f"the name {NAME} is taken in {story.server.url}" in taken.last
 
 
+def test_a_bucket_that_writes_over_what_is_there_is_refused(story: Story, tmp_path: Path) -> None:
+    story.server.simple = True
+    try:
+        done = gansweep(tmp_path, "run", *SWEEP, "--name", "over", "--storage", story.server.url)
+    finally:
+        story.server.simple = False
+    assert done.code == 3
+    assert "so that two drivers would write one record; valid: one that knows If-None-Match" in done.last
+    assert opened(f"{story.server.url}/over").names("") == []
+
+
 def test_nobodys_credentials_are_in_what_is_kept(story: Story) -> None:
     secret = s3.SECRET.encode()
     here = [path for path in story.home.rglob("*") if path.is_file() and secret in path.read_bytes()]

@@ -39,7 +39,7 @@ CASES = [
     ("trials: 16", "trials: 0", "search.trials: found 0; valid: greater than or equal to 1"),
     ("trials: 16", "trails: 16", 'search.trails: unknown key "trails", did you mean "trials"? (valid: '),
     ("trials: 16", "trials: {int: [1, 3]}", "search.trials: found {int: [1, 3]}; valid: an integer"),
-    ("search: {trials: 16}", "search: 16", "search: found 16; valid: a mapping of audit, concurrency, learn_from, "),
+    ("search: {trials: 16}", "search: 16", "search: found 16; valid: a mapping of audit, concurrency, experience, "),
     (
         "network: dcgan, width: 32",
         "network: dcgn, width: 32",
