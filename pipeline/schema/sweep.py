@@ -26,7 +26,7 @@ class PriorSpec(Strict):
     changes."""
 
     width: float = Field(0.25, gt=0, le=1)
-    weight: float = Field(0.5, gt=0, lt=1)
+    weight: float = Field(0.2, gt=0, lt=1)
 
 
 class LearnedSpec(Strict):

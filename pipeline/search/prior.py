@@ -20,6 +20,7 @@ from pipeline.space.tree import Point, Space
 
 KNOWN_GOOD, SAMPLER, PRIOR, LEARNED, INCUMBENT = "known_good", "sampler", "prior", "learned", "incumbent"
 EXPERIENCE = "experience"  # what is drawn in the sampler's turn while it has no model
+OWN = (SAMPLER, EXPERIENCE)  # what comes of the sampler's turns
 TOP = 3  # the best third of what was told is a success
 INCUMBENTS, ENOUGH = 3, 3  # of how many an incumbent is drawn, and how many healthy trials there must be for that
 DOUBT = 2.0  # successes are counted as if so many trials had come before, a third of them successes
@@ -69,8 +70,8 @@ class Mixture:
         if len(ranked) >= ENOUGH:
             given = {source: share / 2 for source, share in given.items()} | {INCUMBENT: 0.5}
         for source in given:
-            theirs = (SAMPLER, EXPERIENCE) if source == SAMPLER else (source,)
-            mine = [number for number in _counted(told) if sources[number] in theirs]
+            turns = OWN if source == SAMPLER else (source,)
+            mine = [number for number in _counted(told) if sources[number] in turns]
             successes = sum(number in top for number in mine)
             given[source] *= ((successes + DOUBT / TOP) / (len(mine) + DOUBT)) ** 2
         total = sum(given.values())

@@ -18,7 +18,7 @@ from pipeline.search.evolution import Evolution
 from pipeline.search.feasibility import Feasibility
 from pipeline.search.history import History
 from pipeline.search.outcome import Outcome, outcome, trial_outcome
-from pipeline.search.prior import EXPERIENCE, NOTHING, SAMPLER, Known, Mixture
+from pipeline.search.prior import EXPERIENCE, NOTHING, OWN, SAMPLER, Known, Mixture
 from pipeline.search.trials import Trials
 from pipeline.space.distributions import Choice, Distribution, Range, Steps
 from pipeline.space.load import SweepFile
@@ -165,7 +165,7 @@ class Sampler:
         trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
         evolved: Point = {}
         if kind == "cmaes" and self._evolution.possible and len(self._told) >= self._spec.startup:
-            drawn = {number: told for number, told in self._told.items() if self._sources[number] == SAMPLER}
+            drawn = {number: told for number, told in self._told.items() if self._sources[number] in OWN}
             evolved = self._evolution.proposal(self._points, drawn, seed)
 
         def value(parameter: Parameter) -> Any:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -82,8 +83,10 @@ def search(path: Path, about: dict[str, Any], kimg: list[float], root: Path | No
     def curve(run: Attempt, point: dict[str, Any], spec: dict[str, Any]) -> Iterator[Measurement]:
         return learn(run.seed, spec)
 
-    with tempfile.TemporaryDirectory() as folder:
-        steps = sweep(curve, file, Path(folder), FLOORS[about["data"]])
+    folder = kept.with_suffix("")  # of its record, to look at
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    steps = sweep(curve, file, folder, FLOORS[about["data"]])
     said: list[float] = []
     for images in [*(1000 * each for each in kimg), math.inf]:
         before = [point for at, point in steps if at <= images]

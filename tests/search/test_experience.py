@@ -66,6 +66,17 @@ def test_it_has_its_turn_while_the_sampler_has_no_model():
         assert Sampler(space, spec, minimise=True).ask(0)[1] == "sampler"
 
 
+def test_an_evolution_learns_from_it():
+    def next_of(sign: int) -> dict:
+        sampler = Sampler(Space.parse({"optimiser": WIDE}, "test.yaml"), SearchSpec(sampler="cmaes"), minimise=True)
+        for number in range(8):
+            point, _ = sampler.ask(number)
+            sampler.tell(number, Outcome("completed", sign * point["optimiser.beta1"]))
+        return sampler.ask(8)[0]
+
+    assert next_of(1) != next_of(-1)
+
+
 def test_a_sweep_that_was_begun_without_it_goes_on_without_it():
     tree = load("digits").tree
     older = {key: value for key, value in tree["search"].items() if key != "experience"}
