@@ -52,6 +52,8 @@ VARIANTS: dict[str, list[str]] = {
     "the default": [],
     "errors 0": ["rungs.errors=0"],
     "promote 3": ["search.promote={seeds: 3, top: 0.1}"],
+    "experience, promote 3": ["search.prior=null", "search.promote={seeds: 3, top: 0.1}"],
+    "experience, promote 2": ["search.prior=null", "search.promote={seeds: 2, top: 0.2}"],
 }
 Curve = Callable[[Attempt, dict[str, Any], dict[str, Any]], Iterator[Measurement]]  # of a run, its point and spec
 
@@ -84,7 +86,8 @@ class Landscape:
         return cls(curves, tails, names, forest, float(np.median(left[tails < np.median(tails)])) / 2)
 
     def worth(self, point: dict[str, Any]) -> float:
-        return float(self.forest.predict(rows([features(point)], self.names))[0])
+        row = rows([features(point)], self.names).astype(np.float32)
+        return statistics.fmean(float(tree.tree_.predict(row)[0, 0]) for tree in self.forest.estimators_)
 
     def curve(self, point: dict[str, Any], seed: int) -> list[Measurement]:
         """A recorded one, of those that ended nearest to what a seed of the configuration would come to."""
