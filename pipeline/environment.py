@@ -50,8 +50,8 @@ def is_http(text: str) -> bool:
     """Whether it can be a server's address: http:// or https://, a host, and a port that is one where there is any."""
     try:
         parts = urlsplit(text)
-        whole = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of a bracket or a port
+        whole = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # of a bracket, a port, or two dots
         return False
     return whole and text.startswith(("http://", "https://")) and not any(map(str.isspace, text))
 

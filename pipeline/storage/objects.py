@@ -60,7 +60,7 @@ class Objects:
         endpoint = os.environ[named] if named and url.startswith("s3:") else ""
         if endpoint and not is_http(endpoint):  # the library would fall down over it
             raise self._failed(f"{named} is no address; valid: http://HOST:PORT")
-        options: dict[str, Any] = {
+        options: Any = {
             "timeout": timedelta(seconds=timeout),
             "connect_timeout": timedelta(seconds=min(TIMEOUT, max(1.0, patience / 2))),
             "allow_http": endpoint.startswith("http://"),  # as it was asked for

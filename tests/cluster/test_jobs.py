@@ -14,7 +14,6 @@ from pipeline.cluster.jobs import Dashboard, SweepThere
 from pipeline.errors import GansweepError, InputError, Unreachable
 from tests.cluster import dashboard
 
-pytest.importorskip("aiohttp", reason="of the extra: pip install -e .[cluster] -c constraints.txt")
 HTTP = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 
 
@@ -47,7 +46,15 @@ def refused(address: str, kind: type[GansweepError]) -> str:
 
 @pytest.mark.parametrize(
     "address",
-    ["http://head:82x65", "http://[x", "http://", "http://head:99999", "http://head:8265/#/jobs", "http:// head:8265"],
+    [
+        "http://head:82x65",
+        "http://[x",
+        "http://",
+        "http://head:99999",
+        "http://head:8265/#/jobs",
+        "http:// head:8265",
+        "http://h..d",
+    ],
 )
 def test_what_is_no_address_is_wrong_input(address: str) -> None:
     assert refused(address, InputError) == f'--address: found "{address}"; valid: http://HEAD:8265'
