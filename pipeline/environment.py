@@ -8,6 +8,7 @@ import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.errors import Unreachable
 
@@ -43,6 +44,16 @@ def address(asked: str | None) -> Address:
     named_by = "--address" if asked else "RAY_ADDRESS"
     given = asked or os.environ.get("RAY_ADDRESS", "").strip()
     return Address(None if given in ("", LOCAL) else given, named_by)
+
+
+def is_http(text: str) -> bool:
+    """Whether it can be a server's address: http:// or https://, a host, and a port that is one where there is any."""
+    try:
+        parts = urlsplit(text)
+        whole = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # of a bracket, a port, or two dots
+        return False
+    return whole and text.startswith(("http://", "https://")) and not any(map(str.isspace, text))
 
 
 def answers(host: str, port: int, patience: float) -> str | None:

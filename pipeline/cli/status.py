@@ -87,6 +87,7 @@ def status(
 def stop(
     name: Name,
     home: Home = None,
+    storage: Storage = None,
     address: Annotated[str | None, typer.Option(help="The dashboard that it was submitted to.")] = None,
 ) -> None:
     """End a running sweep or pick from another terminal; it can be gone on with."""
@@ -101,8 +102,12 @@ def stop(
 
         if not is_dashboard(address):
             raise InputError(f"--address: found {address}; valid: http://HEAD:8265, the dashboard it was submitted to")
-        submitted.stop(address, name)
+        submitted.stop(address, name, home, storage)
         return
+    if storage:
+        raise InputError(
+            "--storage: found without a dashboard's --address; valid: with --home alone, where its driver is"
+        )
     sweep, state = Setup.looked_at(name, home)
     folder, verb = sweep.folder, "pick" if state.picking == "started" else "resume"
     if lock.holder(folder) is None:

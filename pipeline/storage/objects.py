@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
+from pipeline.environment import is_http
 from pipeline.errors import StorageLost
 
 FIRST, PAUSE = 0.1, 0.5  # seconds until what failed is tried again, by the library and by us
@@ -28,9 +29,19 @@ ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _STATUS = re.compile(r"status code: (\d+)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 NO_BUCKET = "there is no such bucket"
-_SAID = {"NoSuchBucket": NO_BUCKET, "AccessDenied": "access denied"}
+REGION = "the bucket is in another region; valid: AWS_REGION in the environment, that of the bucket"
+_SAID = {"NoSuchBucket": NO_BUCKET, "AccessDenied": "access denied", "AuthorizationHeaderMalformed": REGION}
 AGAIN = ("408", "425", "429")
-_METADATA = ("169.254.169.254", "metadata.google.internal", "169.254.170.2")
+NO_CREDENTIALS = "no credentials are found in the environment or of this machine"
+_SET_WRONG = {  # by words of the library: what no second try mends
+    **dict.fromkeys(("169.254.169.254", "metadata.google.internal", "169.254.170.2"), NO_CREDENTIALS),
+    "Account must be specified": "which account it is in is not said; valid: AZURE_STORAGE_ACCOUNT_NAME in the "
+    "environment",
+    "service account file": "the key of its service account cannot be read; valid: its file, by GOOGLE_SERVICE_ACCOUNT "
+    "or GOOGLE_APPLICATION_CREDENTIALS in the environment",
+    " token file '": "the file of its token cannot be read, which AWS_WEB_IDENTITY_TOKEN_FILE or its like names",
+    "redirect without LOCATION": REGION,
+}
 
 T = TypeVar("T")
 
@@ -45,8 +56,11 @@ class Objects:
     def _made(self, timeout: float) -> Any:
         """timeout: seconds in which a request and its answer are through, with all that is in them."""
         url, patience = self.url, self._patience
-        endpoint = next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "")
-        options: dict[str, Any] = {
+        named = next((name for name in ENDPOINTS if os.environ.get(name)), "")
+        endpoint = os.environ[named] if named and url.startswith("s3:") else ""
+        if endpoint and not is_http(endpoint):  # the library would fall down over it
+            raise self._failed(f"{named} is no address; valid: http://HOST:PORT")
+        options: Any = {
             "timeout": timedelta(seconds=timeout),
             "connect_timeout": timedelta(seconds=min(TIMEOUT, max(1.0, patience / 2))),
             "allow_http": endpoint.startswith("http://"),  # as it was asked for
@@ -55,8 +69,12 @@ class Objects:
         # Its own patience is short, and ours is in words of Python: a Ctrl-C is heard in between.
         awhile = timedelta(seconds=min(patience, AWHILE))
         retry: Any = {"max_retries": TRIES, "retry_timeout": awhile, "backoff": backoff}
-        config: Any = {"endpoint": endpoint} if endpoint and url.startswith("s3:") else None
-        return self._done(partial(from_url, url, config=config, client_options=options, retry_config=retry))
+        config: Any = {"endpoint": endpoint} if endpoint else None
+        try:
+            return from_url(url, config=config, client_options=options, retry_config=retry)
+        except (BaseError, OSError, ValueError) as error:  # nobody was asked yet
+            why, unknown = reason(str(error))
+            raise self._failed("what the environment says of it will not do" if unknown else why) from None
 
     def _for(self, content: bytes) -> Any:
         """A store that waits until that is through, which goes in one piece: pieces cannot be put if absent."""
@@ -131,10 +149,9 @@ class Objects:
 def reason(text: str) -> tuple[str, bool]:
     """Why it failed, in words of which none is a secret, and whether to try again may help."""
     status, code = _STATUS.search(text), _CODE.search(text)
-    if any(address in text for address in _METADATA):
-        return "no credentials are found in the environment or of this machine", False
-    if "Account must be specified" in text:
-        return "which account it is in is not said; valid: AZURE_STORAGE_ACCOUNT_NAME in the environment", False
+    for words, why in _SET_WRONG.items():
+        if words in text:
+            return why, False
     if status is None:
         return "it cannot be reached", True
     said = _SAID.get(code[1], code[1]) if code else "it answers"

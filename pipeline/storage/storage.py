@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from pipeline.errors import InputError
 
 PATIENCE = 180.0  # seconds for which a storage that fails is asked again
 SCHEMES = ("s3", "gs", "az", "file")
+BUCKET = re.compile(r"[\w.$-]+", re.ASCII)  # no port, which nobody would look at, no brackets and no spaces
 AT_ONCE = 16  # objects that are read at a time
 VALID = "valid: a folder that all nodes share, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, az://CONTAINER/FOLDER, file:///FOLDER"
 
@@ -49,19 +50,20 @@ def of_sweep(url: str, name: str) -> str:
 
 
 def check(url: str) -> str:
-    """The URL without a slash at its end. Raises InputError for what is none of ours, and for one with a user, a
-    password or a query, which would be in the record; it is not repeated then."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "@" in url:
+    """The URL with its scheme in lower case and without a slash at its end. Raises InputError for what is none of ours,
+    and for one with a user, a password or a query, which would be in the record; it is not repeated then."""
+    if any(mark in url for mark in "@?#"):
         raise InputError(
             "--storage: found a URL with credentials or a query; valid: without them, they are taken from the "
             "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
-    if parts.scheme not in SCHEMES or not (parts.netloc or parts.scheme == "file") or "\\" in url:
+    scheme, _, place = url.partition("://")
+    scheme, (bucket, _, folder) = scheme.lower(), place.partition("/")
+    if scheme not in SCHEMES or not (BUCKET.fullmatch(bucket) or scheme == "file") or "\\" in url:
         raise InputError(f'--storage: found "{url}"; {VALID}')
-    if parts.scheme == "file" and (parts.netloc or parts.path in ("", "/")):
+    if scheme == "file" and (bucket or not folder.strip("/")):
         raise InputError(f'--storage: found "{url}"; valid: file:///FOLDER, with three slashes')
-    return url.rstrip("/")
+    return f"{scheme}://{place}".rstrip("/")
 
 
 def opened(url: str, patience: float = PATIENCE) -> Storage:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from pipeline import plugin
 from pipeline.errors import InputError
@@ -19,11 +19,28 @@ from pipeline.tracking.mlflow.credentials import public
 
 SPACE, CODE = "space.yaml", "code"  # in what is uploaded
 HELD = ".code"  # in the home there: own files, by sweep, where they are the next time too
-TEMPORARY_HOME = "/tmp/gansweep"  # there, where a storage keeps the sweeps
+TEMPORARY_HOMES = PurePosixPath("/tmp/gansweep")  # there, one for each storage that keeps the sweeps
 
 
 def is_dashboard(address: str | None) -> bool:
-    return urlsplit(address or "").scheme in ("http", "https")
+    return (address or "").lower().startswith(("http://", "https://"))
+
+
+def place(home: str | Path | None, storage: str | None) -> tuple[str | None, str | None]:
+    """The options --home and --storage as a cluster's machines have them: a storage that is a path is the home. Raises
+    InputError for what can be none."""
+    if storage and is_url(storage):
+        storage = check(storage)
+    elif storage:
+        home, storage = home or storage, None
+    if home and not PurePosixPath(home).is_absolute():
+        raise InputError(f"--home: found {home}; valid: an absolute path, of the cluster's machines")
+    return (str(PurePosixPath(home)) if home else None), storage
+
+
+def _temporary_home(storage: str) -> str:
+    """Of the sweeps of one storage: those of another may have the same names."""
+    return str(TEMPORARY_HOMES / f"{name_of(storage)}-{hashlib.sha256(storage.encode()).hexdigest()[:8]}")
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,7 @@ class Order:
     file: SweepFile
     name: str
     home: str
+    storage: str | None
     options: tuple[str, ...]
 
     @classmethod
@@ -49,26 +67,22 @@ class Order:
         file = load(space, overrides, **search)
         name = options.get("--name") or name_of(file.name)
         folder_of(name)
-        home, storage, tracking = (options.get(each) for each in ("--home", "--storage", "--tracking-uri"))
+        home, storage = place(options.get("--home"), options.get("--storage"))
+        tracking = options.get("--tracking-uri")
         if not home and not storage:
             raise InputError(
                 "--address: found a dashboard, of machines that are elsewhere; valid: with --home, a folder that they "
                 "share, or --storage s3://BUCKET/FOLDER"
             )
-        if storage and is_url(storage):
-            check(storage)
-        elif storage:
-            home, storage = home or storage, None
-        if home and not PurePosixPath(home).is_absolute():
-            raise InputError(f"--home: found {home}; valid: an absolute path, of the cluster's machines")
         if tracking and public(tracking) != tracking:
             raise InputError(
                 "--tracking-uri: found an address with a password, which would be seen on the dashboard; valid: "
                 "without, and MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment of the head"
             )
-        handed = {**options, "--name": name, "--home": home or TEMPORARY_HOME, "--storage": storage}
+        home = home or _temporary_home(str(storage))
+        handed = {**options, "--name": name, "--home": home, "--storage": storage}
         given = [(option, str(value)) for option, value in handed.items() if value is not None]
-        return cls(file, name, str(handed["--home"]), tuple(part for each in given for part in each))
+        return cls(file, name, home, storage, tuple(part for each in given for part in each))
 
     def write(self, folder: Path) -> str:
         """Puts what is to be uploaded into a folder that is empty, and returns the command that runs it in a copy."""

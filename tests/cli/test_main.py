@@ -27,7 +27,7 @@ VERBS = {
     "show": "--home --storage",
     "schema": "",
     "replay": "--rules --home --json",
-    "stop": "--home --address",
+    "stop": "--home --storage --address",
     "status": "--home --storage --json",
     "sync": "--home --tracking-uri",
     "ui": "--compare --home --tracking-uri",

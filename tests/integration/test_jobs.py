@@ -63,7 +63,7 @@ def story(dashboard: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     looked_away = first.signal(INTERRUPT)
     again = Running(home, *command)
     again.said(f"note: {NAME} is at work as the job ")
-    stop = gansweep(home, "stop", NAME, "--address", dashboard)
+    stop = gansweep(home, "stop", NAME, "--address", dashboard, "--home", str(home))
     stopped = again.wait()
     typo = gansweep(home, "stop", "another", "--address", dashboard)
     return Story(dashboard, home, looked_away, stopped, stop, typo, gansweep(home, *command))

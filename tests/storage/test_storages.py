@@ -1,5 +1,6 @@
 """What is asked of every storage, by one set of tests; and what a bucket says that does not do it."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,6 +92,50 @@ def test_credentials_are_never_said(bucket: s3.S3, monkeypatch: pytest.MonkeyPat
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        ("301 Moved Permanently", b"<Error><Code>PermanentRedirect</Code></Error>"),
+        ("400 Bad Request", b"<Error><Code>AuthorizationHeaderMalformed</Code></Error>"),
+    ],
+)
+def test_another_region_is_named_at_once(
+    bucket: s3.S3, monkeypatch: pytest.MonkeyPatch, answer: str, body: bytes
+) -> None:
+    there, before = opened(bucket.url), bucket.refused
+    monkeypatch.setattr(bucket, "failing", answer)
+    monkeypatch.setattr(bucket, "body", body)
+    for call in (lambda: there.put("a", b""), lambda: there.get("a"), lambda: there.names("a")):
+        with pytest.raises(StorageLost, match=r"the bucket is in another region; valid: AWS_REGION in the environment"):
+            call()
+    assert bucket.refused == before + 3
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "value", "said"),
+    [
+        ("gs://bucket/x", "GOOGLE_SERVICE_ACCOUNT", "/nowhere/secret.json", "the key of its service account cannot"),
+        ("gs://bucket/x", "GOOGLE_SERVICE_ACCOUNT_KEY", "secret", "the key of its service account cannot be read"),
+        ("s3://bucket/x", "AWS_SKIP_SIGNATURE", "secret", "what the environment says of it will not do"),
+        ("s3://bucket/x", "AWS_ENDPOINT_URL", "secret:9000", "AWS_ENDPOINT_URL is no address; valid: http://HOST:PORT"),
+        ("s3://bucket/x", "AWS_ENDPOINT_URL", "http://secret:90x0", "AWS_ENDPOINT_URL is no address; valid: http:"),
+    ],
+)
+def test_what_is_set_wrong_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, url: str, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StorageLost, match=re.escape(f"the storage {url} fails: {said}")) as caught:
+        opened(url, 10_000)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_scheme_in_capitals_is_the_same_storage(bucket: s3.S3) -> None:
+    assert check("S3://bucket/team/") == bucket.url
+    opened("S3://bucket/team").put("capitals", b"one")
+    assert opened(bucket.url).get("capitals") == b"one"
+
+
 def test_a_server_that_fails_is_asked_again(bucket: s3.S3, monkeypatch: pytest.MonkeyPatch) -> None:
     there = opened(f"{bucket.url}/failing", 60)
     monkeypatch.setattr(bucket, "failing", "500 Internal Server Error")
@@ -113,7 +158,13 @@ def test_where_nobody_answers_patience_ends(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://key:secret@bucket/x", "s3://bucket/x?AWSAccessKeyId=secret", "s3://bucket@secret/x"]
+    "url",
+    [
+        "s3://key:secret@bucket/x",
+        "s3://bucket/x?AWSAccessKeyId=secret",
+        "s3://bucket@secret/x",
+        "s3://key:secret[@bucket/x",
+    ],
 )
 def test_a_url_with_credentials_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InputError, match="valid: without them") as caught:
@@ -121,7 +172,19 @@ def test_a_url_with_credentials_is_refused_and_not_repeated(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "s3:///x", "file://x/y", "file:///", "s3://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/x",
+        "s3:///x",
+        "file://x/y",
+        "file:///",
+        "s3://",
+        "s3://[x/y",
+        "s3://bucket:9000/x",
+        "s3://a bucket/x",
+    ],
+)
 def test_what_is_no_storage_is_refused(url: str) -> None:
     with pytest.raises(InputError, match=r'^--storage: found "'):
         check(url)

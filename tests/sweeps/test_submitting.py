@@ -27,7 +27,8 @@ discriminator: {network: mlp, width: 16, depth: 2}
 
 
 @pytest.mark.parametrize(
-    ("address", "is_one"), [("http://head:8265", True), ("auto", False), ("head:6379", False), (None, False)]
+    ("address", "is_one"),
+    [("http://head:8265", True), ("http://[x", True), ("auto", False), ("head:6379", False), (None, False)],
 )
 def test_a_dashboard_is_told_by_its_address(address: str | None, is_one: bool) -> None:
     assert is_dashboard(address) is is_one
@@ -59,6 +60,7 @@ def test_own_files_travel_to_where_they_are_the_next_time_too(tmp_path: Path, mo
     [
         ({}, "--address: found a dashboard, of machines that are elsewhere; valid: with --home"),
         ({"--home": "sweeps"}, "--home: found sweeps; valid: an absolute path, of the cluster's machines"),
+        ({"--storage": "s3://[x"}, '--storage: found "s3://[x"; valid: '),
         ({"--storage": "s3://key:secret@bucket/x"}, "--storage: found a URL with credentials"),
         (
             {"--home": "/x", "--tracking-uri": "http://me:secret@host"},
@@ -77,5 +79,14 @@ def test_what_will_not_do_is_refused(options: dict[str, str], said: str) -> None
 def test_a_storage_alone_needs_no_home(tmp_path: Path) -> None:
     order = Order.of("digits", [], {"--storage": "s3://bucket/us", "--name": "mine"})
     assert order.write(tmp_path) == (
-        "exec gansweep run space.yaml --storage s3://bucket/us --name mine --home /tmp/gansweep --resume --address auto"
+        f"exec gansweep run space.yaml --storage s3://bucket/us --name mine --home {order.home} --resume --address auto"
     )
+    assert Path(order.home).is_absolute()
+
+
+def test_sweeps_of_two_storages_have_two_homes_there() -> None:
+    """In one, the second of a name would go on with the first."""
+    urls = ("s3://bucket/us", "S3://bucket/us/", "s3://bucket-us", "s3://bucket/them")
+    same, again, *others = (Order.of("digits", [], {"--storage": url}).home for url in urls)
+    assert same == again
+    assert len({same, *others}) == 3

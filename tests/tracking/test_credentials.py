@@ -81,6 +81,13 @@ def test_what_mlflows_client_reaches_is_reached(
     assert asked[-1] is not None
 
 
+@pytest.mark.parametrize("host", ["[x", "127.0.0.1:82x65", ""])
+def test_an_address_that_is_none_is_refused_without_its_password(host: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'^--tracking-uri: found "http://\S*"; valid: sqlite:///FILE') as error:
+        Sweep.from_file("digits", home=tmp_path, tracking_uri=f"http://me:{CANARY}@{host}")
+    assert CANARY not in str(error.value)
+
+
 @pytest.mark.parametrize("named_by", ["option", "variable"])
 def test_a_password_in_the_address_is_nowhere(
     named_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

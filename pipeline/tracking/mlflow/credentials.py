@@ -9,23 +9,23 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 NAMES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 URI = "MLFLOW_TRACKING_URI"
 _USERINFO = re.compile(r"(?<=://)[^/\s'\"]*@")
+_LOGIN = re.compile(r"(?<=://)[^/?#]*@")  # of one address, whatever is in it
 _held: dict[str, str] = {}
 
 
 def public(uri: str) -> str:
     """The address without user and password, which are remembered for this process."""
-    parts = urlsplit(uri)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    if not at:
+    found = _LOGIN.search(uri)
+    if not found:
         return uri
-    user, _, password = userinfo.partition(":")
+    user, _, password = found[0].removesuffix("@").partition(":")
     _held[NAMES[0]], _held[NAMES[1]] = unquote(user), unquote(password)
-    return urlunsplit(parts._replace(netloc=host))
+    return uri[: found.start()] + uri[found.end() :]
 
 
 def take() -> None:

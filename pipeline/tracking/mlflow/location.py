@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from pipeline.environment import is_http
 from pipeline.errors import InputError, Unreachable
 from pipeline.tracking.mlflow.credentials import NAMES, URI, held, public, redact, take
 from pipeline.tracking.mlflow.moved import ARTIFACTS
@@ -48,7 +49,7 @@ def database(uri: str, named_by: str = "tracking URI") -> Path | None:
     """The SQLite file that `uri` names; None for a server. InputError for anything else."""
     if uri.startswith(SQLITE) and len(uri) > len(SQLITE):
         return Path(uri.removeprefix(SQLITE)).expanduser().absolute()
-    if uri.startswith(("http://", "https://")):
+    if is_http(uri):
         return None
     raise InputError(
         f'{named_by}: found "{redact(uri)}"; valid: {SQLITE}FILE, or the http(s):// address of an MLflow server'
