@@ -26,7 +26,7 @@ class PriorSpec(Strict):
     changes."""
 
     width: float = Field(0.25, gt=0, le=1)
-    weight: float = Field(0.2, gt=0, lt=1)
+    weight: float = Field(0.1, gt=0, lt=1)
 
 
 class LearnedSpec(Strict):
@@ -52,7 +52,7 @@ class SearchSpec(Strict):
     trials: int = Field(20, ge=1)
     concurrency: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)
-    startup: int = Field(8, ge=0)
+    startup: int = Field(16, ge=0)
     max_time: float | None = Field(None, gt=0)
     seeds: int = Field(1, ge=1)
     promote: PromoteSpec | None = None

@@ -22,7 +22,7 @@ KNOWN_GOOD, SAMPLER, PRIOR, LEARNED, INCUMBENT = "known_good", "sampler", "prior
 EXPERIENCE = "experience"  # what is drawn in the sampler's turn while it has no model
 OWN = (SAMPLER, EXPERIENCE)  # what comes of the sampler's turns
 TOP = 3  # the best third of what was told is a success
-INCUMBENTS, ENOUGH = 3, 3  # of how many an incumbent is drawn, and how many healthy trials there must be for that
+INCUMBENTS, ENOUGH = 3, 8  # of how many an incumbent is drawn; before so many healthy trials the best is luck
 DOUBT = 2.0  # successes are counted as if so many trials had come before, a third of them successes
 NARROWER = 0.5  # around an incumbent: it is of this space and data, which an expert's point need not be
 

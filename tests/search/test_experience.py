@@ -68,7 +68,8 @@ def test_it_has_its_turn_while_the_sampler_has_no_model():
 
 def test_an_evolution_learns_from_it():
     def next_of(sign: int) -> dict:
-        sampler = Sampler(Space.parse({"optimiser": WIDE}, "test.yaml"), SearchSpec(sampler="cmaes"), minimise=True)
+        spec = SearchSpec(sampler="cmaes", startup=8)
+        sampler = Sampler(Space.parse({"optimiser": WIDE}, "test.yaml"), spec, minimise=True)
         for number in range(8):
             point, _ = sampler.ask(number)
             sampler.tell(number, Outcome("completed", sign * point["optimiser.beta1"]))
