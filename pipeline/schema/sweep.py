@@ -23,7 +23,7 @@ class PriorSpec(Strict):
     """Proposals around the known_good points, and around the best that were found, beside the sampler's own. width: how
     far from a point, as a standard deviation in shares of a parameter's range, and how likely another option is;
     weight: the share of the proposals that the points get as long as nothing is known, which what they come to
-    changes."""
+    changes; of the rest, earlier sweeps that are learned from get two fifths."""
 
     width: float = Field(0.25, gt=0, le=1)
     weight: float = Field(0.1, gt=0, lt=1)
@@ -40,9 +40,10 @@ class LearnedSpec(Strict):
 
 class SearchSpec(Strict):
     """How the space is searched. concurrency None: as many runs as there are CPUs or GPU shares;
-    max_time: seconds; startup: trials drawn at random before the model is used; seeds: runs of each trial, which is
-    scored by their median, one that did not stay healthy counting as worse than any. audit: the share of the runs that
-    rules or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong.
+    max_time: seconds; startup: trials drawn at random before the model is used (None: 16 with experience, 8 without);
+    seeds: runs of each trial, which is scored by their median, one that did not stay healthy counting as worse than
+    any. audit: the share of the runs that rules or rungs would stop which go on all the same: the end of the sweep then
+    says how many stops were wrong.
     prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`. experience: the
     draws before the model is used have rates with which GANs train, within the ranges; not with `sampler: random`.
     learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they
@@ -52,7 +53,7 @@ class SearchSpec(Strict):
     trials: int = Field(20, ge=1)
     concurrency: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)
-    startup: int = Field(16, ge=0)
+    startup: int | None = Field(None, ge=0)
     max_time: float | None = Field(None, gt=0)
     seeds: int = Field(1, ge=1)
     promote: PromoteSpec | None = None

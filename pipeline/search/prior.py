@@ -23,6 +23,7 @@ EXPERIENCE = "experience"  # what is drawn in the sampler's turn while it has no
 OWN = (SAMPLER, EXPERIENCE)  # what comes of the sampler's turns
 TOP = 3  # the best third of what was told is a success
 INCUMBENTS, ENOUGH = 3, 8  # of how many an incumbent is drawn; before so many healthy trials the best is luck
+TRUST = 0.4  # the share of what is near to earlier sweeps' best, of what is not near to the expert's
 DOUBT = 2.0  # successes are counted as if so many trials had come before, a third of them successes
 NARROWER = 0.5  # around an incumbent: it is of this space and data, which an expert's point need not be
 
@@ -65,8 +66,13 @@ class Mixture:
         """
         ranked = self._ranked(told)
         top = set(ranked[: math.ceil(len(_counted(told)) / TOP)])
-        near = [source for source, there in ((PRIOR, self._known.good), (LEARNED, self._known.learned)) if there]
-        given = {SAMPLER: 1 - self._spec.weight, **dict.fromkeys(near, self._spec.weight / len(near))}
+        given = {SAMPLER: 1.0}
+        for source, there, weight in (
+            (LEARNED, self._known.learned, TRUST),
+            (PRIOR, self._known.good, self._spec.weight),
+        ):
+            if there:
+                given = {each: share * (1 - weight) for each, share in given.items()} | {source: weight}
         if len(ranked) >= ENOUGH:
             given = {source: share / 2 for source, share in given.items()} | {INCUMBENT: 0.5}
         for source in given:

@@ -27,6 +27,7 @@ from pipeline.space.tree import Parameter, Point, Space
 __all__ = ["Outcome", "Sampler", "outcome", "trial_outcome"]
 
 MOST_OF_GP = 250  # trials: its proposals take longer with each
+STARTUP = {True: 16, False: 8}  # trials before the model is used: draws with good rates are worth more of them
 REDRAWS = 20  # draws for a point that was not proposed before; the last half of them at random
 
 # Optuna's own handler writes to the screen; its warnings go to Python's logging instead.
@@ -75,6 +76,7 @@ class Sampler:
         self._kind = _chosen(spec, space, bool(several))
         self._evolution = Evolution(space, minimise, known.good[0] if known.good else None)
         self._experienced = spec.experience and experience.knows(space)
+        self._startup = STARTUP[self._experienced] if spec.startup is None else spec.startup
         self._mixture = None
         if spec.prior is not None and self._first and not several:
             self._mixture = Mixture(space, spec.prior, known, minimise)
@@ -135,11 +137,11 @@ class Sampler:
             modelled = False
             if self._mixture is not None and source != SAMPLER:
                 point, whose = self._mixture.near(source, self._points, self._told, random), source
-            elif self._experienced and len(self._told) < self._spec.startup and draw < REDRAWS // 2:
+            elif self._experienced and len(self._told) < self._startup and draw < REDRAWS // 2:
                 point, whose = experience.drawn(self._space, random), EXPERIENCE
             else:
                 point, whose = self._sampled(number, draw), SAMPLER
-                modelled = self._spec.sampler != "random" and len(self._told) >= self._spec.startup
+                modelled = self._spec.sampler != "random" and len(self._told) >= self._startup
             if frozenset(point.items()) in self._proposed:
                 continue
             if modelled or draw >= REDRAWS // 2 or random.uniform() >= feasible.failure(point):
@@ -161,10 +163,10 @@ class Sampler:
         seed = int(np.random.SeedSequence([self._spec.seed, number, draw]).generate_state(1)[0])
         # what draws at random needs none of it
         history = History([] if kind == "random" else self._trials.frozen(one_failure=kind == "gp"))
-        sampler = _optuna_sampler(kind, seed, self._spec.startup)
+        sampler = _optuna_sampler(kind, seed, self._startup)
         trial = optuna.create_study(sampler=sampler, directions=self._directions, storage=history).ask()
         evolved: Point = {}
-        if kind == "cmaes" and self._evolution.possible and len(self._told) >= self._spec.startup:
+        if kind == "cmaes" and self._evolution.possible and len(self._told) >= self._startup:
             drawn = {number: told for number, told in self._told.items() if self._sources[number] in OWN}
             evolved = self._evolution.proposal(self._points, drawn, seed)
 
