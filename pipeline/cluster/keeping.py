@@ -16,10 +16,9 @@ from pipeline.record.events import Line
 from pipeline.record.home import EVENTS, run_name, sweep_folder
 from pipeline.record.log import read
 from pipeline.record.segments import events_since
-from pipeline.storage.mirror import Mirror
+from pipeline.storage.mirror import CHECKPOINTS, Mirror
 from pipeline.storage.storage import Storage, opened
 
-CHECKPOINTS = "checkpoints"
 PREFIX, MARK = "gansweep-run-", "held"  # of the folder where the machines share none
 PATIENCE = 60.0  # seconds for the storage, whose failing is the machine's fault at first
 
