@@ -77,6 +77,21 @@ def test_of_two_drivers_one_writes_the_record(folder: Path, storage: Storage, tm
     assert local_lines(tmp_path / "two") == local_lines(folder)
 
 
+def test_nothing_is_put_that_the_guard_refuses(folder: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise Superseded("another has it")
+
+    monkeypatch.setattr(segments, "LONGEST", 0.0)
+    kept = Segments(storage, 0, refuse)
+    record = Record(folder / "events.jsonl", kept=kept.take)
+    record.append("measurement", **MEASUREMENT)
+    kept.flush()
+    assert isinstance(kept.failed, Superseded)
+    with pytest.raises(Superseded, match="another has it"):
+        record.append("attempt", **ATTEMPT)
+    assert storage.names(segments.FOLDER) == []
+
+
 def test_each_side_gets_what_it_lacks(folder: Path, storage: Storage, tmp_path: Path) -> None:
     record = Record(folder / "events.jsonl")
     record.append("sweep", **BEGAN)
