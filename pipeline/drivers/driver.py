@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Assignment:
     lines: list[Line]  # what it holds
     file: SweepFile
     nodes: Nodes  # that runs can be on
+    check: Callable[[], None] = lambda: None  # raises Superseded where the sweep is another driver's, looked at anew
 
 
 class Driver(ABC):
@@ -51,6 +52,7 @@ class Driver(ABC):
         self.stopping: str | None = None
         self._folder, self._record, self._file = given.folder, given.record, given.file
         self.nodes, self._waiting_for = given.nodes, Waiting()
+        self._check = given.check
         self._live: dict[tuple[int, int], Attempt] = {}
         starts = [driver for driver in every(DriverSaid, given.lines) if driver.started]
         self._session = starts[-1].session if starts else ""
@@ -219,6 +221,7 @@ class Driver(ABC):
         """Whether the sweep is this driver's, as it sees it itself."""
         try:
             attempt.check()
+            self._check()
         except Superseded:
             return False
         return True
