@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError, Superseded
+from pipeline.errors import InputError, Superseded, Unreachable
 from pipeline.record import claim, segments
 from pipeline.record.events import Line
 from pipeline.record.lock import Lock, whoever
@@ -25,6 +25,7 @@ from pipeline.sweeps.setup import Setup
 from pipeline.sweeps.start import Start, notices, recorded
 from pipeline.sweeps.stored import Stored, stored
 from pipeline.sweeps.sweep import Sweep
+from tests import s3
 from tests.picking.fake_race import FakeRace, searched
 
 PREPARED: dict[str, Any] = {
@@ -191,6 +192,15 @@ def test_what_waits_is_put_though_nobody_asks(
         while events_since(there, 0)[-1]["event"] != "measurement":
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+def test_a_bucket_that_writes_over_what_is_there_is_refused(tmp_path: Path) -> None:
+    with s3.running() as server:
+        server.simple = True
+        said = r"two drivers would write one record; valid: one that knows If-None-Match$"
+        with pytest.raises(Unreachable, match=said), claimed(new(tmp_path, server.url)):
+            pass
+        assert opened(server.url).names("") == []
 
 
 @pytest.fixture
