@@ -118,8 +118,9 @@ class Session:
             if launch.gpu_hours:
                 self._spending = Follower(self._record, lines, setup.folder)
                 self._spent_before = self._spending.state().spent()
-            check = partial(self._stored.claim.check, fresh=True) if self._stored else self._held.fence.check
-            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, nodes, check)
+            kept = self._stored
+            also: dict[str, Any] = {"check": partial(kept.claim.check, fresh=True), "fetch": kept.fetch} if kept else {}
+            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, nodes, **also)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:

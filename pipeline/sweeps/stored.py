@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from pipeline.errors import InputError, StorageLost, Superseded, Unreachable
 from pipeline.record import lock
 from pipeline.record.claim import Claim
 from pipeline.record.home import TRIALS, command
 from pipeline.record.segments import FOLDER, Segments, agreed, local_lines
-from pipeline.storage.mirror import Mirror
+from pipeline.storage.mirror import Mirror, bring
 from pipeline.storage.storage import Storage, opened
 from pipeline.sweeps.bringing import PATIENCE
 from pipeline.sweeps.setup import Setup, last_storage
@@ -28,6 +29,7 @@ class Stored:
     def __init__(self, setup: Setup, storage: Storage, claim: Claim, say: Callable[[str], None]) -> None:
         self.claim = claim
         self._setup, self._storage, self._say = setup, storage, say
+        self._quick = opened(storage.url, PATIENCE)
         self.agree()
 
     @property
@@ -47,6 +49,11 @@ class Stored:
         """Has a file of the sweep's folder in the storage. Raises Superseded where the sweep is another driver's."""
         self.claim.check(fresh=True)
         self._storage.put(name, (self._setup.folder / name).read_bytes())
+
+    def fetch(self, path: Path) -> None:
+        """Has a file of the sweep's folder there that is in the storage alone; where that fails, it has none."""
+        with suppress(StorageLost):
+            bring(self._quick, path.relative_to(self._setup.folder.absolute()).as_posix(), path)
 
     def said(self) -> str:
         return self.claim.said()

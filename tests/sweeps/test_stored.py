@@ -194,6 +194,16 @@ def test_what_waits_is_put_though_nobody_asks(
             time.sleep(0.01)
 
 
+def test_what_a_worker_left_for_its_driver_is_fetched(tmp_path: Path, url: str, there: Storage) -> None:
+    there.put("ray/hung-0-1-1.txt", b"Timeout")
+    with claimed(new(tmp_path / "a", url)) as (_, kept):
+        files = [(tmp_path / "a/one/ray" / name).absolute() for name in ("hung-0-1-1.txt", "hung-0-1-2.txt")]
+        for file in files:
+            kept.fetch(file)
+        assert [file.exists() for file in files] == [True, False]
+        assert files[0].read_bytes() == b"Timeout"
+
+
 def test_a_bucket_that_writes_over_what_is_there_is_refused(tmp_path: Path) -> None:
     with s3.running() as server:
         server.simple = True
