@@ -22,7 +22,7 @@ from pipeline.errors import InputError
 VARIABLE = "GANSWEEP_DEADLINE"  # seconds, in place of the deadlines here
 UNKNOWN = 4 * 3600.0  # seconds, where nothing is known yet
 LEAST, TIMES = 600.0, 20  # a run's own: so many times the slowest of its evaluations, but never less
-LAST = 60.0  # seconds for what is told at the end
+LAST = 30.0  # seconds for what is told at the end, less than a driver waits longer (drivers/waiting.py)
 HUNG = "hung.txt"  # what such a file's name ends with
 T = TypeVar("T")
 _FRAME = re.compile(r'  File "(.+)", line (\d+) in (.+)')

@@ -119,16 +119,16 @@ def events_since(storage: Storage, number: int) -> list[Line]:
     return lines
 
 
-def agreed(folder: Path, storage: Storage) -> str | None:
+def agreed(folder: Path, storage: Storage, adding: bool = True) -> str | None:
     """Makes the record of a sweep's folder and the one in the storage the same, for whoever has the lock of both: what
     either lacks is added to it. Where they differ the storage's is the record, and what was here is put aside; returns
-    what that was, in words."""
+    what that was, in words. adding: to the storage too, else what it lacks is left to the next driver."""
     here = local_lines(folder)
     start = max((s for s in map(number_of, storage.names(FOLDER)) if s < len(here)), default=0)
     there = lines_from(storage, start)
     mine = here[start:]
     if mine[: len(there)] == there:
-        if rest := mine[len(there) :]:
+        if adding and (rest := mine[len(there) :]):
             _add(storage, start + len(there), rest)
         return None
     if there[: len(mine)] == mine:
@@ -149,16 +149,6 @@ def same(folder: Path, storage: Storage) -> bool:
         return not here or storage.get(name_of(0)).splitlines(keepends=True)[:1] == here
     except FileNotFoundError:  # it lacks its beginning, which is said where it is read
         return True
-
-
-def catch_up(folder: Path, storage: Storage) -> None:
-    """Adds to the record of a sweep's folder what the storage has beyond it, for who only looks: what else differs is
-    left to the next driver."""
-    here = local_lines(folder)
-    start = max(0, len(here) - 1)
-    there = lines_from(storage, start)
-    if there[: len(here) - start] == here[start:] and len(there) > len(here) - start:
-        _write(folder / EVENTS, here + there[len(here) - start :])
 
 
 def local_lines(folder: Path) -> list[bytes]:

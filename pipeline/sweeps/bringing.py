@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipeline.errors import InputError, Unreachable
 from pipeline.record import claim, lock
 from pipeline.record.home import BEST, TRIALS, begun, run_name
 from pipeline.record.lock import ELSEWHERE
-from pipeline.record.segments import FOLDER, catch_up, same
+from pipeline.record.segments import FOLDER, agreed, same
 from pipeline.storage.mirror import CHECKPOINTS, bring
 from pipeline.storage.storage import Storage, check, each, of_sweep, opened
 
@@ -47,7 +48,8 @@ def brought(folder: Path, url: str) -> None:
             f"{folder}: has another sweep of this name than {url}; valid: another --home, for the one that is there"
         )
     try:
-        catch_up(folder, storage)
+        if said := agreed(folder, storage, adding=False):
+            logging.getLogger(__name__).warning("note: %s: %s", folder.name, said)
         wanted = [name for name in storage.names(TRIALS) if f"/{CHECKPOINTS}/" not in name]  # a worker asks for those
         each(
             lambda name: bring(storage, name, folder / name),

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import InputError, StorageLost, Superseded
 from pipeline.record import segments
 from pipeline.record.log import Record, read
-from pipeline.record.segments import Segments, agreed, catch_up, lines_from, local_lines
+from pipeline.record.segments import Segments, agreed, lines_from, local_lines
 from pipeline.storage.posix import Posix
 from pipeline.storage.storage import Storage, opened
 
@@ -99,9 +99,15 @@ def test_each_side_gets_what_it_lacks(folder: Path, storage: Storage, tmp_path: 
     assert agreed(folder, storage) is None, "a sweep that had no storage so far"
     assert lines_from(storage, 0) == local_lines(folder)
     elsewhere = tmp_path / "elsewhere"
-    catch_up(elsewhere, storage)
+    agreed(elsewhere, storage, adding=False)
     assert [line["event"] for line in read(elsewhere / "events.jsonl")[0]] == ["sweep", "trial"]
     driver(elsewhere, storage).append("attempt", **ATTEMPT)
+    ahead = Record(elsewhere / "events.jsonl")
+    ahead.append("measurement", **MEASUREMENT)
+    before = lines_from(storage, 0)
+    agreed(elsewhere, storage, adding=False)
+    assert (lines_from(storage, 0), len(local_lines(elsewhere))) == (before, len(before) + 1)
+    agreed(elsewhere, storage)
     assert agreed(folder, storage) is None
     assert local_lines(folder) == local_lines(elsewhere)
 

@@ -163,6 +163,22 @@ def test_what_one_that_slept_wrote_before_the_next_ones_first_line_is_a_part_of_
             record.close()
 
 
+def test_a_home_whose_driver_lost_the_sweep_goes_on_with_what_became_of_it(
+    tmp_path: Path, url: str, there: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with driving(new(tmp_path / "a", url)) as asleep:
+        asleep.append("trial", **TRIAL)
+        asleep.append("attempt", **ATTEMPT)
+        asleep.append("measurement", **MEASUREMENT)  # waits, and is here alone
+        gone(there)
+        with driving(Sweep.open("one", home=tmp_path / "b", storage=url)) as record:
+            record.append("attempt", **ATTEMPT | {"attempt": 2})
+    behind = Sweep.open("one", home=tmp_path / "a")
+    assert local_lines(behind.folder) == lines_from(there, 0)
+    (said,) = caplog.messages
+    assert said.startswith("note: one: 1 lines were written here after another driver had the sweep; they are in")
+
+
 def test_one_that_wakes_up_looks_before_it_writes(
     tmp_path: Path, url: str, there: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
