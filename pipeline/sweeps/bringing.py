@@ -14,6 +14,7 @@ from pipeline.record.lock import ELSEWHERE
 from pipeline.record.segments import FOLDER, agreed, same
 from pipeline.storage.mirror import CHECKPOINTS, bring
 from pipeline.storage.storage import Storage, check, each, of_sweep, opened
+from pipeline.tracking.memory import FILE
 
 PATIENCE = 15.0  # seconds for a storage that is to answer somebody who waits
 NOTE = run_name(0, 0).count("/") + 1  # slashes in the name of what may be another the next time: see Mirror
@@ -32,6 +33,15 @@ def has(url: str, name: str, text: str | None) -> bool:
         return False
 
 
+def agree(folder: Path, storage: Storage, adding: bool = True) -> str | None:
+    """See segments.agreed. Where the record here was put aside, the tracker's place in it means nothing any more: all
+    is sent again, and nothing doubles."""
+    said = agreed(folder, storage, adding)
+    if said:
+        (folder / FILE).unlink(missing_ok=True)
+    return said
+
+
 def brought(folder: Path, url: str) -> None:
     """Has in the sweep's folder what the storage at `url` has of it and the folder lacks, checkpoints left out, what
     may be another by now, and whether a driver is at it elsewhere. Raises InputError where neither has such a sweep, or
@@ -48,7 +58,7 @@ def brought(folder: Path, url: str) -> None:
             f"{folder}: has another sweep of this name than {url}; valid: another --home, for the one that is there"
         )
     try:
-        if said := agreed(folder, storage, adding=False):
+        if said := agree(folder, storage, adding=False):
             logging.getLogger(__name__).warning("note: %s: %s", folder.name, said)
         wanted = [name for name in storage.names(TRIALS) if f"/{CHECKPOINTS}/" not in name]  # a worker asks for those
         each(

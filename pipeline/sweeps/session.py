@@ -229,7 +229,8 @@ class Session:
     def _went_wrong(self, what: str) -> str:
         folder = self._setup.folder
         if what == SUPERSEDED and self._stored and self._stored.superseded:
-            return f"{folder.name}: {self._stored.said()}; see: {command('status', folder)}"
+            see = f"{command('status', folder)} --storage {self._setup.launch.storage}"
+            return f"{folder.name}: {self._stored.said()}; see: {see}"
         if what == SUPERSEDED:
             return self._held.fence.said()
         if what == DISK_FULL:

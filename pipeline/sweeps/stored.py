@@ -12,10 +12,10 @@ from pipeline.errors import InputError, StorageLost, Superseded, Unreachable
 from pipeline.record import lock
 from pipeline.record.claim import Claim
 from pipeline.record.home import TRIALS, command
-from pipeline.record.segments import FOLDER, Segments, agreed, local_lines
+from pipeline.record.segments import FOLDER, Segments, local_lines
 from pipeline.storage.mirror import Mirror, bring
 from pipeline.storage.storage import Storage, opened
-from pipeline.sweeps.bringing import PATIENCE
+from pipeline.sweeps.bringing import PATIENCE, agree
 from pipeline.sweeps.setup import Setup, last_storage
 
 HEART = 5.0  # seconds of patience for the beat: the next one comes soon
@@ -40,7 +40,7 @@ class Stored:
         """Makes the record there and here the same. Raises Superseded where the sweep is another driver's by now, and
         InputError for the name of a new one that is taken."""
         self.claim.check(fresh=True)
-        if said := agreed(self._setup.folder, self._storage):
+        if said := agree(self._setup.folder, self._storage):
             self._say(f"note: {said}")
         self._setup.check_new()
         self.segments = Segments(self._storage, len(local_lines(self._setup.folder)), self.claim.check)

@@ -173,8 +173,11 @@ def test_a_home_whose_driver_lost_the_sweep_goes_on_with_what_became_of_it(
         gone(there)
         with driving(Sweep.open("one", home=tmp_path / "b", storage=url)) as record:
             record.append("attempt", **ATTEMPT | {"attempt": 2})
+    memory = tmp_path / "a" / "one" / "tracking.json"
+    memory.write_text("{}")
     behind = Sweep.open("one", home=tmp_path / "a")
     assert local_lines(behind.folder) == lines_from(there, 0)
+    assert not memory.exists(), "what the tracker has is a place in another record"
     (said,) = caplog.messages
     assert said.startswith("note: one: 1 lines were written here after another driver had the sweep; they are in")
 
