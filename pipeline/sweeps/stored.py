@@ -39,8 +39,12 @@ class Stored:
     def agree(self) -> None:
         """Makes the record there and here the same. Raises Superseded where the sweep is another driver's by now, and
         InputError for the name of a new one that is taken."""
-        self.claim.check(fresh=True)
-        if said := agree(self._setup.folder, self._storage):
+        said, done = None, False
+        while not done:
+            self.claim.check(fresh=True)
+            with suppress(Superseded):  # one that was asleep has just added to it, which it can do but a few times
+                said, done = agree(self._setup.folder, self._storage), True
+        if said:
             self._say(f"note: {said}")
         self._setup.check_new()
         self.segments = Segments(self._storage, len(local_lines(self._setup.folder)), self.claim.check)

@@ -19,6 +19,7 @@ from pipeline.record.events import Line
 from pipeline.record.lock import Lock, whoever
 from pipeline.record.log import Record, read
 from pipeline.record.segments import events_since, lines_from, local_lines
+from pipeline.storage.posix import Posix
 from pipeline.storage.storage import Storage, opened
 from pipeline.sweeps import stored as storing
 from pipeline.sweeps.setup import Setup
@@ -161,6 +162,28 @@ def test_what_one_that_slept_wrote_before_the_next_ones_first_line_is_a_part_of_
             assert kept.superseded
             assert not theirs.superseded
             record.close()
+
+
+def test_what_is_written_while_the_records_are_made_the_same_is_a_part_of_it(
+    tmp_path: Path, url: str, there: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with driving(new(tmp_path / "a", url)) as asleep:
+        asleep.append("trial", **TRIAL)
+        theirs = Sweep.open("one", home=tmp_path / "b", storage=url)
+        Record(theirs.folder / "events.jsonl").append("attempt", **ATTEMPT)  # nobody has put it yet
+
+        class Waking(Posix):
+            def put_if_absent(self, name: str, content: bytes) -> bool:
+                if name == segments.name_of(4) and name not in self.names(segments.FOLDER):
+                    asleep.append("attempt", **ATTEMPT | {"attempt": 2})
+                return super().put_if_absent(name, content)
+
+        gone(there)
+        monkeypatch.setattr(storing, "opened", lambda url, patience=0.0: Waking(url))
+        with claimed(theirs) as (_, kept):
+            assert events_since(there, 0)[-1]["attempt"] == 2
+            assert local_lines(theirs.folder) == lines_from(there, 0)
+            assert not kept.superseded
 
 
 def test_a_home_whose_driver_lost_the_sweep_goes_on_with_what_became_of_it(
