@@ -114,8 +114,11 @@ def test_another_storage_than_the_one_that_has_it_is_refused(tmp_path: Path, url
     copy = opened(f"{other}/one")
     for name in there.names(""):
         copy.put(name, there.get(name))
-    with pytest.raises(InputError, match=f"and one is in {url}"):
-        Sweep.open("one", home=tmp_path / "empty", storage=other)
+    copy.put("best.yaml", b"of the copy")
+    for home in ("empty", "a"):
+        with pytest.raises(InputError, match=f"and one is in {url}"):
+            Sweep.open("one", home=tmp_path / home, storage=other)
+    assert not (tmp_path / "a/one/best.yaml").exists(), "nothing of it is brought"
     for name in there.names(""):
         there.delete(name)
     assert Sweep.open("one", home=tmp_path / "a", storage=other).launch.storage == other, "it has moved"
