@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from pipeline.errors import InputError
 VARIABLE = "GANSWEEP_DEADLINE"  # seconds, in place of the deadlines here
 UNKNOWN = 4 * 3600.0  # seconds, where nothing is known yet
 LEAST, TIMES = 600.0, 20  # a run's own: so many times the slowest of its evaluations, but never less
+LAST = 30.0  # seconds for what is told at the end, less than a driver waits longer (drivers/waiting.py)
 HUNG = "hung.txt"  # what such a file's name ends with
 T = TypeVar("T")
 _FRAME = re.compile(r'  File "(.+)", line (\d+) in (.+)')
@@ -51,6 +53,22 @@ def bounded(seconds: float, file: Path) -> Iterator[None]:
             file.unlink(missing_ok=True)
 
 
+@contextmanager
+def told(seconds: float, file: Path, tell: Callable[[], None]) -> Iterator[None]:
+    """The same, for a file that whoever looks for it does not see: `tell` sends it there, before this process ends.
+    Only a call that never gives Python back its turn ends untold, LAST seconds later."""
+
+    def leave(said: str) -> None:
+        with file.open("w") as out:
+            out.write(f"Timeout ({timedelta(seconds=round(seconds))})!\n")
+            out.flush()
+            faulthandler.dump_traceback(out)
+        tell()
+
+    with bounded(seconds + LAST, file), ending(seconds, leave):
+        yield
+
+
 def hung(file: Path) -> str | None:
     """What bounded() left of a process that it ended, in words; None where it left nothing."""
     try:
@@ -77,8 +95,10 @@ def ending(seconds: float, tell: Callable[[str], None]) -> Iterator[None]:
             return
         stack = traceback.extract_stack(sys._current_frames()[thread])
         frames = [(each.filename, str(each.lineno), each.name) for each in reversed(stack)]
-        tell(f"did not come to an end within {seconds:.0f} s: it was in {_place(frames)} ({VARIABLE}: seconds)")
-        os._exit(1)
+        try:
+            tell(f"did not come to an end within {seconds:.0f} s: it was in {_place(frames)} ({VARIABLE}: seconds)")
+        finally:
+            os._exit(1)
 
     threading.Thread(target=watch, name="deadline", daemon=True).start()
     try:

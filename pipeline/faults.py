@@ -32,6 +32,7 @@ CUDA = re.compile(
     "|all CUDA-capable devices are busy|CUDA driver version)|not compiled with CUDA enabled|CUDA initialization:",
     re.IGNORECASE,
 )
+TRACEBACK = "traceback.txt"  # in a run's folder, of the error that ended it
 MIB = 2**20
 
 
@@ -45,8 +46,8 @@ def classify(error: BaseException, folder: Path) -> tuple[str, dict[str, Any]]:
         return SUPERSEDED, {"error": text}
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
-    evidence = {"error": text, "traceback": "traceback.txt"}
+        (folder / TRACEBACK).write_text("".join(traceback.format_exception(error)))
+    evidence = {"error": text, "traceback": TRACEBACK}
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     if memory or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return OUT_OF_MEMORY, evidence

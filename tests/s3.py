@@ -18,11 +18,12 @@ BUCKET = "bucket"
 
 
 class S3:
-    """`failing`: the answer to every request while it is set, as "500 Internal Server Error", with `body`. `simple`: it
-    writes over what is there, as stores do that do not know If-None-Match."""
+    """`failing`: the answer to every request while it is set, as "500 Internal Server Error", with `body`. `busy`: how
+    many puts are refused yet, as while others write to the same name. `simple`: it writes over what is there, as stores
+    do that do not know If-None-Match."""
 
     def __init__(self) -> None:
-        self.failing, self.body, self.refused = "", b"", 0
+        self.failing, self.body, self.refused, self.busy = "", b"", 0, 0
         self.simple = False
         self._one = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -32,10 +33,14 @@ class S3:
         self.url = f"s3://{BUCKET}/team"
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        if self.failing:
+        busy = self.busy > 0 and environ["REQUEST_METHOD"] == "PUT"
+        if self.failing or busy:
             self.refused += 1
-            start(self.failing, [("Content-Length", str(len(self.body)))])
-            return [self.body]
+            self.busy -= busy
+            said = self.failing or "409 Conflict"
+            body = self.body or (b"<Error><Code>ConditionalRequestConflict</Code></Error>" if busy else b"")
+            start(said, [("Content-Length", str(len(body)))])
+            return [body]
         if self.simple:
             environ.pop("HTTP_IF_NONE_MATCH", None)
         with self._one:  # moto's lists fail where something is deleted meanwhile

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.deadline import LEAST, TIMES, UNKNOWN, VARIABLE, bounded, deadline, hung
+from pipeline.drivers.driver import Assignment
 from pipeline.drivers.job import hung_file
+from pipeline.drivers.nodes import Node, Nodes
+from pipeline.drivers.search import SearchDriver
 from pipeline.errors import InputError
 from pipeline.record.log import read
 from tests.drivers.fake_tune import FakeTune
@@ -30,8 +33,9 @@ RUN = """
 import sys
 from pathlib import Path
 from pipeline import plugin
-from pipeline.deadline import bounded
-with bounded(1.0, Path(sys.argv[2])):
+from pipeline.deadline import bounded, told
+file = Path(sys.argv[2])
+with told(1.0, file, lambda: file.rename(sys.argv[3])) if len(sys.argv) > 3 else bounded(1.0, file):
     plugin.resolve(sys.argv[1] + ":wait")()
 """
 
@@ -44,6 +48,15 @@ def test_a_worker_that_hangs_ends_itself_and_says_where_it_was(way: str, tmp_pat
     done = subprocess.run([sys.executable, "-c", RUN, own, file], stdout=quiet, stderr=quiet, check=False)
     assert (done.returncode, time.monotonic() - began < 20) == (1, True)
     assert hung(file) == "did not come to an end within 0:00:01: it was in my_metric.py, line 5 (wait)"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_to_be_told_is_told_before_the_end(way: str, tmp_path: Path) -> None:
+    own, file, there = tmp_path / "my_metric.py", tmp_path / "ray" / "hung.txt", tmp_path / "there.txt"
+    own.write_text(HEAD + WAYS[way] + "\n")
+    done = subprocess.run([sys.executable, "-c", RUN, own, file, there], stdout=quiet, stderr=quiet, check=False)
+    assert done.returncode == 1
+    assert hung(there) == "did not come to an end within 0:00:01: it was in my_metric.py, line 5 (wait)"
 
 
 def test_an_import_that_hangs_is_said_too(tmp_path: Path) -> None:
@@ -77,15 +90,23 @@ def test_a_deadline_that_is_none_is_refused(given: str, monkeypatch: pytest.Monk
         deadline()
 
 
-def test_a_run_that_hung_is_crashed_and_not_tried_again(tmp_path: Path) -> None:
-    tune = FakeTune(tmp_path, trials=1)
-    (job,) = tune.next_runs()
-    tune.driver.started(job)
-    file = hung_file(job)
-    file.parent.mkdir()
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_run_that_hung_is_crashed_and_not_tried_again(tmp_path: Path, elsewhere: bool) -> None:
     frame = '  File "/home/me/my_metric.py", line 12 in score\n'
-    file.write_text(f"Timeout (0:10:00)!\nThread 0x7f (most recent call first):\n{frame}")
-    tune.driver.lost(job, "the worker died")
+
+    def leave(path: Path) -> None:
+        path.parent.mkdir()
+        path.write_text(f"Timeout (0:10:00)!\nThread 0x7f (most recent call first):\n{frame}")
+
+    tune = FakeTune(tmp_path, trials=1)
+    lines, nodes = read(tune.record.path)[0], Nodes([Node("", "here", 1)])
+    fetched = {"fetch": leave} if elsewhere else {}
+    driver = SearchDriver(Assignment(tmp_path, tune.record, lines, tune.file, nodes, **fetched), 1, cuda=False)
+    (job,) = found.runs if (found := driver.next_job()) else ()
+    driver.started(job)
+    if not elsewhere:
+        leave(hung_file(job))
+    driver.lost(job, "the worker died")
     end = read(tune.record.path)[0][-1]
     assert (end["event"], end["reason"]) == ("run_ended", "crashed")
     assert end["evidence"]["error"].endswith("within 0:10:00: it was in my_metric.py, line 12 (score)")

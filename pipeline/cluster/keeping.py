@@ -7,19 +7,22 @@ import contextlib
 import fcntl
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.deadline import bounded, told
 from pipeline.drivers.job import SCRATCH, Attempt, hung_file
 from pipeline.errors import Superseded
+from pipeline.faults import TRACEBACK
 from pipeline.record import claim
 from pipeline.record.events import Line
 from pipeline.record.home import EVENTS, run_name, sweep_folder
 from pipeline.record.log import read
 from pipeline.record.segments import events_since
-from pipeline.storage.mirror import Mirror
+from pipeline.storage.mirror import CHECKPOINTS, Mirror
 from pipeline.storage.storage import Storage, opened
 
-CHECKPOINTS = "checkpoints"
 PREFIX, MARK = "gansweep-run-", "held"  # of the folder where the machines share none
 PATIENCE = 60.0  # seconds for the storage, whose failing is the machine's fault at first
 
@@ -56,6 +59,23 @@ class Keeping:
         """Has in the storage what is in the folder, before anyone is told of it."""
         if self._mirror:
             self._mirror.push()
+
+    @contextmanager
+    def bounded(self, seconds: float) -> Iterator[None]:
+        """Ends this process where the block does not end in time, and leaves where it was for the driver: in the file
+        that both see, or under its name in the storage, and as the run's traceback there."""
+        if not self._own:
+            with bounded(seconds, self.hung):
+                yield
+            return
+        with told(seconds, self.hung, self._leave):
+            yield
+
+    def _leave(self) -> None:
+        assert self._mirror is not None
+        shutil.copy(self.hung, self.folder / TRACEBACK)
+        self._mirror.push()
+        self._mirror.storage.put(f"{SCRATCH}/{self.hung.name}", self.hung.read_bytes())
 
     def close(self) -> None:
         """Lets go of what is in the storage by now."""

@@ -17,7 +17,7 @@ from ray import tune
 from pipeline.cluster.keeping import Keeping
 from pipeline.cluster.output import Output
 from pipeline.cluster.premises import Premises
-from pipeline.deadline import bounded, deadline
+from pipeline.deadline import deadline
 from pipeline.drivers.job import Attempt, Job, output_file
 from pipeline.errors import GansweepError, NodeFault
 from pipeline.faults import DISK_FULL, NODE, OUT_OF_MEMORY, SUPERSEDED, classify, of_node
@@ -54,7 +54,7 @@ class Trainable(tune.Trainable):
             for run in self._ended():
                 self._group.drop(run)
         run, began = self._group.turn, time.monotonic()
-        with self._output[run].taken(), bounded(deadline(self._seconds[run]), self._kept[run].hung):
+        with self._output[run].taken(), self._kept[run].bounded(deadline(self._seconds[run])):
             report = self._report(run)
         self._seconds[run].append(time.monotonic() - began)
         return {REPORT: json.dumps({"run": run, **report}), "pid": os.getpid()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Assignment:
     lines: list[Line]  # what it holds
     file: SweepFile
     nodes: Nodes  # that runs can be on
+    check: Callable[[], None] = lambda: None  # raises Superseded where the sweep is another driver's, looked at anew
+    fetch: Callable[[Path], None] = lambda path: None  # has a file of the folder there that a worker left elsewhere
 
 
 class Driver(ABC):
@@ -51,6 +53,7 @@ class Driver(ABC):
         self.stopping: str | None = None
         self._folder, self._record, self._file = given.folder, given.record, given.file
         self.nodes, self._waiting_for = given.nodes, Waiting()
+        self._check, self._fetch = given.check, given.fetch
         self._live: dict[tuple[int, int], Attempt] = {}
         starts = [driver for driver in every(DriverSaid, given.lines) if driver.started]
         self._session = starts[-1].session if starts else ""
@@ -199,16 +202,17 @@ class Driver(ABC):
     def lost(self, attempt: Attempt, why: str) -> None:
         """A worker is gone. One that ended itself, because its run did not come to an end, would do so again."""
         file = hung_file(attempt)
+        self._fetch(file)
         if (said := hung(file)) is None:
             self.faulted(attempt, *faults.lost(why))
             return
         with contextlib.suppress(OSError):
             Path(attempt.folder).mkdir(parents=True, exist_ok=True)
-            file.replace(Path(attempt.folder) / "traceback.txt")
+            file.replace(Path(attempt.folder) / faults.TRACEBACK)
         if self.stopping:
             self._let_go(attempt)
         else:
-            evidence = {"error": f"the run {said}", "traceback": "traceback.txt", **printed(attempt)}
+            evidence = {"error": f"the run {said}", "traceback": faults.TRACEBACK, **printed(attempt)}
             self.ended(attempt, "crashed", evidence)
 
     def _let_go(self, attempt: Attempt) -> None:
@@ -219,6 +223,7 @@ class Driver(ABC):
         """Whether the sweep is this driver's, as it sees it itself."""
         try:
             attempt.check()
+            self._check()
         except Superseded:
             return False
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import threading
 import time
 import uuid
@@ -17,6 +18,7 @@ from pipeline.storage.storage import Storage
 
 FOLDER = "driver"
 BEAT = 3.0  # seconds
+OLD = 2 * BEAT  # seconds after which what was seen of the claim is looked at anew
 LOOK = 1.0  # seconds between looks at a heart that may beat
 TRIES = 20  # at a lock that others take meanwhile
 RELEASED = "released"
@@ -29,7 +31,7 @@ class Claim:
         """storage: the sweep's, asked with little patience. say: told why acquire() waits, where it does."""
         self._storage, self._session, self._say = storage, session, say
         self._name = ""
-        self.lost = False
+        self.lost, self._seen = False, 0.0  # when it was last seen to be ours
         self.taken_over: dict[str, Any] | None = None
         self._released = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
@@ -39,30 +41,43 @@ class Claim:
         to beat for its time by our own steady clock, is passed over by a later one."""
         for _ in range(TRIES):
             last = newest(self._storage)
-            if last and self._alive(last):
-                there = _read(self._storage, last) or {}
-                raise Busy(f"driven by {named(there)}, as {self._storage.url} says; wait for it, or end it there")
-            name = f"{FOLDER}/{(_number(last) if last else 0) + 1:08d}.json"
+            alive, held = (self._alive(last), _read(self._storage, last) or {}) if last else (False, {})
+            if alive:
+                raise Busy(f"driven by {named(held)}, as {self._storage.url} says; wait for it, or end it there")
+            name, at = f"{FOLDER}/{(_number(last) if last else 0) + 1:08d}.json", _now()
+            self._name = name  # before it is there: an answer that is lost may be that it is
             if self._storage.put_if_absent(name, self._said()):
                 break
         else:
             raise StorageLost(f"{self._storage.url}: others take its lock again and again; try later")
-        self._name = name
-        if last:
-            held = _read(self._storage, last) or {}
-            self.taken_over = None if held.get(RELEASED) else held
-        for old in self._storage.names(FOLDER):
-            if old < name:
-                self._storage.delete(old)
+        self._seen = at
         self._thread.start()
+        self.taken_over = None if last is None or held.get(RELEASED) else held
+        with contextlib.suppress(GansweepError):  # what is left there counts for nothing, and the next one removes it
+            for old in self._storage.names(FOLDER):
+                if old < name:
+                    self._storage.delete(old)
 
     def release(self) -> None:
+        """Also of what failed halfway; nothing to do where nothing was claimed."""
         self._released.set()
-        if self._name:
+        if self._thread.is_alive():
             self._thread.join()
-            with contextlib.suppress(GansweepError):
-                if not self.lost:
-                    self._storage.put(self._name, self._said({RELEASED: True}))
+        if not self._name or self.lost:
+            return
+        with contextlib.suppress(GansweepError):
+            if (_read(self._storage, self._name) or {}).get("session") == self._session:
+                self._storage.put(self._name, self._said({RELEASED: True}))
+
+    def check(self, fresh: bool = False) -> None:
+        """Before something is put: raises Superseded where another driver has claimed the sweep since. That is looked
+        at anew where the last look is long ago, as for one that was asleep, or `fresh` asks for it; a storage that does
+        not answer for a moment takes nothing away."""
+        if not self.lost and (fresh or _now() - self._seen > OLD):
+            with contextlib.suppress(StorageLost):
+                self._look()
+        if self.lost:
+            raise Superseded(self.said())
 
     def said(self) -> str:
         """Who has the sweep now, for a driver that has it no more."""
@@ -98,13 +113,24 @@ class Claim:
     def _said(self, more: dict[str, Any] | None = None) -> bytes:
         return json.dumps({**whoever(self._session), "beat": uuid.uuid4().hex[:8], **(more or {})}).encode()
 
+    def _look(self) -> None:
+        at = _now()
+        if newest(self._storage) == self._name:
+            self._seen = at
+        else:
+            self.lost = True
+
     def _beat(self) -> None:
         while not self._released.wait(BEAT):
-            with contextlib.suppress(GansweepError):
-                if newest(self._storage) != self._name:
-                    self.lost = True
+            try:
+                self._look()
+                if self.lost:
                     return
                 self._storage.put(self._name, self._said())
+            except GansweepError:  # the storage is away for a moment
+                pass
+            except Exception:
+                logging.getLogger(__name__).exception("a beat failed")  # the heart goes on beating
 
 
 def check(storage: Storage, session: str) -> None:
@@ -134,6 +160,11 @@ def holder(storage: Storage) -> dict[str, Any] | None:
 def newest(storage: Storage) -> str | None:
     """The claim that counts."""
     return max(storage.names(FOLDER), default=None)
+
+
+def _now() -> float:
+    """Seconds by a steady clock, which goes on while the machine is asleep where the system has such a one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _number(name: str) -> int:

@@ -34,12 +34,19 @@ def number_of(name: str) -> int:
 
 
 class Segments:
-    """The driver's end: take() is for Record, flush() for a thread that looks now and then. `hook(name, when)` is
-    called right before and right after each segment is put, so that a test can end the process there."""
+    """The driver's end: take() is for Record, flush() for a thread that looks now and then. `guard` is called before
+    each segment is put, and raises where the sweep is no more this driver's (claim.Claim.check); `hook(name, when)`
+    right before and right after, so that a test can end the process there."""
 
-    def __init__(self, storage: Storage, number: int, hook: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        number: int,
+        guard: Callable[[], None] = lambda: None,
+        hook: Callable[[str, str], None] | None = None,
+    ) -> None:
         """number: of the lines that are there, which the next one has."""
-        self._storage, self._next, self._hook = storage, number, hook
+        self._storage, self._next, self._guard, self._hook = storage, number, guard, hook
         self._waiting: list[bytes] = []
         self._since = 0.0
         self.failed: GansweepError | None = None  # once for all: the storage was asked for long
@@ -68,6 +75,7 @@ class Segments:
         if self._hook:
             self._hook(name, "before")
         try:
+            self._guard()
             _add(self._storage, self._next, self._waiting)
         except GansweepError as error:
             self.failed = error
@@ -111,16 +119,16 @@ def events_since(storage: Storage, number: int) -> list[Line]:
     return lines
 
 
-def agreed(folder: Path, storage: Storage) -> str | None:
+def agreed(folder: Path, storage: Storage, adding: bool = True) -> str | None:
     """Makes the record of a sweep's folder and the one in the storage the same, for whoever has the lock of both: what
     either lacks is added to it. Where they differ the storage's is the record, and what was here is put aside; returns
-    what that was, in words."""
+    what that was, in words. adding: to the storage too, else what it lacks is left to the next driver."""
     here = local_lines(folder)
     start = max((s for s in map(number_of, storage.names(FOLDER)) if s < len(here)), default=0)
     there = lines_from(storage, start)
     mine = here[start:]
     if mine[: len(there)] == there:
-        if rest := mine[len(there) :]:
+        if adding and (rest := mine[len(there) :]):
             _add(storage, start + len(there), rest)
         return None
     if there[: len(mine)] == mine:
@@ -133,14 +141,14 @@ def agreed(folder: Path, storage: Storage) -> str | None:
     return f"{len(here) - same} lines were written here after another driver had the sweep; they are in {ASIDE}"
 
 
-def catch_up(folder: Path, storage: Storage) -> None:
-    """Adds to the record of a sweep's folder what the storage has beyond it, for who only looks: what else differs is
-    left to the next driver."""
-    here = local_lines(folder)
-    start = max(0, len(here) - 1)
-    there = lines_from(storage, start)
-    if there[: len(here) - start] == here[start:] and len(there) > len(here) - start:
-        _write(folder / EVENTS, here + there[len(here) - start :])
+def same(folder: Path, storage: Storage) -> bool:
+    """Whether the record of a sweep's folder, where there is one, begins as the one in the storage: they are of one
+    sweep."""
+    here = local_lines(folder)[:1]
+    try:
+        return not here or storage.get(name_of(0)).splitlines(keepends=True)[:1] == here
+    except FileNotFoundError:  # it lacks its beginning, which is said where it is read
+        return True
 
 
 def local_lines(folder: Path) -> list[bytes]:

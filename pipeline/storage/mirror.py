@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.storage.storage import Storage, each
 
 UNFINISHED = (".part",)
+CHECKPOINTS = "checkpoints"  # the folder of what a run goes on from
 
 
 class Mirror:
@@ -37,7 +38,8 @@ class Mirror:
         if not new and not gone:
             return
         self._guard()
-        for name in sorted(new, key=lambda name: "/" in name):
+        # What a checkpoint says is there is there before it: whoever goes on from it makes nothing anew.
+        for name in sorted(new, key=lambda name: (name.startswith(f"{CHECKPOINTS}/"), "/" in name, name)):
             self._put(name)
         for name in gone:
             self.storage.delete(f"{self._prefix}/{name}")

@@ -31,6 +31,7 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 NO_BUCKET = "there is no such bucket"
 REGION = "the bucket is in another region; valid: AWS_REGION in the environment, that of the bucket"
 _SAID = {"NoSuchBucket": NO_BUCKET, "AccessDenied": "access denied", "AuthorizationHeaderMalformed": REGION}
+CONFLICT = "several write there at once (409)"
 AGAIN = ("408", "425", "429")
 NO_CREDENTIALS = "no credentials are found in the environment or of this machine"
 _SET_WRONG = {  # by words of the library: what no second try mends
@@ -88,14 +89,17 @@ class Objects:
             raise self._failed(NO_BUCKET) from None  # to put something there is a place elsewhere
 
     def put_if_absent(self, name: str, content: bytes) -> bool:
-        store = self._for(content)
-        try:
-            self._done(lambda: obstore.put(store, name, content, mode="create", use_multipart=False))
-        except FileExistsError:  # maybe ours, whose answer did not arrive
-            return self.get(name) == content
-        except FileNotFoundError:
-            raise self._failed(NO_BUCKET) from None
-        return True
+        store, end = self._for(content), time.monotonic() + self._patience
+        while True:
+            try:
+                self._done(lambda: obstore.put(store, name, content, mode="create", use_multipart=False), exists=True)
+                return True
+            except FileExistsError:  # maybe ours, whose answer did not arrive; or it is put by several at once
+                with suppress(FileNotFoundError):
+                    return self.get(name) == content
+            except FileNotFoundError:
+                raise self._failed(NO_BUCKET) from None
+            self._wait(end, CONFLICT)
 
     def get(self, name: str) -> bytes:
         whole, size = self._done(lambda: self._beginning(name))
@@ -125,22 +129,29 @@ class Objects:
         with suppress(FileNotFoundError):
             self._done(lambda: obstore.delete(self._store, name))
 
-    def _done(self, work: Callable[[], T]) -> T:
-        """What the work gives, tried again for as long as there is patience where that may help."""
+    def _done(self, work: Callable[[], T], exists: bool = False) -> T:
+        """What the work gives, tried again for as long as there is patience where that may help. exists: where
+        something is there already, or several are at it, it raises FileExistsError, for both have one name."""
         end = time.monotonic() + self._patience
         while True:
             try:
                 return work()
             except AlreadyExistsError:
-                raise FileExistsError from None
+                if exists:
+                    raise FileExistsError from None
+                why, again = CONFLICT, True
             except FileNotFoundError:
                 raise FileNotFoundError from None
             except (BaseError, OSError, ValueError) as error:
                 # What the library says names hosts, keys and what was signed: of it the kind of failure alone.
                 why, again = reason(str(error))
-            if not again or time.monotonic() > end:
-                raise self._failed(why) from None
-            time.sleep(PAUSE)
+            self._wait(end if again else 0.0, why)
+
+    def _wait(self, end: float, why: str) -> None:
+        """Raises StorageLost where there is no more patience."""
+        if time.monotonic() > end:
+            raise self._failed(why) from None
+        time.sleep(PAUSE)
 
     def _failed(self, why: str) -> StorageLost:
         return StorageLost(f"the storage {self.url} fails: {why}")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from pipeline import cluster, plugin
@@ -22,13 +23,13 @@ from pipeline.faults import CLUSTER_LOST, DISK_FULL, NO_NODES, STORAGE_LOST, SUP
 from pipeline.record import lock
 from pipeline.record.follower import Follower
 from pipeline.record.home import EVENTS, STOP, begun, command
-from pipeline.record.log import Record, read
+from pipeline.record.log import read
 from pipeline.record.state import SweepState
 from pipeline.schema.datasets import check_path, files
 from pipeline.schema.metrics import on, own_metrics
 from pipeline.space.check import check_data, to_build
 from pipeline.sweeps.setup import Setup
-from pipeline.sweeps.start import Start, begin, notices
+from pipeline.sweeps.start import Start, notices, recorded
 from pipeline.sweeps.stored import Stored, lost_in, stored
 from pipeline.tracking.mlflow.credentials import hidden
 from pipeline.tracking.process import TrackerProcess
@@ -88,9 +89,7 @@ class Session:
         setup, launch = self._setup, self._setup.launch
         with ExitStack() as stack:
             self._check_tracker()  # before the lock: one that is refused for it stands in nobody's way
-            stack.enter_context(self._holding())
-            if setup.stored:
-                self._stored = stack.enter_context(stored(setup, self._held.session, self._say))
+            stack.enter_context(self.claimed())
             if which := cluster.chosen(launch.address):
                 self._say(f"note: {which}")
             with hidden():
@@ -106,13 +105,12 @@ class Session:
             prepared = self._prepared() | {"code": plugin.fingerprints(code)}
             if said := what_was_read(prepared["data"]):
                 self._say("\n".join([*said, f"features: {prepared['features']}"]))
-            kept = self._stored.segments.take if self._stored else None
-            self._record = Record(setup.folder / EVENTS, guard=self._held.fence.check, kept=kept)
-            stack.callback(self._record.close)
             nodes = Nodes(self._gathering.nodes, launch.concurrency or setup.file.sweep.search.concurrency)
-            start = Start(self._errand.doing, self._held, prepared, nodes.slots, self._errand.accept_changes)
-            lines = begin(setup, self._record, start)
-            for text in notices(self._record, lines, self._held):
+            errand = self._errand
+            start = Start(errand.doing, self._held, prepared, nodes.slots, errand.accept_changes, self._stored)
+            self._record, lines = recorded(setup, start)
+            stack.callback(self._record.close)
+            for text in notices(self._record, lines):
                 self._say(f"note: {text}")
             # one a thread that wants it, before the driver writes its first line
             if self._watch:
@@ -120,7 +118,23 @@ class Session:
             if launch.gpu_hours:
                 self._spending = Follower(self._record, lines, setup.folder)
                 self._spent_before = self._spending.state().spent()
-            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, nodes)
+            kept = self._stored
+            also: dict[str, Any] = {"check": partial(kept.claim.check, fresh=True), "fetch": kept.fetch} if kept else {}
+            yield Assignment(setup.folder.absolute(), self._record, lines, setup.file, nodes, **also)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """For the time of the block the sweep is this session's, here and in its storage where it has one."""
+        with ExitStack() as stack:
+            stack.enter_context(self._holding())
+            if self._setup.stored:
+                self._stored = stack.enter_context(stored(self._setup, self._held.session, self._say))
+            yield
+
+    def put(self, name: str) -> None:
+        """Has a file of the sweep's folder in its storage too, while the sweep is this session's."""
+        if self._stored:
+            self._stored.put(name)
 
     def drive(self, driver: Driver) -> SweepState:
         """Runs the driver until it is exhausted.
@@ -189,8 +203,6 @@ class Session:
             return
         if self._held.lost or (self._stored and self._stored.superseded):
             driver.stopping = SUPERSEDED
-        if self._stored:
-            self._stored.segments.flush()
         stop = self._setup.folder / STOP
         if stop.exists():
             stop.unlink(missing_ok=True)
@@ -217,7 +229,8 @@ class Session:
     def _went_wrong(self, what: str) -> str:
         folder = self._setup.folder
         if what == SUPERSEDED and self._stored and self._stored.superseded:
-            return f"{folder.name}: {self._stored.said()}; see: {command('status', folder)}"
+            see = f"{command('status', folder)} --storage {self._setup.launch.storage}"
+            return f"{folder.name}: {self._stored.said()}; see: {see}"
         if what == SUPERSEDED:
             return self._held.fence.said()
         if what == DISK_FULL:

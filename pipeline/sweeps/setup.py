@@ -22,14 +22,15 @@ from pipeline.record.home import (
     name_of,
     share,
 )
-from pipeline.record.log import read
+from pipeline.record.log import decoded, read
+from pipeline.record.segments import local_lines
 from pipeline.record.state import SweepState
 from pipeline.schema.base import parse
 from pipeline.schema.trial import DataSpec, EvaluationSpec
 from pipeline.space import places
 from pipeline.space.load import SweepFile, as_begun, from_tree, load
 from pipeline.storage.storage import check, is_url, of_sweep
-from pipeline.sweeps.bringing import brought
+from pipeline.sweeps.bringing import brought, stored
 from pipeline.sweeps.learning import learning
 from pipeline.tracking.mlflow.credentials import public
 from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
@@ -103,11 +104,15 @@ class Setup:
 
     @classmethod
     def open(cls, name: str, *, home: str | Path | None = None, data: str | None = None, **launch: Any) -> Self:
-        """A sweep that is there, as its record has it; `launch`: fields of Launch to change, of which `storage` is
-        where it is looked for first. data: where its data are now. What was moved along with its home is found by
-        itself."""
-        folder = _there(name, home, launch.get("storage"))
-        return cls._of(folder, read(folder / EVENTS)[0], data, launch)
+        """A sweep that is there, as its record has it, in the storage where it has one; `launch`: fields of Launch to
+        change, of which `storage` is where it is looked for. data: where its data are now. What was moved along with
+        its home is found by itself."""
+        folder, asked = folder_of(name, home), launch.get("storage")
+        known = last_storage(folder)
+        _check_moved(folder, known, asked)
+        lines = read(_there(name, home, asked or known) / EVENTS)[0]
+        _check_moved(folder, _last_launch(lines).storage, asked)  # of a home that had nothing of it
+        return cls._of(folder, lines, data, launch)
 
     @classmethod
     def looked_at(
@@ -210,6 +215,23 @@ def _there(name: str, home: str | Path | None, storage: str | None) -> Path:
     if storage:
         brought(folder_of(name, home), check(storage))
     return existing(name, home)
+
+
+def last_storage(folder: Path) -> str | None:
+    """The storage that the last driver had a sweep in, as far as its folder says; None where it had none."""
+    found = (decoded(folder / EVENTS, raw) for raw in local_lines(folder))
+    lines = [line for line, wrong in found if not wrong]
+    return _last_launch(lines).storage if every(SweepBegan, lines[:1]) else None
+
+
+def _check_moved(folder: Path, known: str | None, asked: str | None) -> None:
+    """Raises InputError where a sweep is asked for in another storage than the one that still has it: what goes on
+    there would be another sweep of its name."""
+    if known is None or asked is None or check(asked) == known or not stored(folder.name, known):
+        return
+    raise InputError(
+        f"--storage: found {check(asked)}, and {folder.name} is in {known}; valid: --storage {known}, or none"
+    )
 
 
 def _absolute(path: str | Path) -> str:

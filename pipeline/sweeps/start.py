@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.said import shown
-from pipeline.errors import InputError
+from pipeline.errors import InputError, Superseded
 from pipeline.record.events import DriverSaid, Line, Prepared, SweepBegan, every
 from pipeline.record.home import EVENTS, begun, command
 from pipeline.record.lock import Lock
@@ -20,6 +20,7 @@ from pipeline.record.log import Record, read
 from pipeline.space import places
 from pipeline.sweeps import sweep_yaml
 from pipeline.sweeps.setup import Setup
+from pipeline.sweeps.stored import Stored
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,39 @@ class Start:
     prepared: dict[str, Any]  # data, features, floor and code as they are now
     slots: int  # runs at a time
     accept_changes: bool  # of data and code since the sweep was started
+    stored: Stored | None = None  # the sweep in its storage
+
+    def check(self) -> None:
+        """Raises Superseded where the sweep is another driver's by now."""
+        self.held.fence.check()
+        if self.stored:
+            self.stored.claim.check()
+
+    @property
+    def taken_over(self) -> dict[str, Any] | None:
+        """Whose lock it took, here or in the storage."""
+        if self.held.taken_over is None and self.stored:
+            return self.stored.claim.taken_over
+        return self.held.taken_over
+
+
+def recorded(sweep: Setup, start: Start) -> tuple[Record, list[Line]]:
+    """The record, open, and all its lines so far with those that this driver begins with (see begin). Until the first
+    of them one that was asleep may still have written to the storage, and what it did is a part of it."""
+    while True:
+        kept = start.stored.segments.take if start.stored else None
+        record = Record(sweep.folder / EVENTS, guard=start.check, kept=kept)
+        try:
+            return record, begin(sweep, record, start)
+        except Superseded:
+            record.close()
+            start.check()
+            if start.stored is None:
+                raise
+            start.stored.agree()
+        except BaseException:
+            record.close()
+            raise
 
 
 def begin(
@@ -83,7 +117,7 @@ def begin(
             launch=launch.line,
             slots=start.slots,
             torn=record.torn,
-            taken_over=start.held.taken_over,
+            taken_over=start.taken_over,
             place={"folder": str(sweep.folder.absolute()), "tracking": sweep.tracking_uri},
             **({"identity": uuid.uuid4().hex[:16], "copy_of": str(original)} if original else {}),
         )
@@ -153,15 +187,15 @@ def changes(known: Prepared, prepared: dict[str, Any], moved: Mapping[str, str])
     return changed
 
 
-def notices(record: Record, lines: list[Line], held: Lock) -> list[str]:
+def notices(record: Record, lines: list[Line]) -> list[str]:
     """What was found when the sweep's folder was taken over, for the user."""
     notes = sweep_yaml.edited(record.path.parent, every(SweepBegan, lines)[0].space)
-    if original := every(DriverSaid, lines)[-1].copy_of:
+    driver = every(DriverSaid, lines)[-1]
+    if original := driver.copy_of:
         notes.append(
             f"a copy of {original}: from here on it is a sweep of its own, with an experiment of its own in MLflow"
         )
-    if held.taken_over is not None:
-        who = held.taken_over
+    if (who := driver.taken_over) is not None:
         at = f"process {who['pid']} on {who['host']}, since {who['since']}" if "pid" in who else "an unreadable one"
         notes.append(f"took over the lock of a driver that is gone ({at})")
     if record.torn is not None:

@@ -8,7 +8,7 @@ from pipeline.drivers.search import SearchDriver
 from pipeline.errors import InputError, NoHealthyTrial
 from pipeline.record.home import BEST
 from pipeline.record.state import SweepState
-from pipeline.storage.storage import opened
+from pipeline.sweeps.bringing import has
 from pipeline.sweeps.session import Errand, Session, Watcher
 from pipeline.sweeps.setup import Launch, Setup
 
@@ -91,19 +91,29 @@ class Sweep(Setup):
         """
         from pipeline.drivers.pick import PickDriver, PickOrder
         from pipeline.picking import neighbours
-        from pipeline.picking.verdict import verdict
-        from pipeline.report.best_yaml import write
+        from pipeline.report.best_yaml import best_yaml
 
         if perturb:
             perturb.check()
         state = self.state()
         order = PickOrder(top, seeds, tuple(self.finalists(top, seeds, state)), perturb)
+        session = Session(self, Errand("pick", neighbours.verb(perturb), self.launch.max_time), watch)
         if not order.done(state):
-            session = Session(self, Errand("pick", neighbours.verb(perturb), self.launch.max_time), watch)
             with session.opened() as given:
                 state = session.drive(PickDriver(given, order))
+                return self._recommended(state, session)
+        if self.stored and not has(self.stored, BEST, best_yaml(state)):  # that pick ended before it was there
+            with session.claimed():
+                return self._recommended(self.state(), session)
+        return self._recommended(state)
+
+    def _recommended(self, state: SweepState, session: Session | None = None) -> Verdict:
+        """What the pick found, in best.yaml; in the storage too while the sweep is a session's."""
+        from pipeline.picking.verdict import verdict
+        from pipeline.report.best_yaml import write
+
         picked = verdict(state)
         write(self.folder / BEST, state)
-        if self.stored:
-            opened(self.stored).put(BEST, (self.folder / BEST).read_bytes())
+        if session:
+            session.put(BEST)
         return picked

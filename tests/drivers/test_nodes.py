@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.drivers.driver import Assignment
 from pipeline.drivers.job import Attempt
 from pipeline.drivers.nodes import JOINED, LEAST, LEFT, LEFT_OUT, MOST, Change, Node, Nodes
+from pipeline.drivers.search import SearchDriver
 from pipeline.drivers.waiting import SLACK, Waiting
+from pipeline.errors import Superseded
 from pipeline.record.log import read
 from pipeline.record.measurement import Measurement
 from pipeline.record.state import SweepState
@@ -147,6 +150,22 @@ def test_a_worker_that_does_not_see_the_lock_takes_no_sweep_away(tmp_path: Path)
     lock.write_text('{"session": "another"}')
     tune.driver.faulted(other, "superseded", {"error": "lost the sweep"})
     assert tune.driver.stopping == "superseded"
+
+
+def test_a_sweep_that_is_lost_in_its_storage_alone_is_lost(tmp_path: Path) -> None:
+    def lost() -> None:
+        raise Superseded("another driver has claimed it")
+
+    tune = FakeTune(tmp_path, trials=1)
+    given = Assignment(tmp_path, tune.record, read(tune.record.path)[0], tune.file, Nodes([A]), lost)
+    driver = SearchDriver(given, 1, cuda=False)
+    (tmp_path / "driver.lock").write_text('{"session": "mine"}')
+    (attempt,) = job.runs if (job := driver.next_job()) else ()
+    driver.started(attempt)
+    folder = str(tmp_path / "trials" / "0" / "seed-1")
+    driver.faulted(replace(attempt, session="mine", folder=folder), "superseded", {"error": "lost the sweep"})
+    assert driver.stopping == "superseded"
+    assert not [line for line in read(tune.record.path)[0] if line["event"] == "attempt_ended"]
 
 
 def test_losses_with_progress_in_between_spend_no_attempts(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from pipeline.record.events import Line
 from pipeline.record.log import Record
 from pipeline.record.measurement import Measurement
 from pipeline.record.segments import Segments
-from pipeline.sweeps import session, stored
+from pipeline.sweeps import start, stored
 from pipeline.training.store import Store
 
 PLACES = [place.split("@") for place in sys.argv[1].split(",")]
@@ -96,7 +96,7 @@ def crashing() -> type[launch.Trainable]:
 
 if __name__ == "__main__":
     made: Any = functools.partial(Record, hook=at_line)
-    session.Record = made  # type: ignore[misc]
+    start.Record = made  # type: ignore[misc]
     segments: Any = functools.partial(Segments, hook=at_segment)
     stored.Segments = segments  # type: ignore[misc]
     launch.Trainable = crashing()  # type: ignore[misc]

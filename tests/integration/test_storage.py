@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.record import lock
 from pipeline.record.runs import Run
 from pipeline.storage.storage import opened
 from tests import s3
@@ -40,6 +41,7 @@ class Story:
     last: Done
     home: Path  # of the last launch
     refused: int  # requests, while it was away
+    silent: float  # seconds without a beat of the lock in the home, at most, meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +58,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         running = Running(home, "resume", NAME, "--storage", server.url, "--json")
         running.until(NAME, lambda lines: any(each["time"] > began for each in lines if each["event"] == "measurement"))
         server.failing = "500 Internal Server Error"
-        time.sleep(AWAY)
+        silent, end = 0.0, time.monotonic() + AWAY
+        while time.monotonic() < end:
+            time.sleep(0.2)
+            silent = max(silent, time.time() - (home / NAME / lock.NAME).stat().st_mtime)
         server.failing = ""
-        yield Story(server, killed, running.wait(), home, server.refused)
+        yield Story(server, killed, running.wait(), home, server.refused, silent)
 
 
 def test_killed_with_its_machine_at_segments_and_s3_away_it_comes_to_the_same(story: Story, whole: Finished) -> None:
     assert [done.code for done in story.killed] == [-KILL] * len(PLACES), [done.err for done in story.killed]
     assert story.refused > 0
+    assert story.silent < lock.STALE, "the heart waits for the bucket"
     assert story.last.code == 0, story.last.err
     assert found(state_of(story.home, NAME)) == found(whole.state)
     assert made_twice(events(story.home, NAME)) == []
@@ -105,17 +111,6 @@ def test_a_bucket_that_cannot_be_written_is_one_line_before_the_first_trial(stor
     taken = gansweep(tmp_path, "run", *SWEEP, "--name", NAME, "--storage", story.server.url)
     assert taken.code == 2
     assert f"the name {NAME} is taken in {story.server.url}" in taken.last
-
-
-def test_a_bucket_that_writes_over_what_is_there_is_refused(story: Story, tmp_path: Path) -> None:
-    story.server.simple = True
-    try:
-        done = gansweep(tmp_path, "run", *SWEEP, "--name", "over", "--storage", story.server.url)
-    finally:
-        story.server.simple = False
-    assert done.code == 3
-    assert "so that two drivers would write one record; valid: one that knows If-None-Match" in done.last
-    assert opened(f"{story.server.url}/over").names("") == []
 
 
 def test_nobodys_credentials_are_in_what_is_kept(story: Story) -> None:

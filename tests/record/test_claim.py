@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Busy, Superseded
+from pipeline.errors import Busy, StorageLost, Superseded
 from pipeline.record import claim
 from pipeline.record.claim import Claim
 from pipeline.record.lock import whoever
+from pipeline.storage.posix import Posix
 from pipeline.storage.storage import Storage, opened
 
 
@@ -109,3 +110,99 @@ def test_one_that_was_asleep_notices_and_does_not_take_it_back(storage: Storage)
     mine.release()
     assert claim.newest(storage) == name
     assert "elsewhere" in mine.said()
+
+
+class Failing(Posix):
+    """`fails`: what of it raises the error; of a put it is the answer that is lost."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.fails: set[str] = set()
+        self.error: Exception = StorageLost("the storage fails")
+
+    def put_if_absent(self, name: str, content: bytes) -> bool:
+        done = super().put_if_absent(name, content)
+        self._fail("put_if_absent")
+        return done
+
+    def names(self, folder: str, after: str = "") -> list[str]:
+        self._fail("names")
+        return super().names(folder, after)
+
+    def delete(self, name: str) -> None:
+        self._fail("delete")
+        super().delete(name)
+
+    def _fail(self, what: str) -> None:
+        if what in self.fails:
+            raise self.error
+
+
+@pytest.fixture
+def failing(storage: Storage) -> Failing:
+    return Failing(storage.url)
+
+
+def test_a_claim_whose_clean_up_fails_is_one_all_the_same(failing: Failing) -> None:
+    of_another_host(failing, released=True)
+    failing.fails = {"delete"}
+    mine = Claim(failing, "mine")
+    mine.acquire()
+    claim.check(failing, "mine")
+    mine.release()
+    assert claim.holder(failing) is None
+
+
+def test_a_claim_whose_answer_was_lost_is_released(failing: Failing) -> None:
+    failing.fails = {"put_if_absent"}
+    mine = Claim(failing, "mine")
+    with pytest.raises(StorageLost):
+        mine.acquire()
+    mine.release()
+    failing.fails = set()
+    other = Claim(failing, "yours")
+    other.acquire()
+    mine.release()
+    claim.check(failing, "yours")
+    other.release()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("error", [StorageLost("the storage fails"), FileNotFoundError()])
+def test_a_heart_goes_on_beating_whatever_one_beat_met(failing: Failing, error: Exception) -> None:
+    mine = Claim(failing, "mine")
+    mine.acquire()
+    failing.error, failing.fails = error, {"names"}
+    time.sleep(3 * claim.BEAT)
+    failing.fails = set()
+    name = claim.newest(failing)
+    assert name is not None
+    before, end = failing.get(name), time.monotonic() + 30
+    while failing.get(name) == before:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    mine.release()
+
+
+def test_before_it_puts_something_one_that_was_asleep_looks(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "BEAT", 1000.0)
+    mine = Claim(failing, "mine")
+    mine.acquire()
+    of_another_host(failing, 2)
+    mine.check()  # it has just seen that it has it
+    monkeypatch.setattr(claim, "OLD", 0.0)
+    failing.fails = {"names"}
+    mine.check()  # a storage that does not answer takes nothing away
+    failing.fails = set()
+    with pytest.raises(Superseded, match="on elsewhere since"):
+        mine.check()
+    assert mine.lost
+
+
+def test_what_a_driver_has_just_seen_is_looked_at_anew_where_it_is_asked_for(storage: Storage) -> None:
+    mine = Claim(storage, "mine")
+    mine.acquire()
+    of_another_host(storage, 2)
+    with pytest.raises(Superseded):
+        mine.check(fresh=True)
+    mine.release()

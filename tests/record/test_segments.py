@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import InputError, StorageLost, Superseded
 from pipeline.record import segments
 from pipeline.record.log import Record, read
-from pipeline.record.segments import Segments, agreed, catch_up, lines_from, local_lines
+from pipeline.record.segments import Segments, agreed, lines_from, local_lines
 from pipeline.storage.posix import Posix
 from pipeline.storage.storage import Storage, opened
 
@@ -77,6 +77,21 @@ def test_of_two_drivers_one_writes_the_record(folder: Path, storage: Storage, tm
     assert local_lines(tmp_path / "two") == local_lines(folder)
 
 
+def test_nothing_is_put_that_the_guard_refuses(folder: Path, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise Superseded("another has it")
+
+    monkeypatch.setattr(segments, "LONGEST", 0.0)
+    kept = Segments(storage, 0, refuse)
+    record = Record(folder / "events.jsonl", kept=kept.take)
+    record.append("measurement", **MEASUREMENT)
+    kept.flush()
+    assert isinstance(kept.failed, Superseded)
+    with pytest.raises(Superseded, match="another has it"):
+        record.append("attempt", **ATTEMPT)
+    assert storage.names(segments.FOLDER) == []
+
+
 def test_each_side_gets_what_it_lacks(folder: Path, storage: Storage, tmp_path: Path) -> None:
     record = Record(folder / "events.jsonl")
     record.append("sweep", **BEGAN)
@@ -84,9 +99,15 @@ def test_each_side_gets_what_it_lacks(folder: Path, storage: Storage, tmp_path: 
     assert agreed(folder, storage) is None, "a sweep that had no storage so far"
     assert lines_from(storage, 0) == local_lines(folder)
     elsewhere = tmp_path / "elsewhere"
-    catch_up(elsewhere, storage)
+    agreed(elsewhere, storage, adding=False)
     assert [line["event"] for line in read(elsewhere / "events.jsonl")[0]] == ["sweep", "trial"]
     driver(elsewhere, storage).append("attempt", **ATTEMPT)
+    ahead = Record(elsewhere / "events.jsonl")
+    ahead.append("measurement", **MEASUREMENT)
+    before = lines_from(storage, 0)
+    agreed(elsewhere, storage, adding=False)
+    assert (lines_from(storage, 0), len(local_lines(elsewhere))) == (before, len(before) + 1)
+    agreed(elsewhere, storage)
     assert agreed(folder, storage) is None
     assert local_lines(folder) == local_lines(elsewhere)
 

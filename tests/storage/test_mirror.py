@@ -1,11 +1,13 @@
 """A run's folder and what is of it in the storage."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from pipeline.errors import Superseded
 from pipeline.storage.mirror import Mirror
+from pipeline.storage.posix import Posix
 from pipeline.storage.storage import Storage, opened
 
 
@@ -57,6 +59,22 @@ def test_one_that_was_asleep_takes_nothing_from_its_successor(storage: Storage, 
     old.push()
     assert storage.get("run/samples/1.png") == b"new"
     assert storage.names("run") == ["run/checkpoints/2-attempt-0002.pt", "run/samples/1.png"]
+
+
+def test_a_checkpoint_comes_after_what_it_speaks_of(tmp_path: Path) -> None:
+    class Telling(Posix):
+        told: ClassVar[list[str]] = []
+
+        def put_if_absent(self, name: str, content: bytes) -> bool:
+            self.told.append(name)
+            return super().put_if_absent(name, content)
+
+    names = ("checkpoints/1.pt", "checkpoints/2.pt", "zoo/1.csv", "samples/1.png", "alone/2.png")
+    for name in names:
+        write(tmp_path / "here", name, b"content")
+    Mirror(tmp_path / "here", Telling(f"file://{tmp_path}/there"), "run").push()
+    assert sorted(Telling.told) == sorted(f"run/{name}" for name in names)
+    assert Telling.told[-2:] == ["run/checkpoints/1.pt", "run/checkpoints/2.pt"]
 
 
 def test_nothing_is_put_that_the_guard_refuses(storage: Storage, tmp_path: Path) -> None:

@@ -149,6 +149,27 @@ def test_a_server_that_fails_is_asked_again(bucket: s3.S3, monkeypatch: pytest.M
     assert there.get("a") == b"one"
 
 
+@pytest.mark.parametrize("there", [None, b"one", b"two"])
+def test_what_several_write_at_once_is_put_again(bucket: s3.S3, tmp_path: Path, there: bytes | None) -> None:
+    storage = opened(f"{bucket.url}/{tmp_path.name}", 60)
+    if there is not None:
+        storage.put("n", there)
+    bucket.busy = 3
+    assert storage.put_if_absent("n", b"one") == (there != b"two")
+    assert storage.get("n") == (there or b"one")
+    bucket.busy = 3
+    storage.put("n", b"three")
+    assert (bucket.busy, storage.get("n")) == (0, b"three")
+
+
+def test_where_it_is_always_written_by_others_patience_ends(bucket: s3.S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "busy", 10**6)
+    there = opened(f"{bucket.url}/busy", 0.5)
+    for call in (lambda: there.put("a", b""), lambda: there.put_if_absent("a", b"")):
+        with pytest.raises(StorageLost, match=r"fails: several write there at once \(409\)$"):
+            call()
+
+
 def test_where_nobody_answers_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
