@@ -35,7 +35,7 @@ def test_a_sweep_runs_its_trials_to_their_ends(tmp_path: Path) -> None:
     assert len(state.trials) == 8
     sources = [trial.source for trial in state.trials.values()]
     assert sources[0] == "known_good"
-    assert {"sampler", "prior", "incumbent"} >= set(sources[1:]) > {"incumbent"}
+    assert {"experience", "sampler", "prior"} >= set(sources[1:]) > {"experience"}
     assert state.trials[0].point == {"optimiser.lr_g": 2e-4, "optimiser.beta1": 0.5}
     for run in first_runs(state):
         assert run.seed == run_seed(5, 0)

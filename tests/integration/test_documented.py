@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.schema.health import DEFAULT_RULES
 from tests.test_docs import COMMANDS, ROOT, blocks
 
 pytestmark = pytest.mark.slow
@@ -87,8 +88,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():
         assert there in digits
         digits = digits.replace(there, instead)
-    rules = "{low_diversity: null, lost_coverage: null, flat_output: null, never_covered: null}"  # for so short a run
-    (folder / "demo.yaml").write_text(f"{digits}health: {rules}\n")
+    rules = ", ".join(f"{rule}: null" for rule in DEFAULT_RULES)  # for so short a run
+    (folder / "demo.yaml").write_text(f"{digits}health: {{{rules}}}\n")
     (script,) = blocks(DOCS / "tour.md", "python")
     assert 'from_file("digits", name="mine")' in script
     made = script.replace('from_file("digits", name="mine")', 'from_file("demo.yaml", name="demo")')

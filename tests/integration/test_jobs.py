@@ -14,6 +14,7 @@ import pytest
 from tests.games.test_own import example
 from tests.integration.command import INTERRUPT, Done, Running, events, gansweep, made_twice, measured, state_of
 from tests.integration.test_own_game import SPACE
+from tests.tracking.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 NAME = "elsewhere"
@@ -40,7 +41,9 @@ def dashboard() -> Iterator[str]:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     made: Any = None
     try:
-        head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": 0, "object_store_memory": 100 * 2**20}
+        # the agent takes the jobs, and gives up where another Ray of this machine has its port
+        ports = {"dashboard_port": 0, "dashboard_agent_listen_port": free_port()}
+        head = {"num_cpus": 1, "include_dashboard": True, "object_store_memory": 100 * 2**20, **ports}
         made = Cluster(initialize_head=True, head_node_args=head)
         yield f"http://{made.head_node.webui_url}"
     finally:
