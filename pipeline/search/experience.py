@@ -64,9 +64,9 @@ def drawn(space: Space, random: np.random.Generator) -> Point:
     """A point whose rates are from their normals, within their ranges; what nothing is known of is uniform."""
 
     def choose(parameter: Parameter) -> Any:
-        share, values = random.uniform(), parameter.distribution
-        normal = NORMALS.get(parameter.name) if isinstance(values, Range) and not values.whole else None
-        value = normal.drawn(values, share) if normal and isinstance(values, Range) else None
+        share, values, value = random.uniform(), parameter.distribution, None
+        if parameter.name in NORMALS and isinstance(values, Range) and not values.whole:
+            value = NORMALS[parameter.name].drawn(values, share)
         return at(values, share) if value is None else value
 
     return space.realise(choose)[0]

@@ -11,7 +11,7 @@ from pipeline.cluster.jobs import Dashboard, SweepThere
 from tests.cli.conftest import Call
 from tests.cluster import dashboard
 
-OTHERS = (SweepThere("digits", "/a", ""), SweepThere("digits", "/tmp/gansweep/x", "s3://bucket/us"))
+OTHERS = (SweepThere("digits", "/a", ""), SweepThere("digits", "/c", "s3://bucket/us"))
 RUN = ("run", "digits", "--address")
 
 
