@@ -35,6 +35,8 @@ from pipeline.sweeps.learning import learning
 from pipeline.tracking.mlflow.credentials import public
 from pipeline.tracking.mlflow.location import asked, default_uri, of_home, settled
 
+DRIVER = f'"{DriverSaid.name}"'.encode()  # in every line of one, and in few others
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -219,7 +221,9 @@ def _there(name: str, home: str | Path | None, storage: str | None) -> Path:
 
 def last_storage(folder: Path) -> str | None:
     """The storage that the last driver had a sweep in, as far as its folder says; None where it had none."""
-    found = (decoded(folder / EVENTS, raw) for raw in local_lines(folder))
+    raw = local_lines(folder)
+    drivers = (each for each in raw[1:] if DRIVER in each)  # few of many: all are read in full in a moment
+    found = (decoded(folder / EVENTS, each) for each in (*raw[:1], *drivers))
     lines = [line for line, wrong in found if not wrong]
     return _last_launch(lines).storage if every(SweepBegan, lines[:1]) else None
 
