@@ -35,12 +35,17 @@ class PickOrder:
     def line(self) -> dict[str, Any]:
         """Its line in the record."""
         why = {str(finalist.trial): list(finalist.why) for finalist in self.finalists}
-        return {"top": self.top, "seeds": self.seeds, "finalists": why}
+        default = next((finalist.trial for finalist in self.finalists if "default" in finalist.why), None)
+        return {"top": self.top, "seeds": self.seeds, "finalists": why, "against": default}
 
     def begun(self, state: SweepState) -> bool:
-        """Whether it is what the sweep's last pick was to do."""
+        """Whether it is what the sweep's last pick was to do; an older one, which had its default on fewer seeds, is
+        gone on with as it was begun."""
         last = state.pick
-        return last is not None and {"top": last.top, "seeds": last.seeds, "finalists": last.finalists} == self.line
+        if last is None:
+            return False
+        wanted = {**self.line, "against": last.against}
+        return wanted == {each: getattr(last, each) for each in wanted}
 
     def done(self, state: SweepState) -> bool:
         """Whether all of it is in the record."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.picking.outcomes import SeedResult, SeedResults
+from pipeline.picking.outcomes import SeedResult, SeedResults, scores
 from pipeline.picking.ranking import ranking
 from pipeline.picking.regret import sure_to_lose
 
@@ -24,14 +24,20 @@ class Plan:
 
 
 def plan(
-    finalists: Sequence[int], results: Mapping[tuple[int, int], SeedResult], seeds: int, all_stay: bool = False
+    finalists: Sequence[int],
+    results: Mapping[tuple[int, int], SeedResult],
+    seeds: int,
+    all_stay: bool = False,
+    against: int | None = None,
 ) -> Plan:
     """Where the race of `finalists` over `seeds` replicates stands, given the runs that ended.
 
     All are run on 3 seeds; then, a seed at a time, those that can still win, paired by seed, until the one that
     leads has been run on all seeds. Who can win is decided when a whole batch of runs has ended, from batches alone:
     the order in which runs end, and where somebody was killed, make no difference. all_stay: nobody is taken out, as
-    where they are there for something else than their score.
+    where they are there for something else than their score. against: the finalist that the winner will be compared
+    with, which is run on all seeds too, out of the race or not, but where no seed of it was healthy: a difference on 3
+    pairs of seeds can be told from none only where it is large.
     """
     outcomes: dict[int, list[SeedResult]] = {finalist: [] for finalist in finalists}
     racing = frozenset(finalists)
@@ -43,7 +49,8 @@ def plan(
         for finalist, replicate in batch:
             outcomes[finalist].append(results[finalist, replicate])
         racing = racing if all_stay else still_racing(outcomes, racing)
-        left = [finalist for finalist in finalists if finalist in racing and len(outcomes[finalist]) < seeds]
+        on = racing | {against} if against is not None and scores(outcomes[against]) else racing
+        left = [finalist for finalist in finalists if finalist in on and len(outcomes[finalist]) < seeds]
         if len(racing) == 1:  # nothing is left to be decided between its runs
             batch = [(finalist, at) for finalist in left for at in range(len(outcomes[finalist]), seeds)]
         else:

@@ -42,7 +42,8 @@ def race(state: SweepState, finalists: Sequence[int], seeds: int) -> Plan:
         score = confirmed_score(run, state.metric)
         assert run.replicate is not None
         results[run.trial, run.replicate - FRESH] = None if score is None else scale.to(score)
-    return plan(finalists, results, seeds, all_stay=bool(objectives(state)))
+    against = state.pick.against if state.pick else None
+    return plan(finalists, results, seeds, all_stay=bool(objectives(state)), against=against)
 
 
 def scale_of(state: SweepState) -> Scale:

@@ -175,6 +175,7 @@ class PickBegan(Event):
     top: int
     seeds: int
     finalists: dict[str, Any]  # by trial, why it is one
+    against: int | None = None  # the one that is run on all seeds for a comparison; none in older records
 
     @property
     def numbers(self) -> list[int]:

@@ -74,6 +74,27 @@ def test_killed_after_any_line_no_seed_is_run_twice_and_the_ranking_is_the_same(
         assert len(ends) == len(set(ends))
 
 
+def test_the_default_is_run_on_the_winner_s_seeds_but_where_an_older_record_s_pick_goes_on(tmp_path: Path) -> None:
+    def far(job: Attempt) -> float:
+        return (60 if job.trial == 0 else 20 + job.trial / 9) + job.seed % 97 / 40
+
+    searched(tmp_path / "new")
+    found = verdict(FakeRace(tmp_path / "new", far).go())
+    lines, _ = read(tmp_path / "new" / "events.jsonl")
+    began = next(at for at, line in enumerate(lines) if line["event"] == "pick")
+    older = tmp_path / "older"
+    older.mkdir()
+    lines[began] = {name: value for name, value in lines[began].items() if name != "against"}
+    (older / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[: began + 1]))
+    then = verdict(FakeRace(older, far).go())
+    assert [line["event"] for line in read(older / "events.jsonl")[0]].count("pick") == 1
+    default, was = (next(row for row in each.rows if row.trial == 0) for each in (found, then))
+    assert not default.racing
+    assert (default.seeds, was.seeds) == (5, 3)
+    assert found.best.versus_default is not None
+    assert found.best.versus_default.seeds == found.best.seeds == 5
+
+
 def test_a_lucky_winner_of_the_search_is_not_recommended(tmp_path: Path) -> None:
     best = searched(tmp_path).best_trial
     assert best is not None

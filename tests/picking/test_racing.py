@@ -42,6 +42,21 @@ def test_one_that_is_surely_worse_is_out_and_who_leads_runs_on_all_seeds() -> No
     assert ranking(over.outcomes, over.racing) == [0, 1]
 
 
+def test_the_one_to_compare_with_is_run_on_all_seeds_out_of_the_race_or_not() -> None:
+    results = made({0: noise(3.0, 3), 1: noise(1.0, 3), 2: noise(4.0, 3)})
+    after = plan([0, 1, 2], results, 5, against=0)
+    assert after.racing == {1}
+    assert after.wanted == ((0, 3), (0, 4), (1, 3), (1, 4))
+    over = plan([0, 1, 2], made({0: noise(3.0, 5), 1: noise(1.0, 5), 2: noise(4.0, 3)}), 5, against=0)
+    assert over.wanted == ()
+    assert [len(over.outcomes[each]) for each in (0, 1, 2)] == [5, 5, 3]
+
+
+def test_one_to_compare_with_of_which_no_seed_was_healthy_is_spared() -> None:
+    results = made({0: [None, None, None], 1: noise(1.0, 3), 2: noise(4.0, 3)})
+    assert plan([0, 1, 2], results, 5, against=0).wanted == ((1, 3), (1, 4))
+
+
 def test_those_within_noise_go_on_a_seed_at_a_time() -> None:
     results = made({0: [1.0, 1.4, 1.2], 1: [1.1, 1.2, 1.3], 2: [9.0, 9.1, 9.2]})
     after = plan([0, 1, 2], results, 5)
@@ -78,11 +93,11 @@ def test_the_order_in_which_runs_end_makes_no_difference(order: int) -> None:
     everything = made(truth)
     shuffled = random.Random(order)
     results: Results = {}
-    while wanted := plan(list(truth), results, 8).wanted:
+    while wanted := plan(list(truth), results, 8, against=3).wanted:
         run = shuffled.choice(wanted)
         results[run] = everything[run]
-    at_once = plan(list(truth), everything, 8)
-    assert plan(list(truth), results, 8) == at_once
+    at_once = plan(list(truth), everything, 8, against=3)
+    assert plan(list(truth), results, 8, against=3) == at_once
     assert set(results) == {(f, at) for f, each in at_once.outcomes.items() for at in range(len(each))}
 
 

@@ -119,7 +119,7 @@ def test_the_table_has_the_regret_and_fits(width: int, columns: list[str]) -> No
 
 def test_what_is_within_noise_is_called_so() -> None:
     _, words = said("fid", (20.0, [24.0, 21.0, 26.0]), (15.0, [20.0, 25.0, 23.0]))
-    assert "no better than the default" in words
+    assert "not shown to be better than the default" in words
     assert "within seed noise of trial 1: trial 0" in words
 
 
