@@ -128,6 +128,7 @@ def _scatter(points: Tensor, means: Tensor | None, reals: Tensor | None) -> Imag
     figure = Figure(figsize=(4.8, 4.8), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    axes.locator_params(nbins=4)  # each tick takes a hundredth of an evaluation of points
     outside, width = 0, points.shape[1]
     if width > 2 and (reals is not None or len(finite) > 1):
         seen = finite if reals is None else reals

@@ -22,7 +22,7 @@ def share(row: Row) -> str:
 
 
 def versus(difference: Difference, name: str) -> str:
-    """'0.8 better than the default (95%: 0.5 to 1.1), paired on 5 seeds', or 'not shown to be better than the default: ...'."""
+    """'0.8 better than the default (95%: 0.5 to 1.1), paired on 5 seeds', or 'not shown to be better than ...'."""
     amount = f"{number(abs(difference.better))} {'better' if difference.better >= 0 else 'worse'}"
     paired = f"paired on {difference.seeds} seed{'s' if difference.seeds > 1 else ''}"
     if difference.noise:

@@ -8,7 +8,7 @@ from torch import Tensor
 from pipeline.data.batches import LABEL, to_float
 from pipeline.data.dataset import Dataset
 from pipeline.data.reducing import enlarged, reduced
-from pipeline.data.trees import Tree, chunks, joined, mapped, named
+from pipeline.data.trees import Tree, chunks, joined, mapped, named, tensors
 from pipeline.games import latent
 from pipeline.games.game import SAMPLES, Draw, Game, Progress
 from pipeline.metrics.evaluator import Evaluator, Part
@@ -20,7 +20,7 @@ from pipeline.training.state import TrainingState, domains_of
 from pipeline.training.step import evaluating
 from pipeline.training.store import Store
 
-CHUNK = 512  # samples at a time
+CHUNK, VALUES = 512, 2**23  # at most so many samples at a time, and values of theirs: 42 of 256 pixels in colour
 NEAREST = "nearest"  # how the names of such pictures begin
 REALS_SHOWN = 2_000  # behind the samples of a table
 
@@ -119,11 +119,22 @@ def sampled(
     draw = Draw(torch.Generator(device).manual_seed(0), progress)
     half = torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bf16")
     parts = []
+
+    def some(of: Tree, draw: Draw) -> Tree:
+        samples = game.sample(generator, mapped(lambda each: each.to(device), of), draw)
+        return mapped(lambda each: each.float().cpu(), samples)
+
     with evaluating(generator), torch.inference_mode(), half:
-        for chunk in chunks(inputs, CHUNK):
-            samples = game.sample(generator, mapped(lambda each: each.to(device), chunk), draw)
-            parts.append(mapped(lambda each: each.float().cpu(), samples))
+        one = some(mapped(lambda each: each[:1], inputs), Draw(torch.Generator(device), progress))
+        for chunk in chunks(inputs, at_a_time(one)):
+            parts.append(some(chunk, draw))
     return named(joined(parts), SAMPLES)
+
+
+def at_a_time(sample: Tree) -> int:
+    """How many of such samples pass a network at a time where nothing is kept for a gradient; sample: (1, ...) each."""
+    values = sum(each.numel() for each in tensors(sample))
+    return max(1, min(CHUNK, VALUES // values))
 
 
 def condition_like(game: Game, spec: TrialSpec, count: int, randomness: torch.Generator) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from pipeline.data.dataset import Dataset
 from pipeline.data.trees import rows
 from pipeline.games.game import Draw, Turn
 from pipeline.seeds import derive
+from pipeline.training.making import at_a_time
 from pipeline.training.state import TrainingState, domains_of
 from pipeline.training.step import evaluating, precision, win_rate
 
@@ -25,8 +26,9 @@ def overfitting(state: TrainingState, dataset: Dataset, seed: int) -> dict[str, 
 
     0.5 where D judges new samples as it does those that it is trained on, 1 where it has learned these by heart: Karras
     et al. 2020 look at the distance of the two means, which is of another size for every objective; this is the area
-    under the ROC curve between the two. Judged as in a step of the training, without lazy terms, by networks in
-    evaluation mode; the same samples at every evaluation of a run. Nothing of the state is changed.
+    under the ROC curve between the two. Judged as in a step of the training, without lazy terms and in larger
+    batches, by networks in evaluation mode; the same samples at every evaluation of a run. Nothing of the state is
+    changed.
     """
     size = state.spec.batch_size
     kinds = (state.batches.domains, domains_of(dataset, None, "validation"))
@@ -45,10 +47,13 @@ def _scores(state: TrainingState, domains: Mapping[str, Domain], count: int, see
     randomness, order = (torch.Generator(on).manual_seed(derive(seed, "overfit")) for on in (state.device, "cpu"))
     drawn = {name: torch.randperm(len(each.samples), generator=order)[:count] for name, each in domains.items()}
     scores: dict[str, list[Tensor]] = {}
-    for at in range(0, count, state.spec.batch_size):
+    size = state.spec.batch_size  # whole ones, as samples may be judged in packs
+    fit = at_a_time({name: domain.samples[:1] for name, domain in domains.items()})
+    size = max(fit // size, 1) * size
+    for at in range(0, count, size):
         batch = {}
         for name, domain in domains.items():
-            index = drawn[name][at : at + state.spec.batch_size].to(domain.samples.device)
+            index = drawn[name][at : at + size].to(domain.samples.device)
             batch[name] = to_float(domain.samples[index].to(state.device))
             if domain.labels is not None:
                 batch[label_of(name)] = domain.labels[index].to(state.device)

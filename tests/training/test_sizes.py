@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 from pipeline.schema.base import parse
 from pipeline.schema.networks import FAMILIES
 from pipeline.schema.trial import DataSpec, TrialSpec, resolve
+from pipeline.training.making import sampled
 from pipeline.training.state import initial
 from pipeline.training.step import step
 
@@ -52,6 +53,15 @@ def test_a_few_steps(family: str, resolution: int) -> None:
     assert all(bool(value.isfinite()) for each in measured for value in each.values())
     with torch.no_grad():
         assert state.game.generator(torch.zeros(2, 8)).shape == (2, 3, resolution, resolution)
+
+
+def test_large_samples_are_made_a_few_at_a_time() -> None:
+    """512 images of 256 pixels would be gigabytes in each layer near them."""
+    state, seen = initial(spec("dcgan", 256), dataset(256), 1), list[int]()
+    state.game.generator.register_forward_hook(lambda module, given, made: seen.append(len(made)))
+    made = sampled(state.game, state.game.generator, {"latent": torch.zeros(100, 8)}, state.spec, state.progress)
+    assert made["samples"].shape == (100, 3, 256, 256)
+    assert seen == [1, 42, 42, 16]
 
 
 def test_widths_double_to_sixteen_times() -> None:
