@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ RunIds = Mapping[tuple[int, int | None], str]
 
 def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: int) -> dict[str, Any]:
     """The document of the design; values that are not there are null."""
+    from pipeline.picking.expectation import expectation  # it needs SciPy, which takes most of a second
+
     metric = state.metric
-    best = state.best_trial
+    best, expected = state.best_trial, expectation(state)
     now = sweep_state(state, folder)
     return {
         "name": state.name,
@@ -35,6 +38,7 @@ def status_document(state: SweepState, folder: Path, run_ids: RunIds, backlog: i
         },
         "trials": [_trial(trial, metric, run_ids, now == "running") for trial in state.trials.values()],
         "best_trial": best.number if best else None,
+        "expected": None if expected is None else asdict(expected),
         "objectives": [each.name for each in objectives(state)],
         "front": {str(number): list(point) for number, point in best_trials(state).items()},
         "nodes": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pipeline.picking.expectation import expectation
 from pipeline.record import front
 from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
@@ -25,6 +26,9 @@ def summary(state: SweepState) -> list[str]:
         return lines
     tail = best.tail(state.metric)
     lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, {_seeds(best)}")
+    if (expected := expectation(state)) is not None:
+        low, high = map(number, expected.interval)
+        lines.append(f"to be expected of it on further seeds: {number(expected.score)} (95%: {low} to {high})")
     default = state.default_tail
     if default is not None and tail is not None and best.number != 0:
         assert state.default is not None  # it has a tail

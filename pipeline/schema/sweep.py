@@ -42,7 +42,8 @@ class SearchSpec(Strict):
     """How the space is searched. concurrency None: as many runs as there are CPUs or GPU shares;
     max_time: seconds; startup: trials drawn at random before the model is used (None: 16 with experience, 8 without);
     seeds: runs of each trial, which is scored by their median, one that did not stay healthy counting as worse than
-    any. audit: the share of the runs that rules or rungs would stop which go on all the same: the end of the sweep then
+    any. promote: by default one seed more for the best of 20, 2 of 40, so that what a search ends with is not one
+    seed's luck; not with `sampler: random`, nor where each trial has several. audit: the share of the runs that rules or rungs would stop which go on all the same: the end of the sweep then
     says how many stops were wrong.
     prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`. experience: the
     draws before the model is used have rates with which GANs train, within the ranges; not with `sampler: random`.
@@ -56,7 +57,7 @@ class SearchSpec(Strict):
     startup: int | None = Field(None, ge=0)
     max_time: float | None = Field(None, gt=0)
     seeds: int = Field(1, ge=1)
-    promote: PromoteSpec | None = None
+    promote: PromoteSpec | None = PromoteSpec(seeds=2, top=0.05)
     audit: float = Field(0.0, ge=0, le=1)
     prior: PriorSpec | None = PriorSpec()
     experience: bool = True
@@ -64,9 +65,12 @@ class SearchSpec(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _random_is_random(cls, tree: Any) -> Any:
-        plain = isinstance(tree, dict) and tree.get("sampler") == "random"
-        return {"prior": None, "experience": False, **tree} if plain else tree
+    def _without(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict):
+            return tree
+        plain = {"prior": None, "experience": False, "promote": None} if tree.get("sampler") == "random" else {}
+        several = {"promote": None} if tree.get("seeds", 1) != 1 else {}  # each trial has further seeds already
+        return plain | several | tree
 
     @model_validator(mode="after")
     def _promotion_adds(self) -> SearchSpec:

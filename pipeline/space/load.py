@@ -222,11 +222,14 @@ def _guided(sweep: SweepSpec, known: bool, asked: bool, source: str) -> SweepSpe
     return sweep.model_copy(update={"search": sweep.search.model_copy(update={"prior": None})})
 
 
+WITHOUT = {"prior": None, "experience": False, "promote": None}  # what a search had not, where its record is silent
+
+
 def as_begun(tree: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
     """The tree by which a sweep that is there goes on as it was begun, whatever the defaults are by now: `tree` and
     `spec` as its record has them."""
     health = recorded_rules(spec["health"])
-    return {**tree, "health": health, "search": {"prior": None, "experience": False, **tree.get("search", {})}}
+    return {**tree, "health": health, "search": WITHOUT | tree.get("search", {})}
 
 
 def _sweep_tree(sweep: SweepSpec) -> dict[str, Any]:

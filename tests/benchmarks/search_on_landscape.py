@@ -38,7 +38,7 @@ from tests.benchmarks.health_corpus import SETS
 from tests.benchmarks.health_score import FLOORS, _numbers
 
 WORKERS = 2
-UNKNOWING = ["search.prior=null", "search.experience=false"]
+UNKNOWING = ["search.prior=null", "search.experience=false", "search.promote=null"]
 VARIANTS: dict[str, list[str]] = {
     "plain script": [
         *UNKNOWING,
@@ -50,6 +50,7 @@ VARIANTS: dict[str, list[str]] = {
     "prior alone": ["search.experience=false"],
     "experience alone": ["search.prior=null"],
     "the default": [],
+    "no promotion": ["search.promote=null"],
     "errors 0": ["rungs.errors=0"],
     "promote 3": ["search.promote={seeds: 3, top: 0.1}"],
     "experience, promote 3": ["search.prior=null", "search.promote={seeds: 3, top: 0.1}"],

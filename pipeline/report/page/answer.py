@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import GansweepError, NoHealthyTrial
+from pipeline.picking.expectation import expectation
 from pipeline.picking.finalists import no_healthy
 from pipeline.picking.plateau import plateau
 from pipeline.picking.verdict import Verdict, verdict
@@ -162,6 +163,8 @@ def _searched(state: SweepState, now: str) -> Answer:
     seeds = len(best.counted)
     facts = [Fact(f"{state.metric}, tail", number(tail), about + floors(state, tail))]
     facts.append(Fact("seeds", str(seeds), "not confirmed on fresh ones" if seeds > 1 else "it may have been luck"))
+    if (expected := expectation(state)) is not None:
+        facts.append(Fact("on further seeds", number(expected.score), f"to be expected; 95%: {span(expected.interval)}"))
     default = state.default_tail
     if best is state.default:
         facts.append(Fact("against the default", "it is the default", "no trial beat it"))

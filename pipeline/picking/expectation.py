@@ -1,0 +1,84 @@
+"""What a search's best trial is to be expected to come to on further seeds: what was the best of many is too good."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from pipeline.picking.intervals import LEVEL, Interval, Scale
+from pipeline.record.front import objectives
+from pipeline.record.state import SweepState
+from pipeline.record.trials import Trial
+
+# From seed to seed the logarithm of a distance has a deviation of 0.1 to 0.3 where a GAN trains (tests/benchmarks/
+# README.md, What a search says of its best); what a sweep's own further seeds say counts beside it.
+NOISE = 0.25
+KNOWN = 3.0  # degrees of freedom that it counts for
+DIFFERENT = 0.3  # the part of the variance of the trials' scores that is not put down to chance, at least
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """score: the mean (for distances the geometric one) over seeds that the search has not seen, where it stays
+    healthy; interval: 95%."""
+
+    score: float
+    interval: Interval
+
+
+def expectation(state: SweepState) -> Expectation | None:
+    """Of the best trial, by the search alone; None where there is none that was trained to the end, where there are
+    several objectives, and where nothing is known of the noise from seed to seed: of a score that is no distance, as
+    long as no trial has two healthy seeds.
+
+    Scores are the truth plus noise. The best of several is moved to their mean as far as what lies between them is
+    noise (Efron & Morris 1975, "Data analysis using Stein's estimator"): the more the fewer seeds it is of.
+    """
+    best = state.best_trial
+    if best is None or best.end_reason != "completed" or objectives(state):
+        return None
+    metric = state.metric
+    tails = {number: _tails(trial, metric) for number, trial in state.trials.items()}
+    scale = Scale.of(metric, [tail for each in tails.values() for tail in each], state.own)
+    scores = {number: [scale.to(tail) for tail in each] for number, each in tails.items() if each}
+    mean, error, freedom = _posterior(list(scores.values()), list(scores).index(best.number), scale)
+    if math.isnan(error):
+        return None
+    half = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    interval = scale.interval((mean - half, mean + half))
+    assert interval is not None
+    return Expectation(scale.back(mean), interval)
+
+
+def _tails(trial: Trial, metric: str) -> list[float]:
+    """Of the seeds that stayed healthy to the end."""
+    tails = [run.tail(metric) for run in trial.runs.values() if run.end_reason == "completed"]
+    return [tail for tail in tails if tail is not None and math.isfinite(tail)]
+
+
+def _posterior(scores: list[list[float]], at: int, scale: Scale) -> tuple[float, float, float]:
+    """Mean, error and degrees of freedom of the truth of one of the trials; an error of NaN where there is no variance
+    to go by."""
+    known = KNOWN if scale.kind == "logarithm" else 0.0
+    own = sum(len(each) - 1 for each in scores)
+    freedom = known + own
+    if not freedom:
+        return scores[at][0], math.nan, 0.0
+    squares = sum(float(np.var(each)) * len(each) for each in scores)
+    variance = (known * NOISE**2 + squares) / freedom
+    means, counts = np.array([np.mean(each) for each in scores]), np.array([len(each) for each in scores])
+    noise = variance / counts
+    if len(scores) == 1:
+        return float(means[0]), math.sqrt(float(noise[0])), freedom
+    between = float(np.var(means, ddof=1))
+    true = max(between - float(noise.mean()), DIFFERENT * between)
+    if true == 0:
+        return float(means[at]), math.sqrt(float(noise[at])), freedom
+    weights = true / (true + noise)
+    middle = float(weights @ means / weights.sum())
+    kept = float(weights[at])
+    error = math.sqrt(kept * float(noise[at]) + (1 - kept) ** 2 * true / float(weights.sum()))
+    return middle + kept * (float(means[at]) - middle), error, freedom
