@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.completing import sweep_names, trial_numbers
+from pipeline.cli.looking import looked_at
 from pipeline.cli.options import Home, Json, Name, Storage
 from pipeline.record.log import dumps
 
@@ -26,9 +27,8 @@ def report(
     """One HTML page that needs no network: what to use, how sure that is, what failed and why."""
     from pipeline.report.page.figures import save_figures
     from pipeline.report.page.page import REPORT, write
-    from pipeline.sweeps.setup import Setup
 
-    sweep, state = Setup.looked_at(name, home, storage)
+    sweep, state = looked_at(name, home, storage)
     path = output or sweep.folder / REPORT
     if figures is not None:
         saved = save_figures(state, figures)
@@ -45,12 +45,12 @@ def export(
         Path | None, typer.Option("--out", "-o", help="A folder; default export in the sweep's folder.")
     ] = None,
     home: Home = None,
+    storage: Storage = None,
 ) -> None:
     """Trials and measurements as CSV and Parquet, the study as a journal file that optuna-dashboard opens."""
     from pipeline.report.export import export as write
-    from pipeline.sweeps.setup import Setup
 
-    sweep, state = Setup.looked_at(name, home)
+    sweep, state = looked_at(name, home, storage)
     for path in write(state, output or sweep.folder / "export"):
         print(path)
 
@@ -97,9 +97,8 @@ def show(
     from rich.console import Console
 
     from pipeline.report.shown import shown, spec_yaml, trial_of
-    from pipeline.sweeps.setup import Setup
 
-    sweep, state = Setup.looked_at(name, home, storage)
+    sweep, state = looked_at(name, home, storage)
     shown_trial = trial_of(state, trial)
     console = Console()
     console.print(shown(state, shown_trial, sweep.folder), highlight=False, crop=False)  # a path is there to be copied

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.completing import sweep_names
+from pipeline.cli.looking import looked_at
 from pipeline.cli.options import Home, Json, Name, Storage
 from pipeline.record.log import dumps
 
@@ -59,7 +60,7 @@ def status(
             failure.document = None  # printed already
             raise failure
         return
-    sweep, state = Setup.looked_at(name, home, storage)
+    sweep, state = looked_at(name, home, storage)
     if as_json:
         print(dumps(document(sweep, state)))
         return

@@ -43,8 +43,8 @@ class SearchSpec(Strict):
     max_time: seconds; startup: trials drawn at random before the model is used (None: 16 with experience, 8 without);
     seeds: runs of each trial, which is scored by their median, one that did not stay healthy counting as worse than
     any. promote: by default one seed more for the best of 20, 2 of 40, so that what a search ends with is not one
-    seed's luck; not with `sampler: random`, nor where each trial has several. audit: the share of the runs that rules or rungs would stop which go on all the same: the end of the sweep then
-    says how many stops were wrong.
+    seed's luck; not with `sampler: random`, nor where each trial has several. audit: the share of the runs that rules
+    or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong.
     prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`. experience: the
     draws before the model is used have rates with which GANs train, within the ranges; not with `sampler: random`.
     learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they

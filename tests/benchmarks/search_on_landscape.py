@@ -8,6 +8,7 @@ failures as ten times a good one), and its run is the recorded curve that ended 
 of a seed added: so curves, noise, health rules and rungs are real, and only which configuration has which curve is not.
 confirmed: what the forest says of the winner, without the noise that made it one. images: those that were trained.
 The plain script beside it is TPE without a prior whose rungs compare last values as they are, and no health rule.
+--earlier: the default learns from a sweep of 20 trials on each of these, too; their images are not counted.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ from pipeline.record.measurement import Measurement
 from pipeline.schema.health import DEFAULT_RULES
 from pipeline.seeds import derive
 from pipeline.space.load import SweepFile, load
+from pipeline.sweeps.learning import learning
 from tests.benchmarks.health_corpus import SETS
 from tests.benchmarks.health_score import FLOORS, _numbers
 
-WORKERS = 2
+WORKERS, LEARNING = 2, "learning"
 UNKNOWING = ["search.prior=null", "search.experience=false", "search.promote=null"]
 VARIANTS: dict[str, list[str]] = {
     "plain script": [
@@ -158,6 +160,16 @@ def sweep(curve: Curve, file: SweepFile, folder: Path, floor: tuple[float, float
     return path
 
 
+def learning_from(earlier: dict[str, Landscape], data: str, told: list[str], home: Path, seed: int) -> SweepFile:
+    """The file of a sweep that learns from others, which are then in that home."""
+    for name, land in earlier.items():
+        (home / name).mkdir()
+        file = load(name, [*SETS[name], "search.trials=20", f"search.seed={1000 + seed}"])
+        sweep(land.replayed, file, home / name, FLOORS[name])
+    asked = f"search.learn_from=[{', '.join(earlier)}]"
+    return learning(load(data, [*told, asked]), home / "s") if earlier else load(data, told)
+
+
 def at(path: list[tuple[int, float]], images: float) -> float:
     """What the best was worth when so many images were trained; of a sweep that had no best by then, its first."""
     before = [worth for spent, worth in path if spent <= images]
@@ -179,20 +191,30 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=20)
     arguments.add_argument("--trials", type=int, nargs="+", default=[10, 20, 40, 60])
     arguments.add_argument("--variant", nargs="+", default=list(VARIANTS))
+    arguments.add_argument("--earlier", nargs="*", default=[])
     given = arguments.parse_args()
     runs = [json.loads(line.replace("NaN", "null")) for line in given.file.read_text().splitlines()]
-    for data in given.data:
+
+    def landscape(data: str) -> tuple[Landscape, list[dict[str, Any]]]:
         mine = [run for run in runs if run["data"] == data and run["measurements"]]
-        land = Landscape.of(mine, mine[0]["objective"], 0)
+        return Landscape.of(mine, mine[0]["objective"], 0), mine
+
+    earlier = {name: landscape(name)[0] for name in given.earlier}
+    variants = [*given.variant, *([LEARNING] if earlier else [])]
+    for data in given.data:
+        land, mine = landscape(data)
         points = [run["point"] for run in mine]
         best = sorted(math.exp(land.worth(point)) for point in points)
         print(f"\n{data}: {len(mine)} runs, noise of a seed {land.noise:.2f}, best {best[0]:.3g}, good {best[3]:.3g}")
         paths: dict[str, list[list[tuple[int, float]]]] = {}
-        for name in given.variant:
+        for name in variants:
+            others = {each: its for each, its in earlier.items() if name == LEARNING and each != data}
             for seed in range(given.seeds):
-                told = [*SETS[data], *VARIANTS[name], f"search.trials={max(given.trials)}", f"search.seed={seed}"]
-                with tempfile.TemporaryDirectory() as folder:
-                    found = sweep(land.replayed, load(data, told), Path(folder), FLOORS[data])
+                more = [*VARIANTS.get(name, []), f"search.trials={max(given.trials)}", f"search.seed={seed}"]
+                with tempfile.TemporaryDirectory() as home:
+                    file = learning_from(others, data, [*SETS[data], *more], Path(home), seed)
+                    (Path(home) / "s").mkdir()
+                    found = sweep(land.replayed, file, Path(home) / "s", FLOORS[data])
                 paths.setdefault(name, []).append([(images, math.exp(land.worth(point))) for images, point in found])
         plain = paths[given.variant[0]]
         rate = statistics.fmean(path[-1][0] for path in plain) / max(given.trials)

@@ -21,7 +21,7 @@ VERBS = {
     "pick": "--top --seeds --perturb --perturb-choices --max-time --gpu-hours --data --data-root --home --storage "
     "--json",
     "report": "-o --out --figures --home --storage",
-    "export": "-o --out --home",
+    "export": "-o --out --home --storage",
     "judge": "--top --port --home",
     "compare": "-o --out --home --json",
     "show": "--home --storage",

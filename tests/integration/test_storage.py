@@ -80,6 +80,9 @@ def test_all_of_it_is_in_the_bucket(story: Story, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.document["state"] == "finished"
     assert events(tmp_path, NAME) == events(story.home, NAME)
+    assert done.err == ""
+    here = gansweep(tmp_path, "status", NAME)
+    assert f"{NAME} is in {story.server.url}; this is what was last brought here" in here.err
     storage = opened(f"{story.server.url}/{NAME}")
     runs = state_of(tmp_path, NAME).runs
     assert {name for run in runs for name in wanted(run)} <= set(storage.names("trials"))

@@ -119,6 +119,7 @@ def test_another_region_is_named_at_once(
         ("s3://bucket/x", "AWS_SKIP_SIGNATURE", "secret", "what the environment says of it will not do"),
         ("s3://bucket/x", "AWS_ENDPOINT_URL", "secret:9000", "AWS_ENDPOINT_URL is no address; valid: http://HOST:PORT"),
         ("s3://bucket/x", "AWS_ENDPOINT_URL", "http://secret:90x0", "AWS_ENDPOINT_URL is no address; valid: http:"),
+        ("s3://bucket/x", "AWS_REGION", "eu west 1", "AWS_REGION is no region; valid: such as eu-west-1"),
     ],
 )
 def test_what_is_set_wrong_is_not_tried_again(

@@ -164,7 +164,9 @@ def _searched(state: SweepState, now: str) -> Answer:
     facts = [Fact(f"{state.metric}, tail", number(tail), about + floors(state, tail))]
     facts.append(Fact("seeds", str(seeds), "not confirmed on fresh ones" if seeds > 1 else "it may have been luck"))
     if (expected := expectation(state)) is not None:
-        facts.append(Fact("on further seeds", number(expected.score), f"to be expected; 95%: {span(expected.interval)}"))
+        facts.append(
+            Fact("on further seeds", number(expected.score), f"to be expected; 95%: {span(expected.interval)}")
+        )
     default = state.default_tail
     if best is state.default:
         facts.append(Fact("against the default", "it is the default", "no trial beat it"))
