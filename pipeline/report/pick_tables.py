@@ -43,43 +43,60 @@ def live(state: SweepState, seconds: float, backlog: int) -> Group:
     return Group(*lines)
 
 
-COLUMNS = {"trial": 5, "healthy": 7, "score": 6, "95%": 14, "better than default": 24, "P(best)": 7, "regret": 7}
+COLUMNS = ("trial", "healthy", "score", "95%", "better than default", "P(best)", "regret")
 
 
 def table(verdict: Verdict, width: int) -> Table:
     """Best first. score: on the test part, over healthy seeds; regret: what taking it is expected to cost, in the
-    metric's units. Where there is room: the score in the search, and why it was a finalist."""
+    metric's units. Where there is room: the interval of the difference to the default (without it a ~ says that it is
+    within noise), the score in the search, and why it was a finalist."""
     floor = f" (floor {number(verdict.floor)})" if verdict.floor is not None else ""
     title = f"{verdict.name}: {verdict.metric} on fresh seeds, test part{floor}"
+    rows = _cells(verdict, short=False)
+    if _width(rows) > width:
+        rows = _cells(verdict, short=True)
+    left = width - _width(rows)
     grid = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for name, wide in COLUMNS.items():
-        grid.add_column(name, justify="right", width=wide, no_wrap=True)
-    left = width - sum(COLUMNS.values()) - len(COLUMNS)
+    for name in COLUMNS:
+        grid.add_column(name, justify="right", no_wrap=True)
     if left >= 9:
         grid.add_column("searched", justify="right", width=8, no_wrap=True)
         left -= 9
     if left >= 10:
         grid.add_column("finalist as", no_wrap=True, overflow="ellipsis", width=left)
-    for row in verdict.rows:
-        cells: list[Any] = [
-            str(row.trial),
-            Text(f"{row.healthy}/{row.seeds}", style="green" if row.healthy == row.seeds else "red"),
-            number(row.score),
-            "–" if row.interval is None else span(row.interval),
-            "default" if row.trial == verdict.default else _versus(row.versus_default),
-            f"{row.probability_best:.2f}",
-            number(row.regret),
-            number(row.searched),
-            ", ".join(row.why),
-        ]
-        grid.add_row(*cells[: len(grid.columns)])
+    for cells, row in zip(rows, verdict.rows, strict=True):
+        healthy = Text(cells[1], style="green" if row.healthy == row.seeds else "red")
+        all_of_it: list[str | Text] = [cells[0], healthy, *cells[2:], number(row.searched), ", ".join(row.why)]
+        grid.add_row(*all_of_it[: len(grid.columns)])
     return grid
 
 
-def _versus(difference: Difference | None) -> str:
+def _cells(verdict: Verdict, *, short: bool) -> list[list[str]]:
+    return [
+        [
+            str(row.trial),
+            f"{row.healthy}/{row.seeds}",
+            number(row.score),
+            "–" if row.interval is None else span(row.interval),
+            "default" if row.trial == verdict.default else _versus(row.versus_default, short=short),
+            f"{row.probability_best:.2f}",
+            number(row.regret),
+        ]
+        for row in verdict.rows
+    ]
+
+
+def _width(rows: list[list[str]]) -> int:
+    """Of the columns with a space behind each."""
+    return sum(max(map(len, column)) + 1 for column in zip(COLUMNS, *rows, strict=True))
+
+
+def _versus(difference: Difference | None, *, short: bool = False) -> str:
     if difference is None:
         return "–"
     amount = ("+" if difference.better >= 0 else "") + number(difference.better)
+    if short:
+        return f"~{amount}" if difference.noise else amount
     return amount if difference.interval is None else f"{amount} ({span(difference.interval)})"
 
 

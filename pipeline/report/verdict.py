@@ -63,7 +63,8 @@ def conclusions(verdict: Verdict, state: SweepState) -> list[str]:
     lines += _optimism(verdict)
     if not verdict.complete:
         lines.append(f"the race is not over; go on with: {state.command('pick')}")
-    lines.append(f"{verdict.runs} runs in place of the {verdict.full_grid} of a full grid")
+    spared = f" in place of the {verdict.full_grid} of a full grid" if verdict.runs < verdict.full_grid else ""
+    lines.append(f"{verdict.runs} runs{spared}")
     return lines
 
 

@@ -23,7 +23,9 @@ EXPERIENCE = "experience"  # what is drawn in the sampler's turn while it has no
 OWN = (SAMPLER, EXPERIENCE)  # what comes of the sampler's turns
 TOP = 3  # the best third of what was told is a success
 INCUMBENTS, ENOUGH = 3, 8  # of how many an incumbent is drawn; before so many healthy trials the best is luck
-TRUST = 0.4  # the share of what is near to earlier sweeps' best, of what is not near to the expert's
+# The share of what is near to earlier sweeps' best, of what is not near to the expert's: where one is of the same data,
+# and where all are of other data, whose optimum is elsewhere (tests/benchmarks/README.md, A search from what is known).
+TRUST, OF_OTHERS = 0.4, 0.1
 DOUBT = 2.0  # successes are counted as if so many trials had come before, a third of them successes
 NARROWER = 0.5  # around an incumbent: it is of this space and data, which an expert's point need not be
 
@@ -31,10 +33,19 @@ NARROWER = 0.5  # around an incumbent: it is of this space and data, which an ex
 @dataclass(frozen=True)
 class Known:
     """What is known before the first trial: an expert's points, which are the first trials of a sweep, and what earlier
-    sweeps came to, the best of each of which is tried after them."""
+    sweeps came to, the best of each of which is tried after them where it is of the same data."""
 
     good: Sequence[Point] = ()
     learned: Sequence[LearnedSpec] = ()
+
+    @property
+    def nearest(self) -> list[LearnedSpec]:
+        """Those of the same data; all where none is."""
+        return [each for each in self.learned if each.same] or list(self.learned)
+
+    @property
+    def trust(self) -> float:
+        return TRUST if any(each.same for each in self.learned) else OF_OTHERS
 
     def first(self, space: Space) -> list[tuple[Point, str]]:
         """The first proposals of a sweep, each with its source. What an earlier sweep does not say is taken from the
@@ -43,6 +54,8 @@ class Known:
         points = [(dict(point), KNOWN_GOOD) for point in self.good]
         default = self.good[0] if self.good else {}
         for each in self.learned:
+            if not each.same:
+                continue
             point = nearby(space, {**default, **each.best[0]}, 0.0, random)
             if point not in (known for known, _ in points):
                 points.append((point, LEARNED))
@@ -68,7 +81,7 @@ class Mixture:
         top = set(ranked[: math.ceil(len(_counted(told)) / TOP)])
         given = {SAMPLER: 1.0}
         for source, there, weight in (
-            (LEARNED, self._known.learned, TRUST),
+            (LEARNED, self._known.learned, self._known.trust),
             (PRIOR, self._known.good, self._spec.weight),
         ):
             if there:
@@ -98,8 +111,9 @@ class Mixture:
             centres: list[Point] = [points[number] for number in ranked[:INCUMBENTS]]
             width = self._spec.width * NARROWER
         elif source == LEARNED:  # the best of each first
-            most = max(len(each.best) for each in self._known.learned)
-            centres = [each.best[at] for at in range(most) for each in self._known.learned if at < len(each.best)]
+            nearest = self._known.nearest
+            most = max(len(each.best) for each in nearest)
+            centres = [each.best[at] for at in range(most) for each in nearest if at < len(each.best)]
             width = self._spec.width
         else:  # the expert's own order, but for those that were told: the better first, and failures last
             place = {number: at for at, number in enumerate(ranked)}

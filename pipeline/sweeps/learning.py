@@ -32,7 +32,7 @@ def learning(file: SweepFile, folder: Path) -> SweepFile:
             continue
         try:
             state = SweepState.fold(read(existing(name, home) / EVENTS)[0])
-            each = _learned(name, state, file.space)
+            each = _learned(name, state, file)
         except InputError as error:
             if asked == "home":
                 continue
@@ -45,15 +45,18 @@ def learning(file: SweepFile, folder: Path) -> SweepFile:
     return replace(file, learned=tuple(learned), notices=(*file.notices, *notices), tree=tree)
 
 
-def _learned(name: str, state: SweepState, space: Space) -> LearnedSpec:
+def _learned(name: str, state: SweepState, file: SweepFile) -> LearnedSpec:
     healthy = [trial for trial in state.ranking() if trial.healthy]
     if not healthy:
         raise InputError(f"found {name}, of which no trial stayed healthy; valid: a sweep with one")
+    space = file.space
     best = [met(space, trial) for trial in healthy[:BEST]]
     if not best[0]:
         raise InputError(f"found {name}, which shares no parameter with this space; valid: a sweep of some of them")
     failed = [trial for trial in state.trials.values() if trial.end_reason in HEALTH_REASONS]
-    return LearnedSpec(sweep=name, best=tuple(best), failed=tuple(met(space, trial) for trial in failed[:FAILED]))
+    missed = tuple(met(space, trial) for trial in failed[:FAILED])
+    same = state.space["data"]["name"] == file.tree["data"]["name"]
+    return LearnedSpec(sweep=name, best=tuple(best), failed=missed, same=same)
 
 
 def met(space: Space, trial: Trial) -> dict[str, Any]:
@@ -84,7 +87,8 @@ def _said(each: LearnedSpec, state: SweepState, space: Space) -> str:
     missing = [key for key in there if key not in shared]
     failures = f" and {len(each.failed)} that failed" if each.failed else ""
     less = f", not {', '.join(missing[:4])}{' ...' if len(missing) > 4 else ''}" if missing else ""
+    other = "" if each.same else f"; it is of other data ({state.space['data']['name']}), so it counts for less"
     return (
         f"search.learn_from: {each.sweep}: the {len(each.best)} best{failures} of {len(state.trials)} trials; "
-        f"{len(shared)} of {len(there)} parameters are known from there{less}"
+        f"{len(shared)} of {len(there)} parameters are known from there{less}{other}"
     )

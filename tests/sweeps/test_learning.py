@@ -9,6 +9,8 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.record.log import Record
 from pipeline.record.runs import HEALTH_REASONS
+from pipeline.schema.sweep import PriorSpec
+from pipeline.search.prior import Known, Mixture
 from pipeline.search.sampler import Sampler
 from pipeline.seeds import run_seed
 from pipeline.space.load import from_tree, load
@@ -68,6 +70,19 @@ def test_the_best_is_tried_first_and_the_record_is_enough_to_go_on(home: Path) -
     assert point["optimiser.lr_g"] == file.learned[0].best[0]["optimiser.lr_g"]
     assert other.ask(0) == (point, source)
     assert [sampler.ask(number) for number in range(1, 6)] == [other.ask(number) for number in range(1, 6)]
+
+
+def test_of_other_data_the_best_is_not_tried_and_counts_for_less(home: Path) -> None:
+    """Its optimum is elsewhere; what it says of where GANs fail is kept."""
+    same = begun(home, OTHER).file
+    other = begun(home, OTHER | {"data": {"name": "mnist"}}, "other").file
+    ((there,), (elsewhere,)) = same.learned, other.learned
+    assert (there.same, elsewhere.same) == (True, False)
+    assert (elsewhere.best, elsewhere.failed) == (there.best, there.failed)
+    assert other.notices[-1].endswith("; it is of other data (digits), so it counts for less")
+    assert (Sampler.of(same).ask(0)[1], Sampler.of(other).ask(0)[1]) == ("learned", "experience")
+    shares = [Mixture(each.space, PriorSpec(), Known((), each.learned), True).shares([], {}) for each in (same, other)]
+    assert [each["learned"] for each in shares] == pytest.approx([0.4, 0.1])
 
 
 def test_all_of_the_home_that_fit(home: Path) -> None:
