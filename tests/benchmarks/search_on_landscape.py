@@ -208,7 +208,7 @@ def main() -> None:
         print(f"\n{data}: {len(mine)} runs, noise of a seed {land.noise:.2f}, best {best[0]:.3g}, good {best[3]:.3g}")
         paths: dict[str, list[list[tuple[int, float]]]] = {}
         for name in variants:
-            others = {each: its for each, its in earlier.items() if name == LEARNING and each != data}
+            others = earlier if name == LEARNING else {}
             for seed in range(given.seeds):
                 more = [*VARIANTS.get(name, []), f"search.trials={max(given.trials)}", f"search.seed={seed}"]
                 with tempfile.TemporaryDirectory() as home:
