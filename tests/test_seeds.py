@@ -76,6 +76,39 @@ def test_the_best_get_more_seeds_and_the_sampler_hears_of_them(tmp_path: Path) -
     assert len({trial.value for trial in tune.study().trials}) == 8
 
 
+def test_who_leads_at_the_end_of_20_trials_has_two_seeds_and_so_has_who_led_before(tmp_path: Path) -> None:
+    tune = FakeTune(tmp_path, sweep_file(search={"trials": 20, "seed": 5}, rungs={"enabled": False}))
+    state = tune.go()
+    lines, _ = read(tune.record.path)
+    began = [at for at, line in enumerate(lines) if line["event"] == "promoted"]
+    assert sum(line["event"] == "run_ended" for line in lines[: began[0]]) == 20
+    assert state.best_trial is not None
+    assert len(state.best_trial.runs) == 2
+    assert sum(len(trial.runs) == 2 for trial in state.trials.values()) == len(began)
+    (tmp_path / "fewer").mkdir()
+    fewer = FakeTune(tmp_path / "fewer", sweep_file(search={"trials": 19, "seed": 5})).go()
+    assert {len(trial.runs) for trial in fewer.trials.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("tree", "promoted"),
+    [
+        ({}, {"seeds": 2, "top": 0.05}),
+        ({"search": {"promote": {"seeds": 3}}}, {"seeds": 3, "top": 0.05}),
+        ({"search": {"promote": {"top": 0.25}}}, {"seeds": 2, "top": 0.25}),
+        ({"search": {"promote": None}}, None),
+        ({"search": {"sampler": "random"}}, None),
+        ({"search": {"sampler": "random", "promote": {"seeds": 2}}}, {"seeds": 2, "top": 0.05}),
+        ({"search": {"seeds": 3}}, None),
+        ({"objective": ["fid", "kid"]}, None),
+        ({"objective": ["fid", "kid"], "search": {"promote": {"seeds": 3}}}, {"seeds": 3, "top": 0.05}),
+    ],
+)
+def test_who_gets_further_seeds_by_default(tree: dict, promoted: dict | None) -> None:
+    found = sweep_file(**tree).sweep.search.promote
+    assert (None if found is None else found.model_dump()) == promoted
+
+
 @pytest.mark.slow
 def test_killed_after_any_line_with_seeds_and_promotion_it_comes_to_the_same(tmp_path: Path) -> None:
     search = {**PROMOTED, "trials": 6, "seeds": 2}

@@ -99,7 +99,7 @@ def _cost(sweep: Any, trials: int, spec: TrialSpec, measured: dict[str, Any]) ->
     at_once = launch.concurrency or search.concurrency or fit
     evaluations = -(-spec.budget.images // spec.evaluation.every)
     a_run = spec.budget.images / measured["images_per_second"] + evaluations * measured["evaluation_seconds"]
-    seconds = a_run * runs / at_once
+    seconds = a_run * ((runs - promoted) / at_once + promoted)  # the leader's further seeds come last
     asked, of_training = spec.evaluation, spec.evaluation.every / measured["images_per_second"]
     too_much = too_much_evaluation(measured["evaluation_seconds"], of_training, asked.every, asked.share)
     kept = 3 * at_once + 3 * runs  # checkpoints: the last two and the best of each run

@@ -96,8 +96,8 @@ class SearchDriver(Driver):
         promote = self._file.sweep.search.promote
         if promote is None:
             return
-        ended = [trial for trial in self.state.trials.values() if trial.state == "finished"]
-        best = [trial for trial in self.state.ranking() if trial in ended][: int(len(ended) * promote.top)]
+        ended = {number for number, trial in self.state.trials.items() if trial.state == "finished"}
+        best = [trial for trial in self.state.ranking() if trial.number in ended][: int(len(ended) * promote.top)]
         for trial in best:
             if trial.end_reason == "completed" and trial.seeds < promote.seeds:
                 self._record.append("promoted", trial=trial.number, seeds=promote.seeds)

@@ -17,6 +17,7 @@ from pipeline.record.trials import Trial
 # README.md, What a search says of its best); what a sweep's own further seeds say counts beside it.
 NOISE = 0.25
 KNOWN = 3.0  # degrees of freedom that it counts for
+LEAST = 3.0  # that there must be
 DIFFERENT = 0.3  # the part of the variance of the trials' scores that is not put down to chance, at least
 
 
@@ -30,9 +31,9 @@ class Expectation:
 
 
 def expectation(state: SweepState) -> Expectation | None:
-    """Of the best trial, by the search alone; None where there is none that was trained to the end, where there are
-    several objectives, and where nothing is known of the noise from seed to seed: of a score that is no distance, as
-    long as no trial has two healthy seeds.
+    """Of the best trial, by the search alone; None once a pick knows better, where no trial was trained to the end,
+    where there are several objectives, and where too little is known of the noise from seed to seed: of a score that is
+    no distance, as long as further seeds do not say it.
 
     Scores are the truth plus noise. The best of several is moved to their mean as far as what lies between them is
     noise (Efron & Morris 1975, "Data analysis using Stein's estimator"): the more the fewer seeds it is of.
@@ -40,10 +41,14 @@ def expectation(state: SweepState) -> Expectation | None:
     best = state.best_trial
     if best is None or best.end_reason != "completed" or objectives(state):
         return None
+    if any(run.end_reason is not None for run in best.confirmations.values()):
+        return None
     metric = state.metric
     tails = {number: _tails(trial, metric) for number, trial in state.trials.items()}
     scale = Scale.of(metric, [tail for each in tails.values() for tail in each], state.own)
     scores = {number: [scale.to(tail) for tail in each] for number, each in tails.items() if each}
+    if best.number not in scores:
+        return None
     mean, error, freedom = _posterior(list(scores.values()), list(scores).index(best.number), scale)
     if math.isnan(error):
         return None
@@ -65,9 +70,9 @@ def _posterior(scores: list[list[float]], at: int, scale: Scale) -> tuple[float,
     known = KNOWN if scale.kind == "logarithm" else 0.0
     own = sum(len(each) - 1 for each in scores)
     freedom = known + own
-    if not freedom:
-        return scores[at][0], math.nan, 0.0
     squares = sum(float(np.var(each)) * len(each) for each in scores)
+    if freedom < LEAST or known + squares == 0:  # equal seeds of a share that is full are no certainty
+        return scores[at][0], math.nan, freedom
     variance = (known * NOISE**2 + squares) / freedom
     means, counts = np.array([np.mean(each) for each in scores]), np.array([len(each) for each in scores])
     noise = variance / counts

@@ -43,7 +43,7 @@ class Scale:
         if self.kind == "logarithm":
             value = math.log(score)
         elif self.kind == "share":
-            value = math.asin(math.sqrt(score))
+            value = math.asin(math.sqrt(min(max(score, 0.0), 1.0)))  # a share may be rounded beyond its ends
         return value if self.minimise else -value
 
     def back(self, value: float) -> float:

@@ -222,19 +222,8 @@ class Repaired(Event):
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
-        *(
-            SweepBegan,
-            DriverSaid,
-            NodeSaid,
-            Prepared,
-            TrialProposed,
-            Promoted,
-            AttemptBegan,
-            AttemptEnded,
-            Measured,
-            Noticed,
-        ),
-        *(Audited, PickBegan, PerturbBegan, NeighbourProposed, RunEnded, Repaired),
+        *(SweepBegan, DriverSaid, NodeSaid, Prepared, TrialProposed, Promoted, AttemptBegan, AttemptEnded, Measured),
+        *(Noticed, Audited, PickBegan, PerturbBegan, NeighbourProposed, RunEnded, Repaired),
     )
 }
 OF_A_TRIAL = ("promoted", "attempt", "attempt_ended", "measurement", "notice", "audited", "run_ended")
@@ -298,4 +287,4 @@ def _required(event: type[Event]) -> dict[str, Kind]:
     return {_key(each): _KINDS[types[each.name]] for each in needed if each.name not in ("n", "time")}
 
 
-REQUIRED = {name: _required(event) for name, event in EVENTS.items()}  # by event, the fields that its line must have
+REQUIRED = {name: _required(event) for name, event in EVENTS.items()}  # the fields that a line must have, by event

@@ -31,7 +31,7 @@ def live(state: SweepState, seconds: float, backlog: int) -> Group:
     ]
     for finalist, outcomes in plan.outcomes.items():
         marks = [("✓", "green") if outcome is not None else ("✗", "red") for outcome in outcomes]
-        out = "" if finalist in plan.racing else "  out"
+        out = "" if finalist in plan.racing else "  compared with" if finalist == state.pick.against else "  out"
         lines.append(Text.assemble(f"  trial {finalist:<4}", *marks, f"  {len(scores(outcomes))} healthy{out}"))
     if left and any(run.state == "running" for run in state.perturbed):
         lines.append(Text(f"  plateau: {len(left)} runs of neighbours left"))
@@ -62,7 +62,7 @@ def table(verdict: Verdict, width: int) -> Table:
     if left >= 9:
         grid.add_column("searched", justify="right", width=8, no_wrap=True)
         left -= 9
-    if left >= 10:
+    if left >= 12:
         grid.add_column("finalist as", no_wrap=True, overflow="ellipsis", width=left)
     for cells, row in zip(rows, verdict.rows, strict=True):
         healthy = Text(cells[1], style="green" if row.healthy == row.seeds else "red")

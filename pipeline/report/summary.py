@@ -28,7 +28,9 @@ def summary(state: SweepState) -> list[str]:
     lines.append(f"best: trial {best.number}, {state.metric} {number(tail)}{floors(state, tail)}, {_seeds(best)}")
     if (expected := expectation(state)) is not None:
         low, high = map(number, expected.interval)
-        lines.append(f"to be expected of it on further seeds: {number(expected.score)} (95%: {low} to {high})")
+        lines.append(
+            f"to be expected of it on further seeds: {number(expected.score)} (95%: {low} to {high}), if healthy"
+        )
     default = state.default_tail
     if default is not None and tail is not None and best.number != 0:
         assert state.default is not None  # it has a tail

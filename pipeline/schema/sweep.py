@@ -15,15 +15,15 @@ class PromoteSpec(Strict):
     """A trial that comes to the best `top` (a share) of those that ended is run on `seeds` in all, so that it is
     not its luck that the sampler learns from."""
 
-    seeds: int = Field(ge=2)
-    top: float = Field(0.25, gt=0, lt=1)
+    seeds: int = Field(2, ge=2)
+    top: float = Field(0.05, gt=0, lt=1)
 
 
 class PriorSpec(Strict):
     """Proposals around the known_good points, and around the best that were found, beside the sampler's own. width: how
     far from a point, as a standard deviation in shares of a parameter's range, and how likely another option is;
     weight: the share of the proposals that the points get as long as nothing is known, which what they come to
-    changes; of the rest, earlier sweeps that are learned from get two fifths."""
+    changes; of the rest, earlier sweeps that are learned from get two fifths, of other data alone a tenth."""
 
     width: float = Field(0.25, gt=0, le=1)
     weight: float = Field(0.1, gt=0, lt=1)
@@ -45,8 +45,8 @@ class SearchSpec(Strict):
     max_time: seconds; startup: trials drawn at random before the model is used (None: 16 with experience, 8 without);
     seeds: runs of each trial, which is scored by their median, one that did not stay healthy counting as worse than
     any. promote: by default one seed more for the best of 20, 2 of 40, so that what a search ends with is not one
-    seed's luck; not with `sampler: random`, nor where each trial has several. audit: the share of the runs that rules
-    or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong.
+    seed's luck; not with `sampler: random`, several objectives, or several seeds a trial. audit: the share of the runs
+    that rules or rungs would stop which go on all the same: the end of the sweep then says how many stops were wrong.
     prior: where the space has known_good points; null: the sampler alone, as with `sampler: random`. experience: the
     draws before the model is used have rates with which GANs train, within the ranges; not with `sampler: random`.
     learn_from: earlier sweeps of this home by their names, or `home` for all that fit; this one's record has what they
@@ -59,7 +59,7 @@ class SearchSpec(Strict):
     startup: int | None = Field(None, ge=0)
     max_time: float | None = Field(None, gt=0)
     seeds: int = Field(1, ge=1)
-    promote: PromoteSpec | None = PromoteSpec(seeds=2, top=0.05)
+    promote: PromoteSpec | None = PromoteSpec()
     audit: float = Field(0.0, ge=0, le=1)
     prior: PriorSpec | None = PriorSpec()
     experience: bool = True
@@ -139,7 +139,10 @@ class SweepSpec(Strict):
         objectives = [_objective_tree(item) for item in tree["objective"]]
         if len(objectives) < 2 or objectives[0].get("reach") is not None:
             raise ValueError(f"objective: found {tree['objective']}; valid: one metric, or a list that begins with one")
-        return {"rungs": {"enabled": False}, **tree, "objective": objectives[0]["metric"], "objectives": objectives}
+        search = tree.get("search", {})  # a front has no leader
+        search = {"promote": None, **search} if isinstance(search, dict) else search
+        without = {"rungs": {"enabled": False}, **tree, "search": search}
+        return {**without, "objective": objectives[0]["metric"], "objectives": objectives}
 
     @model_validator(mode="after")
     def _no_rungs_for_several(self) -> SweepSpec:

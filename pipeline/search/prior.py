@@ -39,9 +39,10 @@ class Known:
     learned: Sequence[LearnedSpec] = ()
 
     @property
-    def nearest(self) -> list[LearnedSpec]:
-        """Those of the same data; all where none is."""
-        return [each for each in self.learned if each.same] or list(self.learned)
+    def nearest(self) -> list[Point]:
+        """The best of earlier sweeps: those of the same data first, and of each its best first."""
+        there = [(not each.same, at, point) for each in self.learned for at, point in enumerate(each.best)]
+        return [point for _, _, point in sorted(there, key=lambda one: one[:2])]
 
     @property
     def trust(self) -> float:
@@ -111,10 +112,7 @@ class Mixture:
             centres: list[Point] = [points[number] for number in ranked[:INCUMBENTS]]
             width = self._spec.width * NARROWER
         elif source == LEARNED:  # the best of each first
-            nearest = self._known.nearest
-            most = max(len(each.best) for each in nearest)
-            centres = [each.best[at] for at in range(most) for each in nearest if at < len(each.best)]
-            width = self._spec.width
+            centres, width = self._known.nearest, self._spec.width
         else:  # the expert's own order, but for those that were told: the better first, and failures last
             place = {number: at for at, number in enumerate(ranked)}
             there = range(len(self._known.good))

@@ -78,7 +78,7 @@ class Sampler:
         self._experienced = spec.experience and experience.knows(space)
         self._startup = STARTUP[self._experienced] if spec.startup is None else spec.startup
         self._mixture = None
-        if spec.prior is not None and self._first and not several:
+        if spec.prior is not None and (known.good or known.learned) and not several:
             self._mixture = Mixture(space, spec.prior, known, minimise)
         distributions = {p.name: optuna_distribution(p.distribution) for p in space.parameters()}
         self._trials = Trials(distributions, self._minimise)

@@ -61,8 +61,9 @@ class Objects:
         endpoint = os.environ[named] if named and url.startswith("s3:") else ""
         if endpoint and not is_http(endpoint):  # the library would fall down over it
             raise self._failed(f"{named} is no address; valid: http://HOST:PORT")
+        asked = url.startswith("s3:") and not endpoint
         for region in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # part of a host's name: here it falls down too
-            if not re.fullmatch(r"[A-Za-z0-9-]*", os.environ.get(region, "")):
+            if asked and not re.fullmatch(r"[A-Za-z0-9-]*", os.environ.get(region, "")):
                 raise self._failed(f"{region} is no region; valid: such as eu-west-1")
         options: Any = {
             "timeout": timedelta(seconds=timeout),

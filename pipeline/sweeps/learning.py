@@ -15,6 +15,7 @@ from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
 from pipeline.schema.base import flatten
 from pipeline.schema.sweep import LearnedSpec
+from pipeline.space import places
 from pipeline.space.load import LEARNED, SweepFile
 from pipeline.space.tree import Space
 
@@ -55,8 +56,14 @@ def _learned(name: str, state: SweepState, file: SweepFile) -> LearnedSpec:
         raise InputError(f"found {name}, which shares no parameter with this space; valid: a sweep of some of them")
     failed = [trial for trial in state.trials.values() if trial.end_reason in HEALTH_REASONS]
     missed = tuple(met(space, trial) for trial in failed[:FAILED])
-    same = state.space["data"]["name"] == file.tree["data"]["name"]
+    same = _identity(state.space["data"]) == _identity(file.tree["data"])
     return LearnedSpec(sweep=name, best=tuple(best), failed=missed, same=same)
+
+
+def _identity(data: Mapping[str, Any]) -> list[Any]:
+    """What tells data sets apart; folders by their own names, as they move with a home."""
+    folders = [Path(each).name for each in places.files_of(data["name"])]
+    return [folders or data["name"], *(data.get(key) for key in ("resolution", "limit", "low", "paired"))]
 
 
 def met(space: Space, trial: Trial) -> dict[str, Any]:

@@ -125,16 +125,16 @@ def sampled(
         return mapped(lambda each: each.float().cpu(), samples)
 
     with evaluating(generator), torch.inference_mode(), half:
-        one = some(mapped(lambda each: each[:1], inputs), Draw(torch.Generator(device), progress))
-        for chunk in chunks(inputs, at_a_time(one)):
+        first = some(mapped(lambda each: each[:2], inputs), Draw(torch.Generator(device), progress))
+        for chunk in chunks(inputs, at_a_time(first)):
             parts.append(some(chunk, draw))
     return named(joined(parts), SAMPLES)
 
 
-def at_a_time(sample: Tree) -> int:
-    """How many of such samples pass a network at a time where nothing is kept for a gradient; sample: (1, ...) each."""
-    values = sum(each.numel() for each in tensors(sample))
-    return max(1, min(CHUNK, VALUES // values))
+def at_a_time(some: Tree) -> int:
+    """How many of such samples pass a network at a time where nothing is kept for a gradient; some: one or more."""
+    values = sum(each[:1].numel() for each in tensors(some))
+    return max(1, min(CHUNK, VALUES // max(values, 1)))
 
 
 def condition_like(game: Game, spec: TrialSpec, count: int, randomness: torch.Generator) -> dict[str, Tensor]:

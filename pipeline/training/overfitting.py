@@ -16,6 +16,7 @@ from pipeline.training.making import at_a_time
 from pipeline.training.state import TrainingState, domains_of
 from pipeline.training.step import evaluating, precision, win_rate
 
+APART = ("none", "stddev")  # how D may look across a batch, for it to be of any size
 JUDGED = 256  # samples of each kind: a standard error of about 0.025
 
 
@@ -26,9 +27,9 @@ def overfitting(state: TrainingState, dataset: Dataset, seed: int) -> dict[str, 
 
     0.5 where D judges new samples as it does those that it is trained on, 1 where it has learned these by heart: Karras
     et al. 2020 look at the distance of the two means, which is of another size for every objective; this is the area
-    under the ROC curve between the two. Judged as in a step of the training, without lazy terms and in larger
-    batches, by networks in evaluation mode; the same samples at every evaluation of a run. Nothing of the state is
-    changed.
+    under the ROC curve between the two. Judged as in a step of the training, without lazy terms, and in larger
+    batches where their size is no matter to the score, by networks in evaluation mode; the same samples at every
+    evaluation of a run. Nothing of the state is changed.
     """
     size = state.spec.batch_size
     kinds = (state.batches.domains, domains_of(dataset, None, "validation"))
@@ -47,9 +48,10 @@ def _scores(state: TrainingState, domains: Mapping[str, Domain], count: int, see
     randomness, order = (torch.Generator(on).manual_seed(derive(seed, "overfit")) for on in (state.device, "cpu"))
     drawn = {name: torch.randperm(len(each.samples), generator=order)[:count] for name, each in domains.items()}
     scores: dict[str, list[Tensor]] = {}
-    size = state.spec.batch_size  # whole ones, as samples may be judged in packs
-    fit = at_a_time({name: domain.samples[:1] for name, domain in domains.items()})
-    size = max(fit // size, 1) * size
+    size = state.spec.batch_size
+    if state.spec.discriminator.minibatch in APART:
+        fit = at_a_time({name: domain.samples[:1] for name, domain in domains.items()})
+        size *= max(fit // size, 1)  # whole ones, as samples may be judged in packs
     for at in range(0, count, size):
         batch = {}
         for name, domain in domains.items():

@@ -71,16 +71,21 @@ def test_further_seeds_of_the_best_narrow_it() -> None:
     assert 18 < three.score < one.score
 
 
-def test_of_a_share_it_is_known_once_a_trial_has_two_seeds() -> None:
+def test_of_a_share_it_is_known_once_further_seeds_say_how_much_they_differ() -> None:
     """Of a distance it is known how much seeds differ; of others nothing is."""
     assert expectation(searched([[0.8], [0.6], [0.5]], "coverage")) is None
-    found = expectation(searched([[0.8, 0.78], [0.6, 0.63], [0.5]], "coverage"))
+    assert expectation(searched([[0.8, 0.78], [0.6], [0.5]], "coverage")) is None
+    found = expectation(searched([[0.8, 0.78], [0.6, 0.63, 0.61], [0.5]], "coverage"))
     assert found is not None
-    assert found.interval[0] < found.score < 0.79
-    assert found.interval[1] <= 1
+    assert 0.6 < found.interval[0] < found.score < 0.79 < found.interval[1]
 
 
-@pytest.mark.parametrize("trials", [[], [[None]], [[None], [None, None]]])
+def test_seeds_that_are_all_the_same_are_no_certainty() -> None:
+    """A share that is full is full on each seed, and the next one need not be."""
+    assert expectation(searched([[1.0, 1.0, 1.0], [1.0, 1.0], [0.7]], "coverage")) is None
+
+
+@pytest.mark.parametrize("trials", [[], [[None]], [[None], [None, None]], [[math.inf]], [[math.nan]]])
 def test_without_a_trial_that_was_completed_there_is_none(trials: list[list[float | None]]) -> None:
     assert expectation(searched(trials)) is None
 
@@ -99,11 +104,25 @@ def test_one_trial_alone_and_trials_that_are_all_the_same() -> None:
         assert found.interval[0] < 18 < found.interval[1]
 
 
+def test_a_pick_knows_better() -> None:
+    state = searched([[10.5], [14.4], [19.0]])
+    fresh = {"trial": 0, "seed": 100, "attempt": 1}
+    for line in (
+        {"event": "pick", "top": 1, "seeds": 2, "finalists": {"0": ["top 1"]}},
+        {"event": "attempt", **fresh, "replicate": 1000},
+        {"event": "run_ended", **fresh, "reason": "collapsed", "evidence": {}},
+    ):
+        assert expectation(state) is not None
+        state.apply({"v": 1, "n": 99, "time": 99.0, **line})
+    assert expectation(state) is None
+
+
 def test_it_is_said_where_the_best_is(tmp_path: Path) -> None:
     state = searched([[10.5], [14.4], [19.0], [19.8], [28.2], [28.7], [30.2], [38.2]])
     found = expectation(state)
     assert found is not None
     (line,) = [line for line in summary(state) if line.startswith("to be expected of it on further seeds: ")]
     assert line.startswith(f"to be expected of it on further seeds: {found.score:.3g} (95%: ")
+    assert line.endswith("), if healthy")
     said = status_document(state, tmp_path, {}, 0)["expected"]
     assert said == {"score": found.score, "interval": found.interval}

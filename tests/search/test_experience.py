@@ -80,7 +80,9 @@ def test_an_evolution_learns_from_it():
 
 def test_a_sweep_that_was_begun_without_it_goes_on_without_it():
     tree = load("digits").tree
-    older = {key: value for key, value in tree["search"].items() if key != "experience"}
+    older = {key: value for key, value in tree["search"].items() if key not in ("experience", "promote")}
     begun = as_begun({**tree, "search": older}, load("digits").sweep.model_dump(mode="json"))
     assert load("digits").sweep.search.experience
     assert not from_tree(begun, "digits").sweep.search.experience
+    assert load("digits").sweep.search.promote is not None
+    assert from_tree(begun, "digits").sweep.search.promote is None

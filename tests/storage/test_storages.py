@@ -125,6 +125,8 @@ def test_another_region_is_named_at_once(
 def test_what_is_set_wrong_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch, url: str, name: str, value: str, said: str
 ) -> None:
+    for endpoint in objects.ENDPOINTS:
+        monkeypatch.delenv(endpoint, raising=False)
     monkeypatch.setenv(name, value)
     with pytest.raises(StorageLost, match=re.escape(f"the storage {url} fails: {said}")) as caught:
         opened(url, 10_000)

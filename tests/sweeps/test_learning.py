@@ -9,7 +9,8 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.record.log import Record
 from pipeline.record.runs import HEALTH_REASONS
-from pipeline.schema.sweep import PriorSpec
+from pipeline.schema.sweep import LearnedSpec, PriorSpec
+from pipeline.search.outcome import Outcome
 from pipeline.search.prior import Known, Mixture
 from pipeline.search.sampler import Sampler
 from pipeline.seeds import run_seed
@@ -83,6 +84,28 @@ def test_of_other_data_the_best_is_not_tried_and_counts_for_less(home: Path) -> 
     assert (Sampler.of(same).ask(0)[1], Sampler.of(other).ask(0)[1]) == ("learned", "experience")
     shares = [Mixture(each.space, PriorSpec(), Known((), each.learned), True).shares([], {}) for each in (same, other)]
     assert [each["learned"] for each in shares] == pytest.approx([0.4, 0.1])
+    sampler, sources = Sampler.of(other), []
+    for number in range(40):
+        point, source = sampler.ask(number)
+        sources.append(source)
+        sampler.tell(number, Outcome("completed", 100 * point["optimiser.lr_g"]))
+    assert sources.count("learned") > 0
+    assert sources.count("incumbent") > sources.count("learned")
+
+
+def test_data_are_the_same_by_their_size_too_and_by_a_folder_s_own_name(home: Path) -> None:
+    def same(**data: object) -> bool:
+        return begun(home, OTHER | {"data": {"name": "digits", **data}}, "other").file.learned[0].same
+
+    assert same()
+    assert not same(limit=1000)
+    assert not same(resolution=16)
+
+
+def test_of_other_data_too_the_same_come_first(home: Path) -> None:
+    (one,) = begun(home, OTHER).file.learned
+    other = LearnedSpec(sweep="other", best=({"optimiser.lr_g": 1e-4},), same=False)
+    assert Known((), (other, one)).nearest == [*one.best, *other.best]
 
 
 def test_all_of_the_home_that_fit(home: Path) -> None:

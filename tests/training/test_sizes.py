@@ -61,7 +61,7 @@ def test_large_samples_are_made_a_few_at_a_time() -> None:
     state.game.generator.register_forward_hook(lambda module, given, made: seen.append(len(made)))
     made = sampled(state.game, state.game.generator, {"latent": torch.zeros(100, 8)}, state.spec, state.progress)
     assert made["samples"].shape == (100, 3, 256, 256)
-    assert seen == [1, 42, 42, 16]
+    assert seen == [2, 42, 42, 16]
 
 
 def test_widths_double_to_sixteen_times() -> None:
