@@ -11,10 +11,13 @@ from pipeline.errors import InputError
 from pipeline.picking.standing import FRESH
 from pipeline.record.lock import Lock
 from pipeline.report.charts.chart import Chart, Parallel
+from pipeline.report.charts.interactive import described
 from pipeline.report.charts.runs import expected_best
 from pipeline.report.page.figures import charts, figures, save_figures
 from pipeline.report.page.leaderboard import leaderboard
 from pipeline.report.page.page import html, write
+from pipeline.sweeps.setup import Setup
+from tests.report.recorded import unpacked
 from tests.report.synthetic import Made
 
 
@@ -204,3 +207,14 @@ def test_a_large_sweep_is_a_small_page_in_little_time(tmp_path: Path) -> None:
     page = html(state, folder)
     assert time.process_time() - began < 10
     assert len(page.encode()) < 10_000_000
+
+
+def test_whole_numbers_have_whole_ticks(tmp_path: Path) -> None:
+    unpacked("ring8", tmp_path)
+    by_name = {chart.name: chart for chart in charts(Setup.open("ring8", home=tmp_path).state())}
+    together, alone = by_name["parallel"], by_name["slice-discriminator-depth"]
+    assert isinstance(together, Parallel)
+    assert isinstance(alone, Chart)
+    (depth,) = [each for each in together.dimensions if each.title == "discriminator.depth"]
+    assert [text for _, text in depth.ticks] == ["2", "3", "4"]
+    assert described(alone)["layout"]["xaxis"]["dtick"] == 1

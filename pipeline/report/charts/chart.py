@@ -56,11 +56,12 @@ WIDE = 10.0  # times, between the ends of what is positive: from there on an axi
 
 @dataclass(frozen=True)
 class Axis:
-    """log: logarithmic. categories: what stands at 0, 1, 2, ... in place of numbers."""
+    """log: logarithmic. categories: what stands at 0, 1, 2, ... in place of numbers. whole: of whole numbers alone."""
 
     title: str
     log: bool = False
     categories: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)

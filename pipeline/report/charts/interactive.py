@@ -66,6 +66,9 @@ def _axis(axis: Axis, values: Sequence[tuple[float, ...]], whole: bool = False, 
         layout |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     if whole:
         layout |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
+    if axis.whole and not axis.log:
+        there = [value for each in values for value in each]
+        layout |= {"dtick": 1} if max(there) - min(there) <= SMALL else {}
     if axis.categories:
         layout |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}
         layout["range"] = [-0.6, len(axis.categories) - 0.4]

@@ -80,6 +80,8 @@ def _axis(axes: Any, which: str, axis: Axis) -> None:
     axes.set(**{f"{which}label": axis.title})
     if axis.log:
         axes.set(**{f"{which}scale": "log"})
+    if axis.whole and not axis.log:
+        getattr(axes, f"{which}axis").get_major_locator().set_params(integer=True)
     if axis.categories:
         getattr(axes, f"set_{which}ticks")(range(len(axis.categories)), axis.categories)
         axes.set(**{f"{which}lim": (-0.6, len(axis.categories) - 0.4)})

@@ -12,7 +12,7 @@ from pipeline.record.state import SweepState
 from pipeline.record.trials import Trial
 from pipeline.report.charts.chart import MARKS, Axis, Chart, Dimension, Parallel, Series, wide
 from pipeline.report.numbers import number
-from pipeline.space.distributions import Choice, Range
+from pipeline.space.distributions import Choice, Range, Steps
 from pipeline.space.tree import Parameter, Space
 
 LEAST = 3  # trials, for a slice
@@ -52,7 +52,7 @@ def _slice(state: SweepState, parameter: Parameter, title: str, scored: list[tup
         "slice-" + "".join(each if each.isalnum() else "-" for each in title).strip("-"),
         title,
         "",
-        Axis(title, log=log, categories=options),
+        Axis(title, log=log, categories=options, whole=_whole(parameter)),
         Axis(state.metric, log=wide([tail for _, tail in scored])),
         tuple(series),
     )
@@ -65,6 +65,10 @@ def _place(parameter: Parameter, trial: Trial, spread: bool = False) -> float:
         return float(value)
     aside = ((trial.number * 0.6180339887) % 1 - 0.5) * 0.5 if spread else 0.0  # the golden ratio: even, not random
     return [str(option) for option in distribution.options].index(str(value)) + aside
+
+
+def _whole(parameter: Parameter) -> bool:
+    return isinstance(parameter.distribution, Range | Steps) and parameter.distribution.whole
 
 
 def _named(space: Space) -> dict[str, str]:
@@ -112,15 +116,17 @@ def _dimension(parameter: Parameter, title: str, trials: list[Trial]) -> Dimensi
     if isinstance(distribution, Choice):
         ticks = tuple((float(at), str(option)) for at, option in enumerate(distribution.options))
         return _absent(Dimension(title, tuple(there), ticks, choice=True), 0)
-    return _numbers(title, there, isinstance(distribution, Range) and distribution.log)
+    return _numbers(title, there, isinstance(distribution, Range) and distribution.log, _whole(parameter))
 
 
-def _numbers(title: str, values: list[float | None], log: bool) -> Dimension:
+def _numbers(title: str, values: list[float | None], log: bool, whole: bool = False) -> Dimension:
     """A number's axis; of a logarithmic one the decimal logarithms, with the values themselves written beside it."""
     placed = [None if value is None else math.log10(value) if log else value for value in values]
     known = [value for value in placed if value is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     places = [low + (high - low) * at / (TICKS - 1) for at in range(TICKS)] if high > low else [low]
+    if whole and not log:
+        places = sorted({float(round(place)) for place in places})
     ticks = tuple((place, f"{10**place if log else place:.3g}") for place in places)
     return _absent(Dimension(title, tuple(placed), ticks, log), high - low)
 
