@@ -1,4 +1,5 @@
-"""A team's cluster: three nodes that share no folder, the sweep in a bucket, MLflow's server on PostgreSQL and S3.
+"""A team's cluster: three nodes that share no folder, the sweep in a bucket, MLflow's server on PostgreSQL and S3;
+Fashion-MNIST, 12 trials.
 
 pytest tests/benchmarks/team.py: eight minutes on a busy machine, too long for the suite."""
 
@@ -81,7 +82,7 @@ def nodes(home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory, data_root: Path) -> Iterator[Story]:
     if not may_mount():
         pytest.skip("nodes with a disk of their own want root that may mount")
     if postgres.programs() is None:
@@ -96,7 +97,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         address = stack.enter_context(nodes(home))
         where = ("--storage", server.url)
         there = ("--address", address, "--tracking-uri", uri, *where)
-        run = gansweep(home, "run", "digits", *TINY, "--seed", "3", "--trials", str(TRIALS), "--name", NAME, *there)
+        small = ("--set", "data.limit=4000", "--set", "data.resolution=16", "--data-root", str(data_root))
+        sweep = ("fashion_mnist", *TINY, *small, "--seed", "3", "--trials", str(TRIALS), "--name", NAME)
+        run = gansweep(home, "run", *sweep, *there)
         pick = gansweep(home, "pick", NAME, "--top", "2", "--seeds", "2", *where)
         assert gansweep(home, "sync", NAME).code == 0  # what MLflow had not taken in time
         bucket = opened(f"{server.url}/{NAME}")
