@@ -11,8 +11,6 @@ from pipeline.cli.options import Home, Name
 if TYPE_CHECKING:
     from pipeline.sweeps.sweep import Sweep
 
-LOOK = 0.5  # seconds
-
 
 def judge(
     name: Name,
@@ -45,8 +43,7 @@ def judge(
         print(server.url, flush=True)
         typer.echo("vote on that page; it ends with Finish there, or with Ctrl-C here", err=True)
         try:
-            while not server.over.wait(LOOK):  # a wait without end may miss a Ctrl-C that comes as it begins
-                pass
+            server.over.wait()
         except KeyboardInterrupt:
             stopped = True
     ranked = judgement(sweep.folder)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -39,11 +40,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return made
 
 
+def hears_interrupts() -> None:
+    """A shell has those that it starts in the background, and theirs, ignore a Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def judging(made: Made) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`gansweep judge`, and the address that it prints."""
     command = [sys.executable, "-m", "pipeline.cli", "judge", made.folder.name, "--home", str(made.folder.parent)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes, preexec_fn=hears_interrupts) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip(), process

@@ -18,6 +18,20 @@ from tests.tracking.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 NAME = "elsewhere"
+HELD = """
+import pathlib, time
+
+judged = MyGame.discriminator_loss
+
+
+def once_let_go(self, *arguments, **named):
+    while pathlib.Path("{held}").exists():
+        time.sleep(0.05)
+    return judged(self, *arguments, **named)
+
+
+MyGame.discriminator_loss = once_let_go
+"""
 
 
 @dataclass
@@ -55,17 +69,19 @@ def dashboard() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def story(dashboard: str, tmp_path_factory: pytest.TempPathFactory) -> Story:
     home, mine = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("mine")
-    (mine / "my_gan.py").write_text(example())
-    space = mine / "own.yaml"
+    space, held = mine / "own.yaml", mine / "held"
+    (mine / "my_gan.py").write_text(example() + HELD.format(held=str(held)))
     longer = SPACE.replace("4_000", "300_000").replace("1_000", "5_000")  # so that one can come back to it
     calm = "health: {low_diversity: null, lost_coverage: null, flat_output: null, never_covered: null}\n"  # to its end
     space.write_text(longer.replace("my_gan.py", str(mine / "my_gan.py")) + calm)
     command = ("run", str(space), "--name", NAME, "--home", str(home), "--address", dashboard)
     first = Running(home, *command)
     first.until(NAME, lambda lines: measured(lines, trial=0))
+    held.touch()  # however long it takes to come back to it
     looked_away = first.signal(INTERRUPT)
     again = Running(home, *command)
     again.said(f"note: {NAME} is at work as the job ")
+    held.unlink()
     stop = gansweep(home, "stop", NAME, "--address", dashboard, "--home", str(home))
     stopped = again.wait()
     typo = gansweep(home, "stop", "another", "--address", dashboard)
