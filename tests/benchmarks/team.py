@@ -1,7 +1,7 @@
 """A team's cluster: three nodes that share no folder, the sweep in a bucket, MLflow's server on PostgreSQL and S3;
 Fashion-MNIST, 12 trials.
 
-pytest tests/benchmarks/team.py: eight minutes on a busy machine, too long for the suite."""
+pytest tests/benchmarks/team.py: four to five minutes, too long for the suite."""
 
 from __future__ import annotations
 
