@@ -81,7 +81,7 @@ def after_run(sweep: Sweep, state: SweepState) -> list[str]:
     """What to type after a search."""
     home, trials = option(sweep.folder), 2 * len(state.trials)
     return _commands(
-        (f"pick {sweep.name}{home}", "confirm the best on fresh seeds: one seed may have been luck"),
+        (f"pick {sweep.name}{home}", "confirm the best on fresh seeds: it may have been lucky"),
         (f"ui {sweep.name}{home}", "compare the trials in MLflow"),
         (f"status {sweep.name}{home}", "the table again; --json for programs"),
         (f"resume {sweep.name}{home} --trials {trials}", "search on"),
