@@ -83,19 +83,29 @@ def beliefs(outcomes: SeedResults) -> tuple[dict[int, Belief], float]:
 
 
 def _means(scaled: SeedResults) -> dict[int, tuple[float, float, float]]:
-    """Mean, error and degrees of freedom of each finalist that has a healthy seed.
-
-    The best of several noisy means is too good, and the more the noisier it is: each is moved to the common mean as far
-    as what lies between them is chance (Efron & Morris 1975, "Data analysis using Stein's estimator", unequal
-    variances; what is between them in truth by the method of moments). The error is that of choosing: without what a
-    seed does to all finalists alike.
-    """
+    """Mean, error and degrees of freedom of each finalist that has a healthy seed. The error is that of choosing:
+    without what a seed does to all finalists alike."""
     scored = score_estimates(scaled)
     alone = 1 - _shared(scaled)
     errors = {each: alone * estimate.error**2 for each, estimate in scored.items()}
     if not scored or not sum(errors.values()) > 0:  # NaN where each has one seed alone
         return {each: (estimate.mean, 0.0, 3.0) for each, estimate in scored.items()}
     there, noise = np.array([estimate.mean for estimate in scored.values()]), np.array(list(errors.values()))
+    moved, kept, _ = shrunk(there, noise)
+    left = np.sqrt(kept * noise)
+    return {  # with fewer than 3 degrees of freedom single draws would settle the expected regret
+        each: (float(mean), float(error), max(scored[each].freedom, 3.0))
+        for each, mean, error in zip(scored, moved, left, strict=True)
+    }
+
+
+def shrunk(there: Floats, noise: Floats) -> tuple[Floats, Floats, float]:
+    """Noisy means as they are in truth to be expected, what is kept of each one's own, and the true variance between
+    them. noise: the variance of each.
+
+    The best of several noisy means is too good, and the more the noisier it is: each is moved to the common mean as far
+    as what lies between them is chance (Efron & Morris 1975, "Data analysis using Stein's estimator", unequal
+    variances; what is between them in truth by the method of moments)."""
     between = float(np.var(there, ddof=1)) if len(there) > 1 else 0.0
     true = max(between - float(noise.mean()), DIFFERENT * between)
     if true == 0:
@@ -103,11 +113,7 @@ def _means(scaled: SeedResults) -> dict[int, tuple[float, float, float]]:
     else:
         kept = true / (true + noise)
         middle = float((kept @ there) / kept.sum())
-    moved, left = middle + kept * (there - middle), np.sqrt(kept * noise)
-    return {  # with fewer than 3 degrees of freedom single draws would settle the expected regret
-        each: (float(mean), float(error), max(scored[each].freedom, 3.0))
-        for each, mean, error in zip(scored, moved, left, strict=True)
-    }
+    return middle + kept * (there - middle), kept, true
 
 
 def _spreads(scaled: SeedResults) -> dict[int, float]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from pipeline.picking.beliefs import shrunk
 from pipeline.picking.intervals import LEVEL, Interval, Scale
 from pipeline.record.front import objectives
 from pipeline.record.state import SweepState
@@ -18,7 +19,6 @@ from pipeline.record.trials import Trial
 NOISE = 0.25
 KNOWN = 3.0  # degrees of freedom that it counts for
 LEAST = 3.0  # that there must be
-DIFFERENT = 0.3  # the part of the variance of the trials' scores that is not put down to chance, at least
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def expectation(state: SweepState) -> Expectation | None:
     where there are several objectives, and where too little is known of the noise from seed to seed: of a score that is
     no distance, as long as further seeds do not say it.
 
-    Scores are the truth plus noise. The best of several is moved to their mean as far as what lies between them is
-    noise (Efron & Morris 1975, "Data analysis using Stein's estimator"): the more the fewer seeds it is of.
+    Scores are the truth plus noise, so the best of several is moved to their mean (beliefs.shrunk), the more the fewer
+    seeds it is of.
     """
     best = state.best_trial
     if best is None or best.end_reason != "completed" or objectives(state):
@@ -76,14 +76,6 @@ def _posterior(scores: list[list[float]], at: int, scale: Scale) -> tuple[float,
     variance = (known * NOISE**2 + squares) / freedom
     means, counts = np.array([np.mean(each) for each in scores]), np.array([len(each) for each in scores])
     noise = variance / counts
-    if len(scores) == 1:
-        return float(means[0]), math.sqrt(float(noise[0])), freedom
-    between = float(np.var(means, ddof=1))
-    true = max(between - float(noise.mean()), DIFFERENT * between)
-    if true == 0:
-        return float(means[at]), math.sqrt(float(noise[at])), freedom
-    weights = true / (true + noise)
-    middle = float(weights @ means / weights.sum())
-    kept = float(weights[at])
-    error = math.sqrt(kept * float(noise[at]) + (1 - kept) ** 2 * true / float(weights.sum()))
-    return middle + kept * (float(means[at]) - middle), error, freedom
+    moved, kept, true = shrunk(means, noise)
+    left = kept[at] * noise[at] + (1 - kept[at]) ** 2 * true / kept.sum()  # and what the common mean is not known by
+    return float(moved[at]), math.sqrt(float(left)), freedom

@@ -16,6 +16,7 @@ Interval = tuple[float, float]
 
 LEVEL = 0.95
 PREDICTION = 0.90
+ROUNDING = 1e-6  # of a share
 STRICTER = 0.5  # of the nominal error, so that intervals hold under racing and for who came first: see Picking in
 # tests/benchmarks/README.md, where the nominal error itself covers 0.93 of all means and 0.90 of the winners'
 STRENGTH = 10.0  # degrees of freedom at most that the other groups' variances count for
@@ -43,7 +44,8 @@ class Scale:
         if self.kind == "logarithm":
             value = math.log(score)
         elif self.kind == "share":
-            value = math.asin(math.sqrt(min(max(score, 0.0), 1.0)))  # a share may be rounded beyond its ends
+            rounded = min(max(score, 0.0), 1.0)  # beyond its ends by no more than that; further off it is no share
+            value = math.asin(math.sqrt(rounded if abs(score - rounded) < ROUNDING else score))
         return value if self.minimise else -value
 
     def back(self, value: float) -> float:

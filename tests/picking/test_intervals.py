@@ -115,3 +115,11 @@ def test_a_noisy_group_among_quiet_ones_is_not_predicted_too_narrowly() -> None:
     (alone,) = estimates([noisy])
     low, high = found.prediction()  # type: ignore[misc]
     assert high - low >= alone.prediction()[1] - alone.prediction()[0] - 1e-9  # type: ignore[index]
+
+
+def test_a_share_may_be_rounded_beyond_its_ends_and_no_further() -> None:
+    scale = Scale.of("coverage", [0.5], {})
+    assert (scale.to(1 + 1e-9), scale.to(-1e-9)) == (scale.to(1.0), scale.to(0.0))
+    for none in (1.5, -0.1):
+        with pytest.raises(ValueError, match="math domain error"):
+            scale.to(none)
