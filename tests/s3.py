@@ -22,14 +22,14 @@ class S3:
     many puts are refused yet, as while others write to the same name. `simple`: it writes over what is there, as stores
     do that do not know If-None-Match."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.failing, self.body, self.refused, self.busy = "", b"", 0, 0
         self.simple = False
         self._one = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = make_server(host, 0, self._answer, threaded=True)
+        self.endpoint = f"http://{host}:{self.server.server_port}"
         self.url = f"s3://{BUCKET}/team"
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -49,9 +49,9 @@ class S3:
 
 
 @contextmanager
-def running() -> Iterator[S3]:
-    """For the time of the block the environment leads to it."""
-    s3 = S3()
+def running(host: str = "127.0.0.1") -> Iterator[S3]:
+    """For the time of the block the environment leads to it. `host`: the address that it listens at."""
+    s3 = S3(host)
     threading.Thread(target=s3.server.serve_forever, daemon=True).start()
     requests.put(f"{s3.endpoint}/{BUCKET}", timeout=60).raise_for_status()
     said = {

@@ -49,10 +49,13 @@ def conclusions(verdict: Verdict, state: SweepState) -> list[str]:
     elif verdict.default is not None:
         lines.append("the default configuration (trial 0) is the pick: no finalist was shown to be better")
     lines += _regret(verdict)
-    rivals = [str(row.trial) for row in verdict.rows[1:] if _equal(row, best)]
-    if rivals:
+    equal = [row for row in verdict.rows[1:] if _equal(row, best)]
+    if rivals := [row for row in equal if row.racing]:
+        lines.append(f"within seed noise of trial {best.trial}: {_trials(rivals)}")
+    if out := [row for row in equal if not row.racing and row.trial != verdict.default]:
         lines.append(
-            f"within seed noise of trial {best.trial}: trial{'s' if len(rivals) > 1 else ''} {', '.join(rivals)}"
+            f"out of the race, as most likely worse, though the seeds that they share with trial {best.trial} alone do "
+            f"not show it: {_trials(out)}"
         )
     if best.prediction is not None:
         lines.append(f"one new seed: {verdict.metric} tail {span(best.prediction)} on the validation part (90%)")
@@ -90,6 +93,10 @@ def _regret(verdict: Verdict) -> list[str]:
             f"where it is not: expected regret {number(first.regret)}"
         )
     return lines
+
+
+def _trials(rows: list[Row]) -> str:
+    return f"trial{'s' if len(rows) > 1 else ''} {', '.join(str(row.trial) for row in rows)}"
 
 
 def _of(row: Row) -> str:

@@ -60,13 +60,21 @@ class Done:
 class Running:
     """A command under way. Standard error goes to a file, so that a full pipe holds up nothing."""
 
-    def __init__(self, home: Path, *arguments: str, module: str = "pipeline.cli", first: tuple[str, ...] = ()) -> None:
-        """`module`: what is run in place of the command, with `first` before its arguments."""
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        module: str = "pipeline.cli",
+        first: tuple[str, ...] = (),
+        inside: tuple[str, ...] = (),
+    ) -> None:
+        """`module`: what is run in place of the command, with `first` before its arguments; `inside`: what takes it to
+        another host (hosts.py)."""
         self.home = home
         self._files = [tempfile.TemporaryFile("w+") for _ in ("out", "err")]  # noqa: SIM115
         environment = {**os.environ, "GANSWEEP_HOME": str(home), "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *first, *arguments],
+            [*inside, sys.executable, "-m", module, *first, *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,

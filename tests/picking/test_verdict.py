@@ -123,6 +123,16 @@ def test_what_is_within_noise_is_called_so() -> None:
     assert "within seed noise of trial 1: trial 0" in words
 
 
+def test_one_that_left_the_race_is_no_rival_and_that_is_said() -> None:
+    """As `gansweep pick demo` had it: a probability of 1.00, and two of three seeds "within seed noise"."""
+    best = (17.0, [17.1, 18.4, 19.9, 18.2, 18.8])
+    found, words = said("fid", (25.0, [29.0, 27.0, 28.0, 31.0, 26.0]), best, (16.0, [30.0, 18.0, 36.0]))
+    assert [(row.trial, row.racing) for row in found.rows] == [(1, True), (0, False), (2, False)]
+    assert found.rows[2].versus_best.noise  # type: ignore[union-attr]
+    assert "within seed noise" not in words
+    assert "the seeds that they share with trial 1 alone do not show it: trial 2" in words
+
+
 def test_the_default_can_be_the_pick() -> None:
     found, words = said("fid", (20.0, [24.0, 24.5, 25.0]), (15.0, [None, 19.5, None]))
     assert found.best.trial == 0
