@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SCALE = [[0.0, "#8a8f98"], [0.2, "#8a8f98"], [0.2001, "#b9d7ee"], [0.6, "#4a9bd4"], [1.0, "#004a80"]]
 DIGITS = 5  # of what is drawn: the page stays small
 LEVEL = 28  # characters of options that stand side by side in a small chart
-SMALL = 8  # counts up to it have a line each
+SMALL = 8  # whole numbers over so few have a line each
 _BAR, _ROW = 26, 44  # pixels of a lying bar, of a finalist
 _BELOW, _AROUND = 70, 62  # pixels from the axis to the legend, and of a chart that are not its axes'
 
@@ -34,11 +34,10 @@ def described(chart: Chart) -> dict[str, Any]:
     lying = bool(chart.y.categories)
     tall = _ROW if any(series.kind == "dots" for series in chart.series) else _BAR
     height = 110 + tall * max(len(chart.y.categories), 2) if lying else 380
-    standing = any(series.kind == "columns" for series in chart.series)
     layout = {
         "barmode": "stack",
         "xaxis": _axis(chart.x, [series.x for series in chart.series], below=True),
-        "yaxis": _axis(chart.y, [series.y for series in chart.series], standing),
+        "yaxis": _axis(chart.y, [series.y for series in chart.series]),
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "legend": {"orientation": "h", "y": -_BELOW / (height - _AROUND), "x": 0, "yanchor": "top"},
@@ -59,15 +58,13 @@ def log_ticks(values: list[float]) -> list[float]:
     return [float(f"{digit}e{decade}") for decade in range(low, high + 1, step) for digit in digits]
 
 
-def _axis(axis: Axis, values: Sequence[tuple[float, ...]], whole: bool = False, below: bool = False) -> dict[str, Any]:
+def _axis(axis: Axis, values: Sequence[tuple[float, ...]], below: bool = False) -> dict[str, Any]:
     layout: dict[str, Any] = {"title": {"text": axis.title}, "automargin": True, "zeroline": False}
     if axis.log:
         ticks = log_ticks([value for each in values for value in each if math.isfinite(value) and value > 0])
         layout |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
-    if whole:
-        layout |= {"rangemode": "tozero", "dtick": 1} if max(map(max, values), default=0) <= SMALL else {}
     if axis.whole and not axis.log:
-        there = [value for each in values for value in each]
+        there = [value for each in values for value in each] or [0]
         layout |= {"dtick": 1} if max(there) - min(there) <= SMALL else {}
     if axis.categories:
         layout |= {"tickvals": list(range(len(axis.categories))), "ticktext": list(axis.categories)}

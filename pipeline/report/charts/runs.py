@@ -105,7 +105,7 @@ def ends_over_budget(state: SweepState) -> Chart:
         "What ended, and when",
         "Runs of the search by the training images that they had when they ended.",
         Axis("training images shown to the discriminator"),
-        Axis("runs"),
+        Axis("runs", whole=True),
         tuple(series),
     )
 
