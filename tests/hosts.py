@@ -107,7 +107,8 @@ class Network:
     def node(self, name: str, cpus: int, own: Sequence[Path] = ()) -> Host:
         """A host with a Ray's node on it, the first with its head. `own`: folders of which it has its own."""
         number = next(self._addresses)
-        address, link, other = f"10.213.{self.number}.{number}", f"gs{self.number}-{number}", f"gp{self.number}-{number}"
+        address, both = f"10.213.{self.number}.{number}", f"{self.number}-{number}"
+        link, other = f"gs{both}", f"gp{both}"
         start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
         start += ["--node-ip-address", address, "--num-cpus", str(cpus), "--object-store-memory", str(STORE)]
         if self.hosts:

@@ -2,12 +2,13 @@
 search_on_landscape.py replays in seconds.
 
     python -m tests.benchmarks.search_beside_plain FOLDER [--data digits] [--seeds 5] [--trials 20]
-        [--variant "plain script" "the default"] [--kimg 250 500] [--data-root ROOT] [--table]
+        [--variant "plain script" "the default"] [--earlier mnist] [--kimg 250 500] [--data-root ROOT] [--table]
 
 The real driver and the real training, two runs at a time in turns by the evaluation, without Ray. What is the best of a
 sweep after so many kimg, and at its end, is then trained on 4 further seeds: its confirmed score is their median, a run
 that did not come to its end counting as worse than any. Called again with the same FOLDER it goes on; several may be at
-work at other seeds. With --table nothing is trained: it says what is there.
+work at other seeds. --earlier: the default, which learns from a sweep of other data, too, whose images are not counted.
+With --table nothing is trained: it says what is there.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from pipeline.record.measurement import Measurement
 from pipeline.schema.base import parse
 from pipeline.schema.trial import TrialSpec, resolve
 from pipeline.seeds import run_seed
-from pipeline.space.load import load
+from pipeline.space.load import SweepFile, load
+from pipeline.sweeps.learning import learning
 from pipeline.training.attempt import attempt
 from pipeline.training.loop import Task
 from pipeline.training.store import Store
@@ -71,22 +73,47 @@ def confirmed(path: Path, file: Any, root: Path | None, point: dict[str, Any]) -
     return statistics.median(json.loads(kept.read_text()))
 
 
-def search(path: Path, about: dict[str, Any], kimg: list[float], root: Path | None) -> None:
-    """One sweep and what its bests are worth; kept."""
-    kept = path / f"{', '.join(map(str, about.values()))}.json"
-    if kept.exists():
-        return
+def preset(data: str) -> tuple[str, list[str]]:
+    """Which preset, and what is changed in it."""
+    return ("fashion_mnist", [*SETS["fashion_mnist"], "data.name=mnist"]) if data == "mnist" else (data, SETS[data])
+
+
+def swept(path: Path, about: dict[str, Any], root: Path | None) -> tuple[SweepFile, list[tuple[int, dict[str, Any]]]]:
+    """One sweep, whose record is kept; what it learns from, an earlier one of the same kind, is made where it is not
+    there."""
+    name, changes = preset(about["data"])
     told = [f"search.trials={about['trials']}", f"search.seed={about['seed']}"]
-    file = load(about["data"], [*SETS[about["data"]], *VARIANTS[about["variant"]], *told])
+    folder = path / ", ".join(map(str, about.values()))
+    if earlier := about.get("earlier"):
+        another = {**about, "data": earlier, "variant": "the default"}
+        del another["earlier"]
+        there = path / ", ".join(map(str, another.values()))
+        if not (there / "steps.json").exists():
+            swept(path, another, root)
+        with tempfile.TemporaryDirectory() as home:
+            shutil.copytree(there, Path(home) / earlier)
+            asked = load(name, [*changes, *told, f"search.learn_from=[{earlier}]"])
+            file = learning(asked, Path(home) / "s")
+    else:
+        file = load(name, [*changes, *VARIANTS[about["variant"]], *told])
     learn = partial(trained, file.sweep.objective, root)
 
     def curve(run: Attempt, point: dict[str, Any], spec: dict[str, Any]) -> Iterator[Measurement]:
         return learn(run.seed, spec)
 
-    folder = kept.with_suffix("")  # of its record, to look at
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    steps = sweep(curve, file, folder, FLOORS[about["data"]])
+    steps = sweep(curve, file, folder, FLOORS[name])
+    (folder / "steps.json").write_text(json.dumps(steps))
+    return file, steps
+
+
+def search(path: Path, about: dict[str, Any], kimg: list[float], root: Path | None) -> None:
+    """One sweep and what its bests are worth; kept."""
+    kept = path / f"{', '.join(map(str, about.values()))}.json"
+    if kept.exists():
+        return
+    file, steps = swept(path, about, root)
     said: list[float] = []
     for images in [*(1000 * each for each in kimg), math.inf]:
         before = [point for at, point in steps if at <= images]
@@ -118,6 +145,7 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
     arguments.add_argument("--trials", type=int, default=20)
     arguments.add_argument("--variant", nargs="+", default=["plain script", "the default"])
+    arguments.add_argument("--earlier", nargs="*", default=[])
     arguments.add_argument("--data-root", type=Path)
     arguments.add_argument("--kimg", type=float, nargs="+", default=[250, 500])
     arguments.add_argument("--table", action="store_true")
@@ -129,6 +157,10 @@ def main() -> None:
     for seed in given.seeds:
         for name in given.variant:
             about = {"data": given.data, "variant": name, "trials": given.trials, "seed": seed}
+            search(given.folder, about, given.kimg, given.data_root)
+        for earlier in given.earlier:
+            name = f"learns from {earlier}"
+            about = {"data": given.data, "variant": name, "trials": given.trials, "seed": seed, "earlier": earlier}
             search(given.folder, about, given.kimg, given.data_root)
 
 
