@@ -17,7 +17,7 @@ import ray
 from ray.job_config import JobConfig
 
 from pipeline.children import python
-from pipeline.cluster import knock, reaper
+from pipeline.cluster import knock, reaper, tokens
 from pipeline.cluster.sessions import kept
 from pipeline.cluster.watch import Watch
 from pipeline.environment import LOCAL, Address, answers, temporary
@@ -28,6 +28,7 @@ HEAD = "gcs_server"  # what a head's process is called
 PATIENCE = 10.0  # seconds in which somebody must take the connection
 ANSWER = 18.0  # seconds in which what is there must answer as a Ray head does
 OBJECT_STORE = 200 * 2**20  # bytes; results are small, data is read by each worker from its cache
+NO_TOKEN = "InvalidAuthToken"  # of a head that wants one, and was offered none or another
 PINS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # one thread a run: two gain nothing and suffer where cores are shared
 
 
@@ -133,13 +134,13 @@ def _unreachable(named: Address, said: str) -> Unreachable:
     said = said.removesuffix(".")
     if not named.cluster:
         return Unreachable(f"Ray on this machine cannot be reached: {said}")
-    if "InvalidAuthToken" in said:
+    if NO_TOKEN in said:
         return Unreachable(
             f"the cluster at {named.said} wants another token than it is offered; valid: that of its head, by "
             "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH=FILE in the environment"
         )
     way_out = named.way_out
-    if "RAY_AUTH_MODE" not in os.environ:  # Ray offers its token where it is told to alone
+    if tokens.MODE not in os.environ:
         way_out = f"if it wants a token: RAY_AUTH_MODE=token in the environment, else {way_out}"
     return Unreachable(f"the cluster at {named.said} cannot be reached: {said[:400]}; {way_out}")
 
@@ -155,14 +156,14 @@ def _check(named: Address) -> None:
             f"valid: on a node of the cluster auto or {host}:6379, from elsewhere: gansweep run ... --address "
             f"http://{host}:8265"
         )
-    if address == "auto":
-        return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if address != "auto" and (not host or not port.isdigit() or int(port) > 65535):
         raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local or HOST:PORT')
-    if said := answers(host.strip("[]"), int(port), PATIENCE):
+    if address != "auto" and (said := answers(host.strip("[]"), int(port), PATIENCE)):
         raise _unreachable(named, said)
     answer = _knock(address)
+    if NO_TOKEN in answer.get("error", "") and tokens.offered():
+        answer = _knock(address)
     if "error" in answer:
         raise _unreachable(named, answer["error"])
     mine = {"ray": ray.__version__, "python": platform.python_version()}

@@ -21,6 +21,7 @@ from typing import Any
 import ray
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from pipeline.cluster import tokens
 from pipeline.environment import is_http
 from pipeline.errors import GansweepError, InputError, Unreachable, one_line
 
@@ -165,6 +166,7 @@ def _check(address: str) -> None:
             theirs = json.load(answer)["ray_version"]
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
+            tokens.offered()
             return  # it wants a token, which the client offers
         raise Unreachable(f"{address} answers {error.code}, as a dashboard of Ray does not") from None
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What answers at the address of a cluster: python knock.py HOST:PORT, which prints JSON.
+"""What answers at the address of a cluster: python knock.py HOST:PORT (or auto), which prints JSON.
 
 A process of its own: Ray's client waits for minutes in a call that cannot be left, and ends the process where it gives
 up.
@@ -13,11 +13,11 @@ from typing import Any
 
 def knocked(address: str) -> dict[str, Any]:
     """Ray's and Python's version there, and whether one of its nodes is on this machine; or the error."""
-    from ray._private.services import find_node_ids
+    from ray._private.services import canonicalize_bootstrap_address_or_die, find_node_ids
     from ray._raylet import GcsClient  # type: ignore[attr-defined]
 
     try:
-        client = GcsClient(address=address)
+        client = GcsClient(address=canonicalize_bootstrap_address_or_die(address))
         about = json.loads(client.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=5) or b"{}")
         there = {node.hex() for node, info in client.get_all_node_info(timeout=5).items() if info.state == 0}
     except Exception as error:

@@ -110,6 +110,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             there.lose()
             before = events(home, NAME)
             inside, where = cluster(there, other), ("--storage", server.url, "--address", there.cluster)
+            environment.delenv("RAY_AUTH_MODE")  # a token that is there is offered to who wants one
             last = Running(other, "resume", NAME, *where, inside=inside).wait()
             yield Story(noticed, replaced, before, last, other, server.url)
 
