@@ -159,6 +159,7 @@ def test_nodes_that_cannot_be_trusted_are_left_out_before_the_first_trial_and_sa
 def test_a_node_that_joins_is_used_and_slots_follow(story: Story) -> None:
     assert story.seconds_to_join < 60  # its start too, of which Ray says nothing
     assert story.seconds_to_use < 30  # 15 on a quiet machine, from its coming up to its first run
+    print(f"a node that joins: its first run {story.seconds_to_use:.1f} s after it came up")
     assert of(story.lines, "driver", state="started")[0]["slots"] == 1
     assert [line["slots"] for line in of(story.lines, "node", state="joined")] == [1, 2]
     assert len({line["node"] for line in of(story.lines, "attempt")}) == 2

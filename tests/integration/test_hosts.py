@@ -117,10 +117,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def test_a_cut_link_is_noticed_in_seconds(story: Story) -> None:
     assert story.noticed < 10
+    print(f"a cut link: noticed after {story.noticed:.1f} s")
 
 
 def test_a_frozen_worker_is_replaced(story: Story) -> None:
     assert DEADLINE < story.replaced < 2 * DEADLINE
+    print(f"a frozen worker: replaced {story.replaced:.1f} s after its last word, with a deadline of {DEADLINE:.0f}")
 
 
 def test_a_lost_cluster_is_gone_on_with_from_the_bucket_alone(story: Story, whole: Finished) -> None:
