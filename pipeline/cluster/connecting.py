@@ -162,7 +162,7 @@ def _check(named: Address) -> None:
     if address != "auto" and (said := answers(host.strip("[]"), int(port), PATIENCE)):
         raise _unreachable(named, said)
     answer = _knock(address)
-    if NO_TOKEN in answer.get("error", "") and tokens.offered():
+    if NO_TOKEN in answer.get("error", "") and answer.get("joined") and tokens.offered():
         answer = _knock(address)
     if "error" in answer:
         raise _unreachable(named, answer["error"])

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
-from pipeline.cluster import tokens
 from pipeline.environment import is_http
 from pipeline.errors import GansweepError, InputError, Unreachable, one_line
 
@@ -160,14 +160,15 @@ def _address(text: str) -> str:
 
 
 def _check(address: str) -> None:
-    """Ray's client waits without end for who does not answer."""
+    """Ray's client waits without end for who does not answer, and asks for no version in particular. A token is offered
+    where RAY_AUTH_MODE says so alone: who answers may be anybody."""
     try:
-        with urllib.request.urlopen(f"{address}/api/version", timeout=ANSWER) as answer:
+        asked = urllib.request.Request(f"{address}/api/version", headers=get_auth_headers_if_auth_enabled({}))
+        with urllib.request.urlopen(asked, timeout=ANSWER) as answer:
             theirs = json.load(answer)["ray_version"]
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
-            tokens.offered()
-            return  # it wants a token, which the client offers
+            raise _unreachable(address, error) from None
         raise Unreachable(f"{address} answers {error.code}, as a dashboard of Ray does not") from None
     except OSError as error:
         raise _unreachable(address, error) from None

@@ -17,9 +17,10 @@ INFO = {"type": "SUBMISSION", "job_id": None, "message": "", "entrypoint": "true
 class StandIn:
     """`jobs`: in the order of their submission. `log`: what each says, piece by piece; `breaks`: connections to it that
     end after one piece more each. A job whose log was told to its end is over. `failing`: what is said to a stop while
-    it is set."""
+    it is set. `token`: without it there is no answer. `version`: of its Ray."""
 
     def __init__(self) -> None:
+        self.token, self.version = "", ray.__version__
         self.jobs: list[dict[str, Any]] = []
         self.log, self.breaks, self.failing = ["one\n", "two\n", "three\n"], 0, ""
         self._connections = 0
@@ -42,8 +43,10 @@ class StandIn:
     def _job(self, request: web.Request) -> dict[str, Any]:
         return next(job for job in self.jobs if job["submission_id"] == request.match_info["job"])
 
-    async def _version(self, _: web.Request) -> web.Response:
-        return web.json_response({"version": "4", "ray_version": ray.__version__, "ray_commit": ""})
+    async def _version(self, request: web.Request) -> web.Response:
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.Response(status=401, text="Unauthorized: Missing authentication token")
+        return web.json_response({"version": "4", "ray_version": self.version, "ray_commit": ""})
 
     async def _list(self, _: web.Request) -> web.Response:
         return web.json_response(self.jobs)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +20,8 @@ import pytest
 from pipeline.cluster import connected, connecting
 from pipeline.environment import SETTINGS
 from pipeline.errors import GansweepError, InputError, Unreachable
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +101,39 @@ def test_a_wrong_token_is_said_with_how_to_offer_another(answering: Any) -> None
     error = "RPC error: InvalidAuthToken: Authentication token is missing or incorrect. Note: ..."
     said = refused(answering(error=error), Unreachable)
     assert "wants another token than it is offered; valid: that of its head, by RAY_AUTH_MODE=token" in said
+
+
+@pytest.mark.parametrize(
+    ("joined", "given", "offered"),
+    [
+        (True, {"RAY_AUTH_TOKEN": "x" * 64}, True),
+        (False, {"RAY_AUTH_TOKEN": "x" * 64}, False),  # whoever answers there
+        (True, {"RAY_AUTH_TOKEN": "x" * 64, "RAY_AUTH_MODE": "disabled"}, False),
+        (True, {"RAY_AUTH_TOKEN_PATH": "/nowhere/token"}, False),
+    ],
+)
+def test_a_token_is_offered_to_ones_own_cluster_alone(
+    tmp_path: Path, port: int, joined: bool, given: dict[str, str], offered: bool
+) -> None:
+    """In a process of its own: Ray remembers what it was told."""
+    error = {"error": "RPC error: InvalidAuthToken: Authentication token is missing", "joined": joined}
+    (tmp_path / "knock.py").write_text(
+        f"import json, os\nwith_one = os.environ.get('RAY_AUTH_MODE') == 'token'\n"
+        f"print(json.dumps({{'versions': {{'ray': '2.1.0'}}}} if with_one else {error!r}))\n"
+    )
+    script = (
+        "from pipeline.cluster import connected, connecting\n"
+        f"connecting.knock.__file__ = {str(tmp_path / 'knock.py')!r}\n"
+        f"try:\n    with connected('127.0.0.1:{port}', lambda: None): pass\n"
+        "except Exception as found:\n    print(type(found).__name__, found)"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **given}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert "Traceback" not in done.stderr
+    assert ("is of another version: ray 2.1.0 there" in done.stdout) == offered
+    assert ("wants another token than it is offered" in done.stdout) != offered
 
 
 def test_a_machine_that_is_no_node_is_told_to_become_one(answering: Any) -> None:

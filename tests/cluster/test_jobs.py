@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ from pipeline.cluster.jobs import Dashboard, SweepThere
 from pipeline.errors import GansweepError, InputError, Unreachable
 from tests.cluster import dashboard
 
+ROOT = Path(__file__).resolve().parents[2]
 HTTP = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
 
 
@@ -86,6 +90,23 @@ def test_only_who_wants_a_token_is_said_to() -> None:
         there.failing = "[Errno 32] Broken pipe, of 4010"
         with pytest.raises(Unreachable, match=r"cannot be reached: .*Broken pipe"):
             Dashboard(there.address).stop("mine")
+
+
+@pytest.mark.parametrize(("mode", "said"), [("token", "of another version: ray 2.1.0 there"), ("", "another token")])
+def test_a_token_is_offered_where_that_is_asked_for_and_the_version_looked_at(mode: str, said: str) -> None:
+    """In a process of its own: Ray remembers what it was told."""
+    script = (
+        "import sys\nfrom pipeline.cluster.jobs import Dashboard\n"
+        "try:\n    Dashboard(sys.argv[1])\nexcept Exception as found:\n    print(type(found).__name__, found)"
+    )
+    with dashboard.running() as there:
+        there.token, there.version = "x" * 64, "2.1.0"
+        environment = {"PATH": os.environ["PATH"], "RAY_AUTH_TOKEN": there.token}
+        environment |= {"RAY_AUTH_MODE": mode} if mode else {}
+        command = [sys.executable, "-c", script, there.address]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.startswith("Unreachable")
+    assert said in done.stdout
 
 
 def test_what_was_said_before_the_connection_broke_is_not_said_again(tmp_path: Path) -> None:
