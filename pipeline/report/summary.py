@@ -39,7 +39,7 @@ def summary(state: SweepState) -> list[str]:
         better = signed(tail - default)
         within = f", {WITHIN}" if within_errors(tail - default, error) else ""
         lines.append(f"against the default configuration (trial 0, {number(default)}): {better}{within}")
-    elif best.number == 0:
+    elif best is state.default:
         lines.append("the default configuration (trial 0) was not beaten")
     lines += front.words(state)
     lines.append("its parameters: " + "  ".join(f"{key}={number(value)}" for key, value in best.params.items()))

@@ -31,11 +31,12 @@ class PriorSpec(Strict):
 
 class LearnedSpec(Strict):
     """What an earlier sweep came to, in the parameters of this space, as far as they meet: its best configurations, the
-    best first, and those that did not stay healthy. Names are parameters' full names. same: it is of the same data, as
-    an older record takes for granted."""
+    best first, the others that stayed healthy, and those that did not. Names are parameters' full names. same: it is of
+    the same data and by the same objective, as an older record takes for granted."""
 
     sweep: str
     best: tuple[dict[str, Any], ...] = Field(min_length=1, strict=False)
+    healthy: tuple[dict[str, Any], ...] = Field((), strict=False)
     failed: tuple[dict[str, Any], ...] = Field((), strict=False)
     same: bool = True
 

@@ -127,12 +127,16 @@ class Sampler:
 
     def _propose(self, number: int) -> tuple[Point, str]:
         """A draw that was not proposed before, and whose it is: runs are paired by their seeds, so that a configuration
-        that is tried twice gives the same run twice. Where the space seems exhausted, the last draw."""
+        that is tried twice gives the same run twice. Where all seem to fail, the one that does least; where the space
+        seems exhausted, the last draw."""
         random = np.random.default_rng(np.random.SeedSequence([self._spec.seed, number]))
         source = SAMPLER if self._mixture is None else self._mixture.source(self._sources, self._told, random)
         feasible = self._feasibility()
+        refused: list[tuple[float, Point, str]] = []
         for draw in range(REDRAWS):
             if draw == REDRAWS // 2:
+                if refused:
+                    return min(refused, key=lambda each: each[0])[1:]
                 source = SAMPLER
             modelled = False
             if self._mixture is not None and source != SAMPLER:
@@ -144,8 +148,12 @@ class Sampler:
                 modelled = self._spec.sampler != "random" and len(self._told) >= self._startup
             if frozenset(point.items()) in self._proposed:
                 continue
-            if modelled or draw >= REDRAWS // 2 or random.uniform() >= feasible.failure(point):
+            if modelled or draw >= REDRAWS // 2:
                 break
+            failure = feasible.failure(point)
+            if random.uniform() >= failure:
+                break
+            refused.append((failure, point, whose))
         return point, whose
 
     def _feasibility(self) -> Feasibility:
@@ -155,7 +163,7 @@ class Sampler:
         failed = [self._points[number] for number, told in self._told.items() if told.failure]
         healthy = [self._points[number] for number, told in self._told.items() if told.result is not None]
         for each in self._learned:
-            failed, healthy = [*failed, *each.failed], [*healthy, *each.best]
+            failed, healthy = [*failed, *each.failed], [*healthy, *each.best, *each.healthy]
         return Feasibility(self._space, healthy, failed)
 
     def _sampled(self, number: int, draw: int) -> Point:

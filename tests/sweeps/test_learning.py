@@ -16,6 +16,7 @@ from pipeline.search.sampler import Sampler
 from pipeline.seeds import run_seed
 from pipeline.space.load import from_tree, load
 from pipeline.space.yaml import dump
+from pipeline.sweeps.learning import same_data
 from pipeline.sweeps.sweep import Sweep
 from tests.drivers.fake_tune import MIXED, TREE, FakeTune, sweep_file
 
@@ -54,6 +55,7 @@ def test_it_takes_over_the_best_and_what_failed(home: Path) -> None:
     ends = [trial.end_reason for trial in Sweep.open("earlier", home=home).state().trials.values()]
     assert "crashed" in ends  # which says nothing
     assert len(learned.failed) == sum(end in HEALTH_REASONS for end in ends) == 1
+    assert len(learned.best) + len(learned.healthy) == len(earlier(home)) > 3  # how often it fails is seen from both
     (said,) = [line for line in sweep.file.notices if "learn_from" in line]
     assert said == (
         "search.learn_from: earlier: the 3 best and 1 that failed of 8 trials; "
@@ -102,10 +104,41 @@ def test_data_are_the_same_by_their_size_too_and_by_a_folder_s_own_name(home: Pa
     assert not same(resolution=16)
 
 
+def test_folders_are_the_same_by_where_they_are_or_once_they_moved_by_their_names(tmp_path: Path) -> None:
+    for name in ("cats/train", "xrays/train"):
+        (tmp_path / name).mkdir(parents=True)
+
+    def of(name: str, now: str) -> bool:
+        return same_data({"name": name}, {"name": now})
+
+    cats, xrays = (f"imagefolder:{tmp_path}/{each}/train" for each in ("cats", "xrays"))
+    assert of(cats, cats)
+    assert not of(cats, xrays)
+    assert of("imagefolder:/elsewhere/cats/train", cats)
+    assert of("my_data.py:faces", "/home/me/my_data.py:faces")
+    assert not of("my_data.py:faces", "my_data.py:spectra")
+
+
+def test_by_another_objective_it_counts_for_less(home: Path) -> None:
+    file = begun(home, OTHER | {"objective": "kid"}, "other").file
+    assert not file.learned[0].same
+    assert file.notices[-1].endswith("; it is by another objective (fid), so it counts for less")
+
+
 def test_of_other_data_too_the_same_come_first(home: Path) -> None:
     (one,) = begun(home, OTHER).file.learned
     other = LearnedSpec(sweep="other", best=({"optimiser.lr_g": 1e-4},), same=False)
     assert Known((), (other, one)).nearest == [*one.best, *other.best]
+
+
+def test_where_all_seems_to_fail_what_does_least_is_proposed(home: Path) -> None:
+    """And not a uniform draw, of which nothing is asked."""
+    tree = begun(home, OTHER).file.tree
+    places = [{"optimiser.lr_g": 10 ** (-5 + 2 * share / 60), "optimiser.lr_ratio": 1.0} for share in range(60)]
+    learned = LearnedSpec(sweep="other", best=(places[30],), failed=tuple(each for each in places), same=False)
+    sampler = Sampler.of(from_tree({**tree, "learned": [learned.model_dump(mode="json")]}, "t"))
+    asked = [sampler.ask(number) for number in range(30)]
+    assert "sampler" not in {source for _, source in asked}
 
 
 def test_all_of_the_home_that_fit(home: Path) -> None:
@@ -130,6 +163,7 @@ def test_what_is_refused(home: Path) -> None:
         (OTHER | {"search": {"learn_from": ["earlier"], "prior": None}}, "search.learn_from: found with no prior"),
         (OTHER | {"search": {"learn_from": ["earlier"], "sampler": "random"}}, "found with no prior"),
         (OTHER | {"objective": ["fid", "kid"]}, "search.learn_from: found with several objectives"),
+        (OTHER | {"search": {"learn_from": ["new"]}}, "search.learn_from: found new, which is this sweep itself"),
         (strange, "found earlier, which shares no parameter with this space"),
     ):
         with pytest.raises(InputError) as refused:
