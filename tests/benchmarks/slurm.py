@@ -120,7 +120,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         until(lambda: state() == "PD")
         before = events(home, NAME)
         asked("scontrol", "update", f"jobid={job}", "StartTime=now")  # Slurm lets it wait for two minutes
-        until(lambda: state() not in ("PD", "R", "CG", "CF"))
+        until(lambda: events(home, NAME)[-1].get("state") == "finished")
+        until(lambda: state() not in ("R", "CG"))
     told = out.read_text()
     shutil.rmtree(folder)
     return Story(told, before, home)
