@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,11 +21,12 @@ BUCKET = "bucket"
 class S3:
     """`failing`: the answer to every request while it is set, as "500 Internal Server Error", with `body`. `busy`: how
     many puts are refused yet, as while others write to the same name. `simple`: it writes over what is there, as stores
-    do that do not know If-None-Match."""
+    do that do not know If-None-Match. `late`: seconds before each answer."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.failing, self.body, self.refused, self.busy = "", b"", 0, 0
         self.simple = False
+        self.late = 0.0
         self._one = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -33,6 +35,7 @@ class S3:
         self.url = f"s3://{BUCKET}/team"
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        time.sleep(self.late)
         busy = self.busy > 0 and environ["REQUEST_METHOD"] == "PUT"
         if self.failing or busy:
             self.refused += 1
