@@ -46,6 +46,8 @@ def test_twenty_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in names:
         sweep = Made(tmp_path / name, trials=1, evaluations=EVALUATIONS).searched()
         sweep.driver("finished")
+        for line in sweep.lines:
+            line.pop("samples", None)  # there are none, and each that is missing is said
         sweep.write()
     with s3.running() as server, postgres.running() as database, mlflow_server(database, server, tmp_path) as uri:
         began = time.monotonic()
