@@ -23,6 +23,7 @@ POLL, SLOWEST = 1.0, 30.0  # seconds between looks at the record; the longest wa
 ENDING = 10.0  # seconds that the sender of a driver that is gone has to notice
 LOCK = "tracking.lock"  # held by whoever sends, a driver's session or SYNC: two at once would make a run twice
 SYNC = "sync"
+AGAIN = 3  # times that sync() tries once more where nothing got through since the last time
 
 log = logging.getLogger(__name__)
 
@@ -138,18 +139,24 @@ def sync(folder: Path, uri: str) -> int:
                 raise GansweepError(f"{folder.name} is running and sends to its tracker by itself; nothing to do")
             time.sleep(0.1)
         (folder / LOCK).write_text(SYNC)
-        try:
-            projector = Projector(folder, uri)
-            before = projector.unsent()
-            while projector.step():
-                pass
-            projector.settle()
-        except GansweepError:
-            raise
-        except Exception as error:
-            log.warning("MLflow at %s", uri, exc_info=error)
-            raise Unreachable(f"tracker {uri}: {redact(one_line(error))}") from error
-        return before
+        before = least = backlog(folder, uri)
+        again = 0
+        while True:
+            try:
+                projector = Projector(folder, uri)
+                while projector.step():
+                    pass
+                projector.settle()
+                return before
+            except GansweepError:
+                raise
+            except Exception as error:  # of a busy server, say, which drops a connection
+                log.warning("MLflow at %s", uri, exc_info=error)
+                least, before_it = min(least, backlog(folder, uri)), least
+                again = again + 1 if least == before_it else 1
+                if again > AGAIN:
+                    raise Unreachable(f"tracker {uri}: {redact(one_line(error))}") from error
+            time.sleep(POLL * 2 ** (again - 1))
 
 
 def run_ids(folder: Path) -> dict[tuple[int, int | None], str]:

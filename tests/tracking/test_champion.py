@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,9 +206,8 @@ def test_interrupted_anywhere_it_goes_on(home: Path, empty_home: Path, monkeypat
     for at, name in enumerate(names):
         monkeypatch.setattr(MlflowClient, name, breaking(getattr(MlflowClient, name), at % 2 == 0))
     for _ in names:
-        with pytest.raises(Unreachable):
+        with suppress(Unreachable):  # some tries later
             sync(folder, default_uri(empty_home))
-    sync(folder, default_uri(empty_home))
     assert sorted(failures) == sorted(names)
     assert len(versions(empty_home)) == len(logged(empty_home)) == 1
     assert (

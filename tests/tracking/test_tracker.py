@@ -14,6 +14,7 @@ import pytest
 from pipeline.errors import GansweepError, InputError, Unreachable
 from pipeline.record.lock import Lock
 from pipeline.tracking import projector
+from pipeline.tracking import tracker as tracking
 from pipeline.tracking.mlflow.client import locked
 from pipeline.tracking.tracker import LOCK, Tracker, default_uri, run_ids, sync, ui
 from tests.tracking.reading import points_in, runs_in
@@ -75,6 +76,7 @@ def test_interrupted_anywhere_it_goes_on(empty_home: Path, monkeypatch: pytest.M
 
     sweep = small(empty_home)
     monkeypatch.setattr(projector, "BATCH", 3)
+    monkeypatch.setattr(tracking, "POLL", 0.01)
     failures: list[str] = []
 
     def breaking(real: Callable[..., object]) -> Callable[..., object]:
@@ -105,6 +107,36 @@ def test_interrupted_anywhere_it_goes_on(empty_home: Path, monkeypatch: pytest.M
     assert set(failures) == set(names)
     assert sync(sweep.folder, default_uri(empty_home)) == 0
     once(empty_home, sweep)
+
+
+def test_a_connection_that_is_dropped_now_and_then_does_not_end_a_sync(
+    empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy server's. One that is dropped each time does, in seconds."""
+    from mlflow import MlflowClient
+
+    sweep, real, calls = small(empty_home), MlflowClient.log_batch, itertools.count(1)
+    monkeypatch.setattr(tracking, "POLL", 0.01)
+
+    def now_and_then(*args: object, **kwargs: object) -> object:
+        if next(calls) in (2, 5):
+            raise ConnectionError("the line broke")
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    def never(*_: object, **__: object) -> None:
+        next(calls)
+        raise ConnectionError("the line broke")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", now_and_then)
+    assert sync(sweep.folder, default_uri(empty_home)) > 0
+    assert next(calls) > 5
+    monkeypatch.undo()
+    once(empty_home, sweep)
+    (sweep.folder / "tracking.json").unlink()
+    monkeypatch.setattr(tracking, "POLL", 0.01)
+    monkeypatch.setattr(MlflowClient, "log_batch", never)
+    with pytest.raises(Unreachable, match="the line broke"):
+        sync(sweep.folder, default_uri(empty_home))
 
 
 def test_another_tracker_gets_everything(empty_home: Path) -> None:
