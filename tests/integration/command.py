@@ -23,7 +23,7 @@ from pipeline.record.runs import HEALTH_REASONS
 from pipeline.record.state import SweepState
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 300.0  # seconds; only a test that fails waits that long
+PATIENCE = 600.0  # seconds; only a test that fails waits that long
 SEED, TRIALS = 3, 6
 # Some 5 evaluations and a few seconds a run.
 TINY = (
