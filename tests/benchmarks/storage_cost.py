@@ -15,12 +15,14 @@ import tempfile
 from pathlib import Path
 
 from pipeline.record.events import Line
+from pipeline.schema.health import DEFAULT_RULES
 from tests import s3
 from tests.integration.command import events, gansweep
 
 # Some ten seconds a run, which ends by itself.
 RUNS = ("digits", "--seed", "3", "--concurrency", "1", "--set", "budget.images=30000", "--set", "evaluation.every=3000")
-KEPT = ("--set", "rungs=null", "--set", "health.low_diversity=null", "--set", "health.never_covered=null")
+KEPT = [part for rule in DEFAULT_RULES for part in ("--set", f"health.{rule}=null")]
+KEPT += ["--set", "rungs.enabled=false"]
 
 
 def besides(lines: list[Line]) -> tuple[float, float]:
