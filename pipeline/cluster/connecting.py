@@ -156,11 +156,12 @@ def _check(named: Address) -> None:
             f"valid: on a node of the cluster auto or {host}:6379, from elsewhere: gansweep run ... --address "
             f"http://{host}:8265"
         )
-    host, _, port = address.rpartition(":")
-    if address != "auto" and (not host or not port.isdigit() or int(port) > 65535):
-        raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local or HOST:PORT')
-    if address != "auto" and (said := answers(host.strip("[]"), int(port), PATIENCE)):
-        raise _unreachable(named, said)
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise InputError(f'{named.named_by}: found "{address}"; valid: auto, local or HOST:PORT')
+        if said := answers(host.strip("[]"), int(port), PATIENCE):
+            raise _unreachable(named, said)
     answer = _knock(address)
     if NO_TOKEN in answer.get("error", "") and answer.get("joined") and tokens.offered():
         answer = _knock(address)

@@ -43,10 +43,6 @@ class Projector:
         self.name = name
         self._fetching = Fetching(folder, lines)
 
-    def unsent(self) -> int:
-        """Lines that are not sent, or whose files are not."""
-        return lines_between(self.folder, min(self.memory.cursor, self.memory.files))
-
     def step(self) -> bool:
         """Sends the next lines, or, with all lines sent, the next files, then what eyes say of the samples. False:
         nothing is left."""

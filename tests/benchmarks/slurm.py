@@ -11,8 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,13 @@ import psutil
 import pytest
 
 from pipeline.record.events import Line
-from tests.integration.command import TINY, events, made_twice, measured, state_of
+from tests.integration.command import PATIENCE, TINY, events, made_twice, measured, state_of
+from tests.tracking.servers import until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy" / "slurm" / "gansweep.sbatch"
-NAME, TRIALS, PATIENCE = "queued", 3, 400.0
+NAME, TRIALS = "queued", 3
 # Its own processes are all that it sees: another Ray of this machine is not there.
 DAEMONS = 'slurmctld && sleep 2 && slurmd && exec sleep "$0"'
 CONF = """
@@ -71,19 +71,15 @@ def slurm(folder: Path) -> Iterator[None]:
         isolated = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", DAEMONS, "3600"]
         started = subprocess.Popen(isolated, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            until(lambda: "idle" in subprocess.run(["sinfo"], capture_output=True, text=True, check=False).stdout)
+            until(
+                lambda: "idle" in subprocess.run(["sinfo"], capture_output=True, text=True, check=False).stdout,
+                PATIENCE,
+            )
             yield
         finally:
             for each in [*psutil.Process(started.pid).children(), psutil.Process(started.pid)]:
                 each.kill()  # the first one's end is that of all
             started.wait()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.5)
 
 
 @dataclass
@@ -115,13 +111,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         def state() -> str:
             return asked("squeue", "--noheader", "--format=%t", "--job", job)
 
-        until(lambda: measured(events(home, NAME), 0))
+        until(lambda: measured(events(home, NAME), 0), PATIENCE)
         asked("scancel", "--batch", "--signal=USR1", job)  # as two minutes before the end of its time
-        until(lambda: state() == "PD")
+        until(lambda: state() == "PD", PATIENCE)
         before = events(home, NAME)
         asked("scontrol", "update", f"jobid={job}", "StartTime=now")  # Slurm lets it wait for two minutes
-        until(lambda: events(home, NAME)[-1].get("state") == "finished")
-        until(lambda: state() not in ("R", "CG"))
+        until(lambda: events(home, NAME)[-1].get("state") == "finished", PATIENCE)
+        until(lambda: state() not in ("R", "CG"), PATIENCE)
     told = out.read_text()
     shutil.rmtree(folder)
     return Story(told, before, home)

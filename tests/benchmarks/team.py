@@ -21,8 +21,9 @@ from pipeline.record.state import SweepState
 from pipeline.storage.storage import Storage, opened
 from pipeline.tracking.mlflow.server import SERVER
 from tests import postgres, s3
+from tests.hosts import STORE
 from tests.integration.command import TINY, Done, gansweep, state_of
-from tests.integration.test_cluster import STORE, all_there, may_mount, on_a_disk_of_its_own
+from tests.integration.test_cluster import all_there, may_mount, on_a_disk_of_its_own
 from tests.tracking.servers import answers, free_port, stop, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]

@@ -18,11 +18,11 @@ import psutil
 import pytest
 
 from pipeline.record.events import Line
+from tests.hosts import STORE
 from tests.integration.command import TINY, Done, Running, events, gansweep, made_twice, measured
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 ROOT = Path(__file__).resolve().parent.parent.parent
-STORE = 100 * 2**20
 NAME = "shared"
 LATE = f"{platform.node()} (late)"
 

@@ -21,6 +21,7 @@ from tests import hosts, s3
 from tests.hosts import Host, Network
 from tests.integration.command import SWEEP, Done, Running, events, found, made_twice, measured, state_of
 from tests.integration.conftest import Finished
+from tests.integration.test_storage import wanted
 
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
@@ -140,8 +141,8 @@ def test_what_was_cut_off_wrote_over_nothing(story: Story) -> None:
     bucket = opened(f"{story.bucket}/{NAME}")
     names = set(bucket.names("trials"))
     for run in state_of(story.home, NAME).runs:
-        place = f"trials/{run.trial}/seed-{run.seed}"
-        assert {f"{place}/{m.samples}" for m in run.measurements if m.samples} <= names
-        last = [m.checkpoint for m in run.measurements if m.checkpoint][-1:] if run.end_reason != "rung" else []
-        for each in last:
-            assert hashlib.sha256(bucket.get(f"{place}/{each}")).hexdigest()[:16] in each
+        there = wanted(run)
+        assert set(there) <= names
+        for each in there:
+            if "/checkpoints/" in each:
+                assert hashlib.sha256(bucket.get(each)).hexdigest()[:16] in each
