@@ -62,9 +62,10 @@ class Trainable(tune.Trainable):
     def _report(self, run: int) -> dict[str, Any]:
         try:
             _, measurement = next(self._group)
-            self._kept[run].put()
             if measurement is None:
+                self._kept[run].put()
                 return {"reason": "completed", "evidence": {}, "fault": False}
+            self._kept[run].put_behind()
             return {"measurement": measurement.as_dict()}
         except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
             folder = self._kept[run].folder
@@ -87,7 +88,7 @@ class Trainable(tune.Trainable):
         spec = parse(TrialSpec, run.spec, f"trial {run.trial}")
         kept = self._kept[self._job.runs.index(run)]
         kept.begin()
-        store = Store(kept.folder, attempt=run.attempt, guard=kept.check)
+        store = Store(kept.folder, attempt=run.attempt, guard=kept.check_put)
         places = self._premises.cache, self._premises.root
         features = prepared_data(spec, *places)[1]
         if run.features is not None and features != run.features:
@@ -124,7 +125,7 @@ class Trainable(tune.Trainable):
         from pipeline.training.store import Store
 
         best = run.best(kept.attempt.objective)
-        store = Store(kept.folder, attempt=kept.attempt.attempt, guard=kept.check)
+        store = Store(kept.folder, attempt=kept.attempt.attempt, guard=kept.check_put)
         store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
         kept.put()
 

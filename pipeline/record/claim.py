@@ -133,12 +133,25 @@ class Claim:
                 logging.getLogger(__name__).exception("a beat failed")  # the heart goes on beating
 
 
-def check(storage: Storage, session: str) -> None:
-    """Raises Superseded where the sweep is no more that of the session: for its workers, before they put something."""
-    last = newest(storage)
-    there = _read(storage, last) if last else None
-    if there is None or there.get("session") != session:
-        raise Superseded(f"{storage.url}: {named(there or {})} has the sweep now; this worker wrote nothing more")
+class Sight:
+    """That a sweep is still a session's, for its workers: before each time that they put something."""
+
+    def __init__(self, storage: Storage, session: str) -> None:
+        self._storage, self._session = storage, session
+        self._seen = -OLD
+
+    def check(self) -> None:
+        """Raises Superseded where it is not. It is looked at anew where the last look is long ago, as for one that was
+        asleep; what is put in between harms nobody, for its name says of which attempt it is."""
+        at = _now()
+        if at - self._seen < OLD:
+            return
+        last = newest(self._storage)
+        there = _read(self._storage, last) if last else None
+        if there is None or there.get("session") != self._session:
+            has = named(there or {})
+            raise Superseded(f"{self._storage.url}: {has} has the sweep now; this worker wrote nothing more")
+        self._seen = at
 
 
 def holder(storage: Storage) -> dict[str, Any] | None:

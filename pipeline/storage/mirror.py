@@ -25,26 +25,39 @@ class Mirror:
     def pull(self, part: str = "") -> None:
         """Brings what the folder lacks, all of it or one of the folders in it."""
         at = f"{self._prefix}/{part}" if part else self._prefix
-        names = [name.removeprefix(f"{self._prefix}/") for name in self.storage.names(at)]
-        each(self._bring, [name for name in names if not (self.folder / name).exists()])
+        missing = True
+        while missing:  # one that is gone by then was followed by another
+            names = [name.removeprefix(f"{self._prefix}/") for name in self.storage.names(at)]
+            missing = not all(each(self._bring, [name for name in names if not (self.folder / name).exists()]))
         there = self._files()
         self._kept |= {name: there[name] for name in names if name in there}
 
     def push(self) -> None:
         """Puts what is new, and removes from the storage what is gone."""
-        there = self._files()
-        new = [name for name, seen in there.items() if self._kept.get(name) != seen]
-        gone = [name for name in self._kept if name not in there]
+        self.push_spoken_of()
+        self.push_checkpoints()
+
+    def push_spoken_of(self) -> None:
+        """The same of all but checkpoints. It comes first: what a checkpoint says is there is there before it, and
+        whoever goes on from it makes nothing anew."""
+        self._push(lambda name: not _is_checkpoint(name))
+
+    def push_checkpoints(self) -> None:
+        """The same of checkpoints, which nobody asks for but who goes on from them."""
+        self._push(_is_checkpoint)
+
+    def _push(self, wanted: Callable[[str], bool]) -> None:
+        there = {name: seen for name, seen in self._files().items() if wanted(name)}
+        new = sorted(name for name, seen in there.items() if self._kept.get(name) != seen)
+        gone = [name for name in self._kept if wanted(name) and name not in there]
         if not new and not gone:
             return
         self._guard()
-        # What a checkpoint says is there is there before it: whoever goes on from it makes nothing anew.
-        for name in sorted(new, key=lambda name: (name.startswith(f"{CHECKPOINTS}/"), "/" in name, name)):
-            self._put(name)
-        for name in gone:
-            self.storage.delete(f"{self._prefix}/{name}")
-            del self._kept[name]
-        self._kept |= {name: there[name] for name in new}
+        each(self._put, new)
+        each(lambda name: self.storage.delete(f"{self._prefix}/{name}"), gone)
+        self._kept = {name: seen for name, seen in self._kept.items() if name not in gone} | {
+            name: there[name] for name in new
+        }
 
     def _put(self, name: str) -> None:
         content = (self.folder / name).read_bytes()
@@ -53,8 +66,8 @@ class Mirror:
         else:
             self.storage.put(f"{self._prefix}/{name}", content)
 
-    def _bring(self, name: str) -> None:
-        bring(self.storage, f"{self._prefix}/{name}", self.folder / name)
+    def _bring(self, name: str) -> bool:
+        return bring(self.storage, f"{self._prefix}/{name}", self.folder / name)
 
     def _files(self) -> dict[str, tuple[int, int]]:
         stamps = {}
@@ -64,6 +77,10 @@ class Mirror:
                 if status.st_size:
                     stamps[path.relative_to(self.folder).as_posix()] = (status.st_mtime_ns, status.st_size)
         return stamps
+
+
+def _is_checkpoint(name: str) -> bool:
+    return name.startswith(f"{CHECKPOINTS}/")
 
 
 def bring(storage: Storage, name: str, path: Path) -> bool:

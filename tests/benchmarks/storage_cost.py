@@ -3,8 +3,9 @@ answers each request some milliseconds late, as one across a city does.
 
 python -m tests.benchmarks.storage_cost [--delay 30] [--times 2] [--trials 4]
 
-One run at a time. Seconds a run that are neither training nor evaluation, from the record: between its measurements,
-and from its end to the next one's beginning; the same sweep in turns in a folder and in the bucket.
+One run at a time, the same sweep in turns in a folder and in the bucket. Seconds a run that are neither training nor
+evaluation, from the record: between its measurements, where a worker waits for the bucket, and from its last one to the
+next run's beginning, where the driver waits for its record too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.record.events import Line
@@ -25,13 +27,27 @@ KEPT = [part for rule in DEFAULT_RULES for part in ("--set", f"health.{rule}=nul
 KEPT += ["--set", "rungs.enabled=false"]
 
 
-def besides(lines: list[Line]) -> tuple[float, float]:
-    """Seconds a run, as it says of itself, and what there was besides."""
-    runs = [line for line in lines if line["event"] == "run_ended"]
-    own = [line["seconds"] for line in lines if line["event"] == "measurement"]
-    of_runs = sum(now for now, after in zip(own, [*own[1:], 0.0], strict=True) if after < now)
-    begun = next(line["time"] for line in lines if line["event"] == "measurement") - own[0]
-    return of_runs / len(runs), (runs[-1]["time"] - begun - of_runs) / len(runs)
+@dataclass(frozen=True)
+class Cost:
+    """Seconds a run."""
+
+    own: float  # as it says of itself
+    within: float  # besides, from its beginning to its last measurement
+    between: float  # from there to the beginning of the next one
+
+
+def cost(lines: list[Line]) -> Cost:
+    runs: list[list[Line]] = []
+    for line in lines:
+        if line["event"] == "attempt":
+            runs.append([])
+        elif line["event"] == "measurement":
+            runs[-1].append(line)
+    begun = [run[0]["time"] - run[0]["seconds"] for run in runs]
+    own = sum(run[-1]["seconds"] for run in runs)
+    lasted = sum(run[-1]["time"] - start for run, start in zip(runs, begun, strict=True))
+    gaps = sum(start - run[-1]["time"] for run, start in zip(runs, begun[1:], strict=False))
+    return Cost(own / len(runs), (lasted - own) / len(runs), gaps / (len(runs) - 1))
 
 
 def main() -> None:
@@ -40,7 +56,7 @@ def main() -> None:
     arguments.add_argument("--times", type=int, default=2)
     arguments.add_argument("--trials", type=int, default=4)
     given = arguments.parse_args()
-    found: dict[str, list[tuple[float, float]]] = {"folder": [], "bucket": []}
+    found: dict[str, list[Cost]] = {"folder": [], "bucket": []}
     with tempfile.TemporaryDirectory() as folder, s3.running() as server:
         for time in range(given.times):
             for where in found:
@@ -49,14 +65,17 @@ def main() -> None:
                 there = ("--storage", f"s3://{s3.BUCKET}/{time}") if where == "bucket" else ()
                 done = gansweep(home, "run", *RUNS, *KEPT, "--trials", str(given.trials), "--name", "s", *there)
                 assert done.code == 0, done.err
-                found[where].append(besides(events(home, "s")))
-                print(f"{where}: a run {found[where][-1][0]:.1f} s, besides {found[where][-1][1]:.2f} s", flush=True)
+                now = cost(events(home, "s"))
+                found[where].append(now)
+                print(f"{where}: runs of {now.own:.1f} s, {now.within:.2f} s in and {now.between:.2f} s between them")
         server.late = 0.0
-    more = statistics.median(each for _, each in found["bucket"]) - statistics.median(
-        each for _, each in found["folder"]
-    )
-    long = statistics.median(each for each, _ in [*found["bucket"], *found["folder"]])
-    print(f"the bucket costs {more:.2f} s a run of {long:.1f} s: {more / long:.1%}; at 10 s a run {more / 10:.1%}")
+    long = statistics.median(each.own for each in [*found["bucket"], *found["folder"]])
+    for name in ("within", "between"):
+        there, here = (
+            statistics.median(getattr(each, name) for each in found[where]) for where in ("bucket", "folder")
+        )
+        more = there - here
+        print(f"the bucket costs {more:.2f} s {name} runs of {long:.1f} s: {more / long:.1%}; of 10 s {more / 10:.1%}")
 
 
 if __name__ == "__main__":

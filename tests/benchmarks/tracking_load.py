@@ -1,4 +1,5 @@
-"""Twenty sweeps at once send ten thousand points each to one MLflow server on PostgreSQL: none is lost or doubled.
+"""Twenty sweeps at once send ten thousand points each to one MLflow server on PostgreSQL: none is lost or doubled. One
+that the busy server turned away for too long says so, and is synced again.
 
 pytest -s tests/benchmarks/tracking_load.py: some minutes, too long for the suite."""
 
@@ -19,7 +20,7 @@ from tests.integration.command import Running
 from tests.report.synthetic import Made
 
 pytestmark = pytest.mark.slow
-SWEEPS, EVALUATIONS = 20, 2_000
+SWEEPS, EVALUATIONS, TIMES = 20, 850, 4
 Points = Counter[tuple[str, int, float]]
 
 
@@ -51,10 +52,15 @@ def test_twenty_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         sweep.write()
     with s3.running() as server, postgres.running() as database, mlflow_server(database, server, tmp_path) as uri:
         began = time.monotonic()
-        running = [Running(tmp_path, "sync", name, "--tracking-uri", uri) for name in names]
-        done = [each.wait() for each in running]
+        left, turned_away = names, 0
+        for _ in range(TIMES):
+            running = {name: Running(tmp_path, "sync", name, "--tracking-uri", uri) for name in left}
+            done = {name: each.wait() for name, each in running.items()}
+            assert {each.code for each in done.values()} <= {0, 3}, [each.err for each in done.values()]
+            left = [name for name, each in done.items() if each.code]
+            turned_away += len(left)
         took = time.monotonic() - began
-        assert [each.code for each in done] == [0] * SWEEPS, [each.err for each in done]
+        assert left == [], [done[name].err for name in left]
         total = 0
         for name in names:
             (run,) = SweepState.fold(read(tmp_path / name / "events.jsonl")[0]).runs
@@ -65,4 +71,4 @@ def test_twenty_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
             assert count >= 10_000
             assert points == expected
             total += count
-    print(f"{SWEEPS} sweeps, {total:,} points in {took:.0f} s, none lost or doubled")
+    print(f"{SWEEPS} sweeps, {total:,} points in {took:.0f} s, none lost or doubled; {turned_away} were synced again")

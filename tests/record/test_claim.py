@@ -39,7 +39,7 @@ def of_another_host(storage: Storage, number: int = 1, **more: Any) -> str:
 def test_a_second_driver_is_told_who_has_it_until_it_is_released(storage: Storage) -> None:
     first = Claim(storage, "mine")
     first.acquire()
-    claim.check(storage, "mine")
+    claim.Sight(storage, "mine").check()
     with pytest.raises(Busy, match=r"driven by process \d+ on "):
         Claim(storage, "yours").acquire()
     first.release()
@@ -48,7 +48,7 @@ def test_a_second_driver_is_told_who_has_it_until_it_is_released(storage: Storag
     second.acquire()
     assert second.taken_over is None
     with pytest.raises(Superseded):
-        claim.check(storage, "mine")
+        claim.Sight(storage, "mine").check()
     second.release()
 
 
@@ -61,6 +61,20 @@ def test_one_whose_process_is_gone_is_taken_over_at_once(storage: Storage) -> No
     assert storage.names(claim.FOLDER) == [f"{claim.FOLDER}/00000008.json"]
     assert mine.taken_over is not None
     mine.release()
+
+
+def test_a_worker_looks_anew_where_its_last_look_is_long_ago(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(claim, "_now", lambda: now[0])
+    of_another_host(storage)
+    sight = claim.Sight(storage, "theirs")
+    sight.check()
+    of_another_host(storage, 2, session="yours")
+    sight.check()
+    now[0] += claim.OLD
+    for _ in range(2):
+        with pytest.raises(Superseded, match=r"on elsewhere .* has the sweep now; this worker wrote nothing more"):
+            sight.check()
 
 
 @pytest.mark.usefixtures("quick")
@@ -148,7 +162,7 @@ def test_a_claim_whose_clean_up_fails_is_one_all_the_same(failing: Failing) -> N
     failing.fails = {"delete"}
     mine = Claim(failing, "mine")
     mine.acquire()
-    claim.check(failing, "mine")
+    claim.Sight(failing, "mine").check()
     mine.release()
     assert claim.holder(failing) is None
 
@@ -163,7 +177,7 @@ def test_a_claim_whose_answer_was_lost_is_released(failing: Failing) -> None:
     other = Claim(failing, "yours")
     other.acquire()
     mine.release()
-    claim.check(failing, "yours")
+    claim.Sight(failing, "yours").check()
     other.release()
 
 
