@@ -11,7 +11,7 @@ from scipy import stats
 from pipeline.judging.judgement import Judgement
 from pipeline.picking.verdict import standing
 from pipeline.record.state import SweepState
-from pipeline.report.numbers import number
+from pipeline.report.numbers import number, trials
 
 HABIT = 0.01  # a side that is chosen so often that chance does it less than this often is said
 
@@ -74,7 +74,7 @@ def _conclusions(state: SweepState, ranked: Judgement, rows: tuple[Row, ...]) ->
     ]
     rivals = [row.trial for row in rows[1:] if row.first > 0.05]
     if rivals:
-        lines.append(f"not told apart from it: trial{'s' if len(rivals) > 1 else ''} {', '.join(map(str, rivals))}")
+        lines.append(f"not told apart from it: {trials(rivals)}")
     known = [row for row in rows if row.measured is not None]
     if len(known) > 1:
         sign = 1 if state.known.minimise else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.record.runs import HEALTH_REASONS
@@ -27,6 +28,12 @@ def style(reason: str) -> str:
 def floors(state: SweepState, value: float | None) -> str:
     """', 1.1 floors' behind a distance that has a floor."""
     return f", {value / state.floor:.1f} floors" if value is not None and state.floor else ""
+
+
+def trials(numbers: Iterable[int]) -> str:
+    """'trial 1' or 'trials 1, 2'."""
+    which = [str(each) for each in numbers]
+    return f"trial{'s' if len(which) > 1 else ''} {', '.join(which)}"
 
 
 def number(value: Any) -> str:

@@ -8,7 +8,7 @@ from pipeline.picking.intervals import Interval
 from pipeline.picking.plateau import Neighbour, Plateau, Reach, plateau
 from pipeline.picking.verdict import Difference, Row, Verdict
 from pipeline.record.state import SweepState
-from pipeline.report.numbers import floors, number
+from pipeline.report.numbers import floors, number, trials
 from pipeline.schema.features import measured_in
 
 
@@ -51,11 +51,11 @@ def conclusions(verdict: Verdict, state: SweepState) -> list[str]:
     lines += _regret(verdict)
     equal = [row for row in verdict.rows[1:] if _equal(row, best)]
     if rivals := [row for row in equal if row.racing]:
-        lines.append(f"within seed noise of trial {best.trial}: {_trials(rivals)}")
+        lines.append(f"within seed noise of trial {best.trial}: {trials(row.trial for row in rivals)}")
     if out := [row for row in equal if not row.racing and row.trial != verdict.default]:
         lines.append(
             f"out of the race, as most likely worse, though the seeds that they share with trial {best.trial} alone do "
-            f"not show it: {_trials(out)}"
+            f"not show it: {trials(row.trial for row in out)}"
         )
     if best.prediction is not None:
         lines.append(f"one new seed: {verdict.metric} tail {span(best.prediction)} on the validation part (90%)")
@@ -79,13 +79,13 @@ def _regret(verdict: Verdict) -> list[str]:
         f"{best.probability_best:.2f} (a new run and a bad day, the worst of {BAD_DAY}, half each; failed ones counted)"
     ]
     others = [row for row in verdict.rows[1:] if row.racing]
-    less = [str(row.trial) for row in others if row.regret < best.regret]
+    less = [row.trial for row in others if row.regret < best.regret]
     if less:
         lines.append(
-            f"not taken though of less expected regret: trial {', '.join(less)}; another one is as good or better in "
+            f"not taken though of less expected regret: {trials(less)}; another one is as good or better in "
             "median, worst seed and share of healthy seeds"
         )
-    likelier = [row for row in others if row.probability_best > best.probability_best and str(row.trial) not in less]
+    likelier = [row for row in others if row.probability_best > best.probability_best and row.trial not in less]
     if likelier:
         first = max(likelier, key=lambda row: row.probability_best)
         lines.append(
@@ -93,10 +93,6 @@ def _regret(verdict: Verdict) -> list[str]:
             f"where it is not: expected regret {number(first.regret)}"
         )
     return lines
-
-
-def _trials(rows: list[Row]) -> str:
-    return f"trial{'s' if len(rows) > 1 else ''} {', '.join(str(row.trial) for row in rows)}"
 
 
 def _of(row: Row) -> str:
