@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.storage.storage import Storage, each
 
 UNFINISHED = (".part",)
+LOOKS = 3  # at what is there: what is gone when it is to be brought was followed by something newer
 CHECKPOINTS = "checkpoints"  # the folder of what a run goes on from
 
 
@@ -25,10 +26,10 @@ class Mirror:
     def pull(self, part: str = "") -> None:
         """Brings what the folder lacks, all of it or one of the folders in it."""
         at = f"{self._prefix}/{part}" if part else self._prefix
-        missing = True
-        while missing:  # one that is gone by then was followed by another
+        for _ in range(LOOKS):
             names = [name.removeprefix(f"{self._prefix}/") for name in self.storage.names(at)]
-            missing = not all(each(self._bring, [name for name in names if not (self.folder / name).exists()]))
+            if all(each(self._bring, [name for name in names if not (self.folder / name).exists()])):
+                break
         there = self._files()
         self._kept |= {name: there[name] for name in names if name in there}
 

@@ -50,6 +50,20 @@ def test_another_machine_goes_on_from_it(storage: Storage, tmp_path: Path) -> No
     assert storage.names("run") == ["run/samples/1.png"], "what it brought and removed is removed, and nothing else"
 
 
+def test_what_was_followed_by_a_newer_one_meanwhile_is_no_reason_to_begin_anew(tmp_path: Path) -> None:
+    class Moving(Posix):
+        def get(self, name: str) -> bytes:
+            if name == "run/checkpoints/1.pt":
+                self.put("run/checkpoints/2.pt", b"2")
+                self.delete(name)
+            return super().get(name)
+
+    there = Moving(f"file://{tmp_path}/there")
+    there.put("run/checkpoints/1.pt", b"1")
+    Mirror(tmp_path / "here", there, "run").pull("checkpoints")
+    assert (tmp_path / "here/checkpoints/2.pt").read_bytes() == b"2"
+
+
 def test_one_that_was_asleep_takes_nothing_from_its_successor(storage: Storage, tmp_path: Path) -> None:
     write(tmp_path / "old", "samples/1.png", b"old")
     old = Mirror(tmp_path / "old", storage, "run")
