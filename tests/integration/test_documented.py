@@ -100,6 +100,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def commands() -> list[list[str]]:
+    """Their arguments as they are run, each once."""
+    there: dict[tuple[str, ...], None] = {}
+    for command in sorted(RUN, key=lambda each: [not each.startswith(verb) for verb in ORDER]):
+        program, *arguments = map(meant, shlex.split(command.partition(" > ")[0]))
+        assert program == "gansweep", command
+        there[*arguments, *(() if "--help" in arguments else CHEAPER.get(arguments[0], ()))] = None
+    return [list(each) for each in there]
+
+
 def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "GANSWEEP_HOME"}
     return {**kept, "PYTHONPATH": str(ROOT)}
@@ -108,14 +118,11 @@ def environment() -> dict[str, str]:
 def test_each_of_them_does_what_it_says(project: Path) -> None:
     """In one test: what one makes the next one reads."""
     assert len(RUN) >= 25
-    for command in sorted(RUN, key=lambda each: [not each.startswith(verb) for verb in ORDER]):
-        program, *arguments = map(meant, shlex.split(command.partition(" > ")[0]))
-        assert program == "gansweep", command
-        extra = () if "--help" in arguments else CHEAPER.get(arguments[0], ())
-        whole = [sys.executable, "-m", "pipeline.cli", *arguments, *extra]
+    for arguments in commands():
+        whole = [sys.executable, "-m", "pipeline.cli", *arguments]
         done = subprocess.run(whole, cwd=project, env=environment(), capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
-        assert done.stdout.strip() or done.stderr.strip(), command
+        assert done.returncode == 0, f"{arguments}: {done.stderr[-2000:]}"
+        assert done.stdout.strip() or done.stderr.strip(), arguments
 
 
 def test_what_is_run_elsewhere_is_still_said() -> None:
