@@ -43,6 +43,7 @@ class Trainable(tune.Trainable):
         self._output = [Output(output_file(kept.attempt, kept.folder), kept.check) for kept in self._kept]
         self._group = Group([functools.partial(self._start, run) for run in self._job.runs])
         self._seconds: list[list[float]] = [[] for _ in self._job.runs]  # that the evaluations of each took
+        self._over: set[int] = set()  # runs that ended by themselves
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._leave()
@@ -64,6 +65,7 @@ class Trainable(tune.Trainable):
             _, measurement = next(self._group)
             if measurement is None:
                 self._kept[run].put()
+                self._over.add(run)
                 return {"reason": "completed", "evidence": {}, "fault": False}
             self._kept[run].put_behind()
             return {"measurement": measurement.as_dict()}
@@ -75,6 +77,7 @@ class Trainable(tune.Trainable):
             if (name := self._output[run].name) is not None:
                 evidence["output"] = name
             self._group.drop(run)
+            self._over.add(run)
             _free_memory()
             with contextlib.suppress(GansweepError, OSError):
                 self._kept[run].put()  # the traceback
@@ -114,7 +117,8 @@ class Trainable(tune.Trainable):
         self._group = Group([])
         _free_memory()
         with contextlib.suppress(GansweepError, OSError):
-            for place, run in self._ended().items():
+            ended = self._ended() if len(self._over) < len(self._kept) else {}
+            for place, run in ended.items():
                 if run.end_reason == "rung":
                     self._keep_best(self._kept[place], run)
         for kept in self._kept:

@@ -15,15 +15,19 @@ import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from pipeline.record.events import Line
+from pipeline.record.segments import FOLDER
 from pipeline.schema.health import DEFAULT_RULES
+from pipeline.storage.storage import opened
 from tests import s3
 from tests.integration.command import events, gansweep
 
 # Some ten seconds a run, which ends by itself.
 RUNS = ("digits", "--seed", "3", "--concurrency", "1", "--set", "budget.images=30000", "--set", "evaluation.every=3000")
 KEPT = [part for rule in DEFAULT_RULES for part in ("--set", f"health.{rule}=null")]
+BEGINNING = 4  # segments: the sweep, its driver twice, what was prepared
 KEPT += ["--set", "rungs.enabled=false"]
 
 
@@ -50,6 +54,18 @@ def cost(lines: list[Line]) -> Cost:
     return Cost(own / len(runs), (lasted - own) / len(runs), gaps / (len(runs) - 1))
 
 
+def record(url: str, runs: int) -> float:
+    """Seconds a run for which the driver waits for its segments, but for those of its beginning and end."""
+    storage = opened(url)
+    sizes = [len(storage.get(name)) for name in storage.names(FOLDER)][BEGINNING:]
+    took = []
+    for number, size in enumerate(sizes):
+        began = monotonic()
+        storage.put_if_absent(f"timed/{number}", b"x" * size)
+        took.append(monotonic() - began)
+    return statistics.median(took) * len(took) / runs
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--delay", type=float, default=30.0)
@@ -67,6 +83,8 @@ def main() -> None:
                 assert done.code == 0, done.err
                 now = cost(events(home, "s"))
                 found[where].append(now)
+                if there:
+                    print(f"the record alone: {record(f'{there[1]}/s', given.trials):.2f} s a run")
                 print(f"{where}: runs of {now.own:.1f} s, {now.within:.2f} s in and {now.between:.2f} s between them")
         server.late = 0.0
     long = statistics.median(each.own for each in [*found["bucket"], *found["folder"]])
