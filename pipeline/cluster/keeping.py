@@ -9,13 +9,13 @@ import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.deadline import bounded, told
 from pipeline.drivers.job import SCRATCH, Attempt, hung_file
-from pipeline.errors import GansweepError, Superseded
+from pipeline.errors import Superseded
 from pipeline.faults import TRACEBACK
 from pipeline.record import claim
 from pipeline.record.events import Line
@@ -55,7 +55,9 @@ class Keeping:
 
     def check_put(self) -> None:
         """Before a checkpoint is: those so far are in the storage by then. Raises what went wrong there too."""
-        self._settle()
+        behind, self._behind = self._behind, None
+        if behind:
+            behind.result()
         self.check()
 
     def begin(self) -> None:
@@ -66,21 +68,21 @@ class Keeping:
     def put(self) -> None:
         """Has in the storage what is in the folder, before anyone is told of it."""
         if self._mirror:
-            self._settle()
+            self._wait()
             self._mirror.push()
 
     def put_behind(self) -> None:
         """The same, but that its checkpoints are put while the run goes on. Who dies meanwhile is followed by one that
         goes on from the checkpoint before, and comes to the same."""
         if self._mirror:
-            self._settle()
+            self._wait()
             self._mirror.push_spoken_of()
             self._behind = _behind().submit(self._mirror.push_checkpoints)
 
-    def _settle(self) -> None:
-        behind, self._behind = self._behind, None
-        if behind:
-            behind.result()
+    def _wait(self) -> None:
+        """For what is put behind: where that failed, it is put again with all else."""
+        if self._behind:
+            wait([self._behind])
 
     @contextmanager
     def bounded(self, seconds: float) -> Iterator[None]:
@@ -101,8 +103,7 @@ class Keeping:
 
     def close(self) -> None:
         """Lets go of what is in the storage by then."""
-        with contextlib.suppress(GansweepError, OSError):
-            self._settle()
+        self._wait()
         if self._own:
             self._scratch.close()
 
