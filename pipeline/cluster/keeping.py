@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +34,6 @@ class Keeping:
         """url: of the sweep's storage, "" where it is the folder that all share."""
         self.attempt, self.folder, self.hung = attempt, Path(attempt.folder), hung_file(attempt)
         self._mirror, self._own = None, False
-        self._behind: Future[None] | None = None  # what is put while the run goes on
         if url:
             storage = opened(url, PATIENCE)
             self._own = not _sees(attempt)
@@ -49,16 +46,9 @@ class Keeping:
             self._mirror = Mirror(self.folder, storage, name, claim.Sight(storage, attempt.session).check)
 
     def check(self) -> None:
-        """Before a note is written into the folder: raises Superseded where the sweep's is no more this driver's."""
+        """Before each write into the folder: raises Superseded where the sweep's is no more this driver's."""
         if not self._own:
             self.attempt.check()
-
-    def check_put(self) -> None:
-        """Before a checkpoint is: those so far are in the storage by then. Raises what went wrong there too."""
-        behind, self._behind = self._behind, None
-        if behind:
-            behind.result()
-        self.check()
 
     def begin(self) -> None:
         """Brings the checkpoints that the run goes on from."""
@@ -68,21 +58,7 @@ class Keeping:
     def put(self) -> None:
         """Has in the storage what is in the folder, before anyone is told of it."""
         if self._mirror:
-            self._wait()
             self._mirror.push()
-
-    def put_behind(self) -> None:
-        """The same, but that its checkpoints are put while the run goes on. Who dies meanwhile is followed by one that
-        goes on from the checkpoint before, and comes to the same."""
-        if self._mirror:
-            self._wait()
-            self._mirror.push_spoken_of()
-            self._behind = _behind().submit(self._mirror.push_checkpoints)
-
-    def _wait(self) -> None:
-        """For what is put behind: where that failed, it is put again with all else."""
-        if self._behind:
-            wait([self._behind])
 
     @contextmanager
     def bounded(self, seconds: float) -> Iterator[None]:
@@ -102,8 +78,7 @@ class Keeping:
         self._mirror.storage.put(f"{SCRATCH}/{self.hung.name}", self.hung.read_bytes())
 
     def close(self) -> None:
-        """Lets go of what is in the storage by then."""
-        self._wait()
+        """Lets go of what is in the storage by now."""
         if self._own:
             self._scratch.close()
 
@@ -132,12 +107,6 @@ class Scratch:
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._mark.close()
-
-
-@functools.cache
-def _behind() -> ThreadPoolExecutor:
-    """This worker's one thread for what is put while its runs go on."""
-    return ThreadPoolExecutor(1, thread_name_prefix="storage")
 
 
 _known: dict[str, list[Line]] = {}  # what this worker has read of a sweep's record: it only grows

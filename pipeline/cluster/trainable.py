@@ -43,7 +43,7 @@ class Trainable(tune.Trainable):
         self._output = [Output(output_file(kept.attempt, kept.folder), kept.check) for kept in self._kept]
         self._group = Group([functools.partial(self._start, run) for run in self._job.runs])
         self._seconds: list[list[float]] = [[] for _ in self._job.runs]  # that the evaluations of each took
-        self._over: set[int] = set()  # runs that ended by themselves
+        self._over: set[int] = set()  # runs that came to their end by themselves
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._leave()
@@ -63,11 +63,11 @@ class Trainable(tune.Trainable):
     def _report(self, run: int) -> dict[str, Any]:
         try:
             _, measurement = next(self._group)
+            self._kept[run].put()
             if measurement is None:
-                self._kept[run].put()
-                self._over.add(run)
                 return {"reason": "completed", "evidence": {}, "fault": False}
-            self._kept[run].put_behind()
+            if measurement.images >= self._job.runs[run].spec["budget"]["images"]:
+                self._over.add(run)
             return {"measurement": measurement.as_dict()}
         except (Exception, SystemExit) as error:  # a game's sys.exit() would end the actor
             folder = self._kept[run].folder
@@ -77,7 +77,6 @@ class Trainable(tune.Trainable):
             if (name := self._output[run].name) is not None:
                 evidence["output"] = name
             self._group.drop(run)
-            self._over.add(run)
             _free_memory()
             with contextlib.suppress(GansweepError, OSError):
                 self._kept[run].put()  # the traceback
@@ -91,7 +90,7 @@ class Trainable(tune.Trainable):
         spec = parse(TrialSpec, run.spec, f"trial {run.trial}")
         kept = self._kept[self._job.runs.index(run)]
         kept.begin()
-        store = Store(kept.folder, attempt=run.attempt, guard=kept.check_put)
+        store = Store(kept.folder, attempt=run.attempt, guard=kept.check)
         places = self._premises.cache, self._premises.root
         features = prepared_data(spec, *places)[1]
         if run.features is not None and features != run.features:
@@ -122,6 +121,8 @@ class Trainable(tune.Trainable):
                 if run.end_reason == "rung":
                     self._keep_best(self._kept[place], run)
         for kept in self._kept:
+            with contextlib.suppress(GansweepError, OSError):
+                kept.put()
             kept.close()
 
     def _keep_best(self, kept: Keeping, run: Run) -> None:
@@ -129,8 +130,9 @@ class Trainable(tune.Trainable):
         from pipeline.training.store import Store
 
         best = run.best(kept.attempt.objective)
-        store = Store(kept.folder, attempt=kept.attempt.attempt, guard=kept.check_put)
-        store.keep(best=store.at(best[0]) if best else None, last=0 if best else 1)
+        store = Store(kept.folder, attempt=kept.attempt.attempt, guard=kept.check)
+        name = store.at(best[0]) if best else None
+        store.keep(best=name, last=0 if name else 1)
         kept.put()
 
 

@@ -142,7 +142,7 @@ class Sight:
 
     def check(self) -> None:
         """Raises Superseded where it is not. It is looked at anew where the last look is long ago, as for one that was
-        asleep; what is put in between harms nobody, for its name says of which attempt it is."""
+        asleep; what is put in between harms nobody: a checkpoint's name says of which attempt it is."""
         at = _now()
         if at - self._seen < OLD:
             return

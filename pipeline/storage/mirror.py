@@ -22,6 +22,7 @@ class Mirror:
         """guard: called before each push, and raises where the folder is no more this worker's to keep."""
         self.folder, self.storage, self._prefix, self._guard = folder, storage, prefix, guard
         self._kept: dict[str, tuple[int, int]] = {}  # time and size, of the files as they are in the storage
+        self._gone: set[str] = set()  # from the folder, as the last push found it
 
     def pull(self, part: str = "") -> None:
         """Brings what the folder lacks, all of it or one of the folders in it."""
@@ -35,30 +36,28 @@ class Mirror:
 
     def push(self) -> None:
         """Puts what is new, and removes from the storage what is gone."""
-        self.push_spoken_of()
-        self.push_checkpoints()
-
-    def push_spoken_of(self) -> None:
-        """The same of all but checkpoints. It comes first: what a checkpoint says is there is there before it, and
-        whoever goes on from it makes nothing anew."""
-        self._push(lambda name: not _is_checkpoint(name))
-
-    def push_checkpoints(self) -> None:
-        """The same of checkpoints, which nobody asks for but who goes on from them."""
-        self._push(_is_checkpoint)
-
-    def _push(self, wanted: Callable[[str], bool]) -> None:
-        there = {name: seen for name, seen in self._files().items() if wanted(name)}
-        new = sorted(name for name, seen in there.items() if self._kept.get(name) != seen)
-        gone = [name for name in self._kept if wanted(name) and name not in there]
+        there = self._files()
+        new = [name for name, seen in there.items() if self._kept.get(name) != seen]
+        gone = [name for name in self._kept if name not in there]
         if not new and not gone:
             return
         self._guard()
-        each(self._put, new)
-        each(lambda name: self.storage.delete(f"{self._prefix}/{name}"), gone)
-        self._kept = {name: seen for name, seen in self._kept.items() if name not in gone} | {
-            name: there[name] for name in new
-        }
+        # What a checkpoint says is there is there before it: whoever goes on from it makes nothing anew. What is gone
+        # is removed once that which followed it is there: with the next push, or where nothing follows.
+        removed = [name for name in gone if name in self._gone or not new]
+        last = [name for name in new if name.startswith(f"{CHECKPOINTS}/")]
+        each(self._follow, [*removed, *(name for name in new if name not in last)])
+        each(self._follow, last)
+        self._kept = {name: seen for name, seen in self._kept.items() if name not in removed}
+        self._kept |= {name: there[name] for name in new}
+        self._gone = set(gone)
+
+    def _follow(self, name: str) -> None:
+        """Has in the storage what the folder has of that name, or has not."""
+        if (self.folder / name).exists():
+            self._put(name)
+        else:
+            self.storage.delete(f"{self._prefix}/{name}")
 
     def _put(self, name: str) -> None:
         content = (self.folder / name).read_bytes()
@@ -78,10 +77,6 @@ class Mirror:
                 if status.st_size:
                     stamps[path.relative_to(self.folder).as_posix()] = (status.st_mtime_ns, status.st_size)
         return stamps
-
-
-def _is_checkpoint(name: str) -> bool:
-    return name.startswith(f"{CHECKPOINTS}/")
 
 
 def bring(storage: Storage, name: str, path: Path) -> bool:

@@ -89,7 +89,7 @@ class Projector:
         for line in lines:
             self._fetching.pictures(line)
             for upload in uploads(self.state, line, self.folder):
-                self._fetching.file(upload.path, line["time"])
+                self._fetching.file(upload.path)
                 self.runs.upload(upload)
         if any(champion.due(self.state, line) for line in lines):
             champion.send(self.runs, self.state, self.folder, self._fetching.file)

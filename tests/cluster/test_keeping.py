@@ -4,20 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline.cluster import keeping
-from pipeline.cluster.keeping import Keeping, Scratch
+from pipeline.cluster.keeping import Scratch
 from pipeline.deadline import hung
 from pipeline.drivers.job import Job, hung_file
-from pipeline.errors import StorageLost
 from pipeline.record.claim import Claim
-from pipeline.storage.posix import Posix
 from pipeline.storage.storage import opened
 from tests.drivers.fake_tune import FakeTune
 
@@ -73,59 +68,3 @@ def test_what_a_worker_of_another_machine_hung_in_is_where_its_driver_looks(tmp_
     (tmp_path / name).write_bytes(storage.get(f"ray/{name}"))
     assert "it was in <string>, line 8" in (hung(tmp_path / name) or "")
     assert storage.names("trials") == [f"trials/0/seed-{attempt.seed}/traceback.txt"]
-
-
-class Late(Posix):
-    """Checkpoints are put once it `may`, but for the first that it `fails` at."""
-
-    may, fails = threading.Event(), 0
-
-    def put_if_absent(self, name: str, content: bytes) -> bool:
-        if "/checkpoints/" in name:
-            assert self.may.wait(60)
-            if self.fails:
-                self.fails -= 1
-                raise StorageLost("the storage fails")
-        return super().put_if_absent(name, content)
-
-
-@pytest.fixture
-def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Late, Keeping]]:
-    (tmp_path / "here").mkdir()
-    (attempt,) = FakeTune(tmp_path / "here", trials=1).next_runs()
-    storage = Late(f"file://{tmp_path}/there")
-    storage.may.clear()
-    monkeypatch.setattr(keeping, "opened", lambda url, patience: storage)
-    claim = Claim(storage, "s")
-    claim.acquire()
-    kept = Keeping(replace(attempt, folder=str(tmp_path / "elsewhere/trials/0/seed-1"), session="s"), storage.url)
-    for name in ("checkpoints/1.pt", "samples/1.png"):
-        (kept.folder / name).parent.mkdir()
-        (kept.folder / name).write_bytes(b"content")
-    yield storage, kept
-    claim.release()
-
-
-def test_a_checkpoint_is_put_while_the_run_goes_on_and_is_there_before_the_next(late: tuple[Late, Keeping]) -> None:
-    storage, kept = late
-    kept.put_behind()
-    (picture,) = storage.names("trials")
-    assert picture.endswith("/samples/1.png"), "what is looked at is there before anyone is told"
-    kept.check()
-    threading.Timer(0.2, storage.may.set).start()
-    kept.check_put()
-    assert [name.rpartition("/")[2] for name in storage.names("trials")] == ["1.pt", "1.png"]
-    kept.close()
-
-
-def test_one_that_could_not_be_put_is_said_before_the_next_and_put_at_the_end(late: tuple[Late, Keeping]) -> None:
-    storage, kept = late
-    storage.fails = 2
-    kept.put_behind()
-    storage.may.set()
-    with pytest.raises(StorageLost):
-        kept.check_put()
-    kept.put_behind()
-    kept.put()
-    kept.close()
-    assert [name.rpartition("/")[2] for name in storage.names("trials")] == ["1.pt", "1.png"]

@@ -31,6 +31,7 @@ def test_what_is_written_comes_and_what_is_removed_goes(storage: Storage, tmp_pa
     write(here, "traceback.txt", b"first")
     (here / "checkpoints/1.pt").unlink()
     mirror.push()
+    assert "trials/0/seed-1/checkpoints/1.pt" in storage.names("trials"), "until what follows it is there"
     write(here, "traceback.txt", b"the second")
     mirror.push()
     assert storage.names("trials") == ["trials/0/seed-1/checkpoints/2.pt", "trials/0/seed-1/traceback.txt"]
@@ -48,6 +49,18 @@ def test_another_machine_goes_on_from_it(storage: Storage, tmp_path: Path) -> No
     (tmp_path / "two/checkpoints/1.pt").unlink()
     mirror.push()
     assert storage.names("run") == ["run/samples/1.png"], "what it brought and removed is removed, and nothing else"
+
+
+def test_what_nothing_follows_is_removed_at_once(storage: Storage, tmp_path: Path) -> None:
+    here, mirror = tmp_path / "here", Mirror(tmp_path / "here", storage, "run")
+    for number in (1, 2, 3):
+        write(here, f"checkpoints/{number}.pt", b"content")
+        mirror.push()
+        if number > 1:
+            (here / f"checkpoints/{number - 1}.pt").unlink()
+    assert storage.names("run") == ["run/checkpoints/1.pt", "run/checkpoints/2.pt", "run/checkpoints/3.pt"]
+    mirror.push()
+    assert storage.names("run") == ["run/checkpoints/3.pt"]
 
 
 def test_what_was_followed_by_a_newer_one_meanwhile_is_no_reason_to_begin_anew(tmp_path: Path) -> None:
