@@ -22,7 +22,7 @@ DOCS = ROOT / "docs"
 SMALL = ("--budget", "2000", "--set", "evaluation.every=1000", "--set", "evaluation.samples=100")
 # What is added so that a command is done in seconds; of an option that is given twice the last one counts.
 CHEAPER = {
-    "run": ("--dry-run", "--set", "evaluation.samples=100"),
+    "run": ("--dry-run",),
     "train": SMALL,
     "pick": ("--top", "1", "--seeds", "2"),
     "resume": ("--trials", "2"),
