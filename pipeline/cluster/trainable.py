@@ -133,7 +133,6 @@ class Trainable(tune.Trainable):
         store = Store(kept.folder, attempt=kept.attempt.attempt, guard=kept.check)
         name = store.at(best[0]) if best else None
         store.keep(best=name, last=0 if name else 1)
-        kept.put()
 
 
 def _free_memory() -> None:
